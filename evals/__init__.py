@@ -1,0 +1,1 @@
+"""Measurements: quality against a baseline, speed, and memory."""

@@ -1,0 +1,38 @@
+"""The workflow: assess, split, solve side by side, review, answer once."""
+
+from typing import Any
+
+from langgraph.graph import END, START, StateGraph
+
+from graphs.routing import after_assess, after_decompose, after_review
+from nodes.assess import assess
+from nodes.decompose import decompose
+from nodes.direct import direct
+from nodes.review import review
+from nodes.settings import Settings
+from nodes.solve import solve
+from nodes.state import Problem, Solution, State, ThreadTask
+
+
+def build_graph(**compile_options: Any) -> Any:
+    """Compile the workflow.
+
+    Args:
+        compile_options: What LangGraph's `compile` takes, such as `checkpointer=`.
+    """
+    builder = StateGraph(State, context_schema=Settings, input_schema=Problem, output_schema=Solution)
+    builder.add_node("assess", assess, input_schema=Problem)
+    builder.add_node("direct", direct)
+    builder.add_node("decompose", decompose)
+    builder.add_node("solve", solve, input_schema=ThreadTask)
+    builder.add_node("review", review)
+    builder.add_edge(START, "assess")
+    builder.add_conditional_edges("assess", after_assess, ["decompose", "direct"])
+    builder.add_conditional_edges("decompose", after_decompose, ["solve", "direct"])
+    builder.add_edge("solve", "review")
+    builder.add_conditional_edges("review", after_review, ["solve", "direct", END])
+    builder.add_edge("direct", END)
+    return builder.compile(name="adaptive", **compile_options)
+
+
+graph = build_graph()

@@ -1,0 +1,55 @@
+"""Where the graph goes next: pure routers that never raise and never call a model."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from langgraph.types import Send
+
+from nodes.state import State, ThreadTask
+
+
+def after_assess(state: State) -> Literal["decompose", "direct"]:
+    """Split only what the model found to have at least two independent parts."""
+    found = state.assessment
+    # Exactly one part is a contradiction in itself; none may be a model that saved itself the list.
+    return "decompose" if found and found.decomposable and len(found.subquestions) != 1 else "direct"
+
+
+def after_decompose(state: State) -> list[Send] | Literal["direct"]:
+    """Fan out over a plan of two threads or more; an empty list of Sends would end the run silently."""
+    if state.plan is None or len(state.plan.threads) < 2:
+        return "direct"
+    return to_threads(state)
+
+
+def after_review(state: State) -> list[Send] | Literal["direct", "__end__"]:
+    """Run the named threads again, answer directly when nothing stands, or end."""
+    if state.answer:
+        return "__end__"
+    return to_threads(state) or "direct"
+
+
+def to_threads(state: State) -> list[Send]:
+    """Send each thread that runs next what it may know: its own segments and no other thread's."""
+    return [Send("solve", task) for task in _tasks(state)]
+
+
+def _tasks(state: State) -> Iterable[ThreadTask]:
+    if state.plan is None:
+        return
+    segments = {segment.number: segment for segment in state.segments()}
+    for spec in state.plan.threads:
+        if spec.id in state.redo:
+            yield ThreadTask(
+                run=state.run,
+                spec=spec,
+                segments=[segments[number] for number in spec.sources if number in segments],
+                shared_context=state.plan.shared_context,
+                instructions=state.instructions,
+                degree=state.plan.parallelism,
+                round=state.round,
+                critique=state.critiques.get(spec.id, ""),
+                previous=state.results.get(spec.id),
+                planned=len(state.plan.threads),
+                settled=len(state.plan.threads) - len(state.redo),
+            )

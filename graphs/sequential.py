@@ -1,0 +1,28 @@
+"""The baseline: the same question in one reasoning call, with the same output fields."""
+
+from typing import Any
+
+from langgraph.graph import END, START, StateGraph
+
+from nodes.direct import direct
+from nodes.settings import Settings
+from nodes.start import start
+from nodes.state import Problem, Solution, State
+
+
+def build_sequential(**compile_options: Any) -> Any:
+    """Compile the baseline.
+
+    Args:
+        compile_options: What LangGraph's `compile` takes, such as `checkpointer=`.
+    """
+    builder = StateGraph(State, context_schema=Settings, input_schema=Problem, output_schema=Solution)
+    builder.add_node("start", start, input_schema=Problem)
+    builder.add_node("direct", direct)
+    builder.add_edge(START, "start")
+    builder.add_edge("start", "direct")
+    builder.add_edge("direct", END)
+    return builder.compile(name="sequential", **compile_options)
+
+
+sequential = build_sequential()

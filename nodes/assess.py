@@ -1,0 +1,43 @@
+"""Assess: list the subquestions that can be answered at the same time, and decide whether to split."""
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from nodes.llm.caller import Caller
+from nodes.llm.endpoints import check_configuration
+from nodes.llm.errors import ModelError
+from nodes.materials import outline
+from nodes.run import Run
+from nodes.settings import Settings, settings_of
+from nodes.state import Assessment, Problem, fresh_run
+from prompts import PROMPTS, block
+
+PROMPT = PROMPTS["assess"].checked({"documents", "question"}, Assessment)
+
+
+async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
+    """Start the run and ask the model whether the problem has independent parts."""
+    settings, run = settings_of(runtime), Run()
+    check_configuration(settings)
+    caller = Caller(
+        settings,
+        "assess",
+        run=run,
+        time_limit=settings.request_timeout,
+        prompt=PROMPT.label,
+    )
+    documents = outline(segment for segment in state.segments() if segment.kind == "document")
+    messages = PROMPT.messages(documents=block("Documents", documents), question=state.question)
+    start = fresh_run(run)
+    try:
+        assessment = await caller.structured(messages, Assessment)
+    except ModelError as error:
+        return start | error_update("assess", caller, error)
+    return start | {"assessment": assessment, "calls": caller.calls}
+
+
+def error_update(stage: str, caller: Caller, error: ModelError) -> dict[str, Any]:
+    """Record that a stage got no usable reply; the run goes on without it."""
+    dead = caller.model if error.hopeless else ""
+    return {"problems": [f"{stage}: {error}"], "dead_model": dead, "calls": caller.calls}

@@ -1,0 +1,97 @@
+"""The last step of every run: outcome, answer and report (pure)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nodes.llm.usage import Call, add_calls
+from nodes.report import make_report
+from nodes.results import ThreadResult, merge_results
+from nodes.state import Contradiction, Outcome, State
+
+_WORDS = {"failed": "failed", "timed_out": "timed out", "refuted": "refuted by the review"}
+
+
+def conclude(
+    state: State,
+    *,
+    answer: str,
+    calls: Sequence[Call],
+    shortfall: str = "",
+    changed: Mapping[str, ThreadResult] | None = None,
+    contradictions: Sequence[Contradiction] = (),
+) -> dict[str, Any]:
+    """Return the update that ends a run with an answer.
+
+    Args:
+        state: The run so far.
+        answer: The answer as written.
+        calls: Requests that `state` does not hold yet.
+        shortfall: Why the answer is less than it should be, apart from missing threads.
+        changed: Results that `state` does not hold yet.
+        contradictions: Those that stand.
+    """
+    threads = in_plan_order(state, merge_results(state.results, changed or {}))
+    missing = [thread for thread in threads if thread.status != "answered"]
+    outcome: Outcome = "partial" if missing or shortfall else "complete"
+    notes = [shortfall[0].upper() + shortfall[1:] + "."] if shortfall else []
+    if missing:
+        notes.append("Missing or not to be relied on:\n" + "\n".join(f"- {missing_line(thread)}" for thread in missing))
+    reasons = [shortfall] if shortfall else []
+    if missing:
+        reasons.append(
+            f"{len(missing)} of {len(threads)} threads have no answer that stands after {state.round} extra rounds"
+        )
+    return {
+        "answer": "\n\n".join([answer.strip(), *notes]),
+        "outcome": outcome,
+        "stop_reason": "; ".join(reasons),
+        "contradictions": list(contradictions),
+        **_bookkeeping(state, threads, calls),
+    } | ({"results": dict(changed)} if changed else {})
+
+
+def conclude_failed(state: State, reasons: Sequence[str], calls: Sequence[Call] = ()) -> dict[str, Any]:
+    """Return the update that ends a run without an answer.
+
+    Args:
+        state: The run so far.
+        reasons: What went wrong, in words that can be shown.
+        calls: Requests that `state` does not hold yet.
+    """
+    threads = in_plan_order(state, state.results)
+    lines = [*(missing_line(thread) for thread in threads if thread.status != "answered"), *reasons]
+    return {
+        "answer": "",
+        "outcome": "failed",
+        "stop_reason": "\n".join(lines),
+        **_bookkeeping(state, threads, calls),
+    }
+
+
+def _bookkeeping(state: State, threads: list[ThreadResult], calls: Sequence[Call]) -> dict[str, Any]:
+    report = make_report(
+        add_calls(state.calls, calls),
+        threads,
+        wall_s=state.run.elapsed(),
+        rounds=state.round,
+        planned=len(threads),
+        repairs=state.repairs,
+    )
+    route = "parallel" if threads else "direct"
+    return {"threads": threads, "route": route, "report": report, "redo": [], "calls": list(calls)}
+
+
+def in_plan_order(state: State, results: Mapping[str, ThreadResult]) -> list[ThreadResult]:
+    """List results in the order of the plan."""
+    order = [thread.id for thread in state.plan.threads] if state.plan else []
+    return [results[id] for id in order if id in results]
+
+
+def missing_line(thread: ThreadResult) -> str:
+    """Say which thread has no answer that stands, and why."""
+    return f"{thread.id} ({thread.subquestion}): {_WORDS[thread.status]}: {thread.error}"
+
+
+def put_together(threads: Sequence[ThreadResult]) -> str:
+    """Lay the standing results side by side: the answer when the reviewer wrote none."""
+    return "\n\n".join(f"{thread.subquestion}\n{thread.answer}" for thread in threads if thread.status == "answered")

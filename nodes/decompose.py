@@ -1,0 +1,45 @@
+"""Decompose: plan the threads over the numbered input."""
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from nodes.assess import error_update
+from nodes.llm.caller import Caller
+from nodes.llm.errors import ModelError
+from nodes.materials import overview
+from nodes.plan import Plan, repair
+from nodes.settings import Settings, settings_of
+from nodes.state import State
+from prompts import PROMPTS, block
+
+PROMPT = PROMPTS["decompose"].checked({"limit", "parts", "segments"}, Plan)
+
+
+async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
+    """Ask the model for a plan and make it one that can be run."""
+    settings, segments = settings_of(runtime), state.segments()
+    caller = Caller(
+        settings,
+        "decompose",
+        run=state.run,
+        time_limit=settings.request_timeout,
+        prompt=PROMPT.label,
+    )
+    parts = state.assessment.subquestions if state.assessment else []
+    messages = PROMPT.messages(
+        segments=block("Segments", overview(segments)),
+        parts=block("Parts found", "\n".join(f"- {part}" for part in parts)),
+        limit=str(settings.max_threads),
+    )
+    try:
+        written = await caller.structured(messages, Plan)
+    except ModelError as error:
+        return error_update("decompose", caller, error)
+    plan, repairs = repair(written, segments, max_threads=settings.max_threads, max_parallel=settings.max_parallel)
+    return {
+        "plan": plan,
+        "repairs": repairs,
+        "redo": [thread.id for thread in plan.threads],
+        "calls": caller.calls,
+    }

@@ -1,0 +1,42 @@
+"""Direct: the whole question in one call, for what has no parts, and when no thread could answer."""
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from nodes.conclude import conclude, conclude_failed
+from nodes.llm.caller import Caller
+from nodes.llm.errors import ModelError
+from nodes.materials import whole
+from nodes.settings import Settings, settings_of
+from nodes.state import State
+from prompts import PROMPTS, block
+
+PROMPT = PROMPTS["direct"].checked({"instructions", "material", "question"})
+CUT = "the reply was cut at the token limit; raise `max_tokens`"
+
+
+async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
+    """Answer in one call."""
+    settings = settings_of(runtime)
+    if state.dead_model == settings.model_for("solve"):
+        return conclude_failed(state, state.problems)
+    caller = Caller(
+        settings,
+        "solve",
+        run=state.run,
+        time_limit=settings.request_timeout,
+        prompt=PROMPT.label,
+    )
+    documents = [segment for segment in state.segments() if segment.kind == "document"]
+    messages = PROMPT.messages(
+        instructions=block("Instructions", state.instructions),
+        material=block("Material", whole(documents)),
+        question=state.question,
+    )
+    try:
+        reply = await caller.text(messages)
+    except ModelError as error:
+        return conclude_failed(state, [*state.problems, f"direct: {error}"], caller.calls)
+    cut = CUT if reply.finish_reason == "length" else ""
+    return conclude(state, answer=reply.text, calls=caller.calls, shortfall=cut)

@@ -1,0 +1,226 @@
+"""One task's access to its model: time limit, retries, and a record of every request made."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, TypeVar
+
+import tenacity
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import RunnableConfig
+from pydantic import BaseModel
+
+from nodes.llm import structured
+from nodes.llm.endpoints import Client, call_options, client_for
+from nodes.llm.errors import ConfigurationError, ModelError, classify
+from nodes.llm.text import split_reasoning
+from nodes.llm.usage import Call, Usage
+from nodes.run import Run
+from nodes.settings import Role, Settings
+
+T = TypeVar("T", bound=BaseModel)
+
+MAX_ATTEMPTS = 4
+"""Requests in a row for one reply, faults included."""
+MAX_EMPTY = 2
+"""Of these, such as came back empty: a model that says nothing twice has nothing to say."""
+
+_backoff = tenacity.wait_exponential_jitter(initial=0.5, max=20, jitter=0.5)
+_log = logging.getLogger(__name__)
+
+
+class Reply(NamedTuple):
+    """What a model answered."""
+
+    text: str
+    """Its answer, without its reasoning."""
+    reasoning: str
+    finish_reason: str
+    tool_args: dict[str, Any] | None
+    """Arguments of the first tool call, if it made one."""
+    message: AIMessage
+
+
+class Caller:
+    """One task's access to its model.
+
+    Attributes:
+        calls: Every request made so far, failed ones included.
+        model: The model asked, as `provider:name`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        role: Role,
+        *,
+        run: Run,
+        time_limit: float,
+        prompt: str,
+        thread_id: str | None = None,
+        round: int = 0,
+    ) -> None:
+        """Prepare calls for one task.
+
+        Args:
+            settings: The run's settings.
+            role: What the calls are for; chooses the model.
+            run: The run that the calls belong to.
+            time_limit: Seconds that each reply may take, retries included.
+            prompt: Name and version of the prompt, for traces.
+            thread_id: The thread that the calls are for, if for one.
+            round: 0 for the first pass, then 1, 2, …
+        """
+        self.calls: list[Call] = []
+        self.model = settings.model_for(role)
+        self.time_limit = time_limit
+        self._settings, self._role, self._run = settings, role, run
+        self._prompt, self._thread_id, self._round = prompt, thread_id, round
+
+    async def client(self) -> Client:
+        """Return the client of this task's model, starting the embedded server if need be.
+
+        Raises:
+            ConfigurationError: A key or an extra is missing.
+        """
+        return await client_for(self._settings, self._role)
+
+    async def text(self, messages: Sequence[BaseMessage]) -> Reply:
+        """Ask for text.
+
+        Raises:
+            ModelError: No usable reply came; `calls` tells what was tried.
+            ConfigurationError: A key or an extra is missing.
+        """
+        client = await self.client()
+        async with self._limited():
+            return await self.request(client, messages)
+
+    async def structured(self, messages: Sequence[BaseMessage], shape: type[T]) -> T:
+        """Ask for an object of `shape`, down the ladder of `nodes.llm.structured`.
+
+        Raises:
+            ModelError: No usable reply came; `calls` tells what was tried.
+            ConfigurationError: A key or an extra is missing.
+        """
+        client = await self.client()
+        async with self._limited():
+            return await structured.ask(self, client, messages, shape)
+
+    @asynccontextmanager
+    async def _limited(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self.time_limit):
+                yield
+        except TimeoutError as late:
+            if self.calls and self.calls[-1].status == "cancelled":
+                self.calls[-1].status = "timed_out"
+            raise ModelError("timed_out", f"no answer within {self.time_limit:g} s") from late
+
+    async def request(self, client: Client, messages: Sequence[BaseMessage], **extra: Any) -> Reply:
+        """Send a request, again where another try may mend a fault (see `nodes.llm.errors.RETRYABLE`).
+
+        Args:
+            client: Whom to ask.
+            messages: The conversation.
+            extra: Fields for the request's body.
+
+        Raises:
+            ModelError: The last try failed, or a fault that no try would mend.
+        """
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, ModelError) and error.retryable),
+            stop=self._enough,
+            wait=_wait,
+            reraise=True,
+        )
+        return await retrying(self._once, client, messages, extra)
+
+    def _enough(self, state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        empty = isinstance(error, ModelError) and error.kind == "empty"
+        return state.attempt_number >= (MAX_EMPTY if empty else MAX_ATTEMPTS)
+
+    async def _once(self, client: Client, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
+        call = Call(
+            run_id=self._run.id,
+            role=self._role,
+            thread_id=self._thread_id,
+            round=self._round,
+            attempt=len(self.calls) + 1,
+            model=self.model,
+            started_s=self._run.elapsed(),
+        )
+        self.calls.append(call)
+        began = time.perf_counter()
+        try:
+            options = call_options(client.endpoint, self._settings, timeout=self.time_limit)
+            if extra:
+                options["extra_body"] = {**options.get("extra_body", {}), **extra}
+            message = await client.chat.ainvoke(list(messages), config=self._trace(call), **options)
+            call.usage = Usage.from_metadata(getattr(message, "usage_metadata", None))
+            reply = read_reply(message)
+            call.status = "ok"
+            return reply
+        except asyncio.CancelledError:
+            call.status = "cancelled"
+            raise
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            failure = classify(
+                error,
+                model=self.model,
+                address=client.endpoint.base_url,
+                key_env=client.endpoint.key_env,
+            )
+            call.status = failure.kind
+            _log.info("%s call failed (%s): %s", self._role, failure.kind, failure)
+            raise failure from error
+        finally:
+            call.latency_s = time.perf_counter() - began
+
+    def _trace(self, call: Call) -> RunnableConfig:
+        """Name the call in traces, so that one thread can be filtered out."""
+        name = f"{call.role} {call.thread_id}" if call.thread_id else call.role
+        metadata = {
+            "apr_role": call.role,
+            "apr_thread": call.thread_id,
+            "apr_round": call.round,
+            "apr_attempt": call.attempt,
+            "apr_prompt": self._prompt,
+        }
+        known = {key: value for key, value in metadata.items() if value is not None}
+        return {"run_name": name, "tags": [f"apr:{name}"], "metadata": known}
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Wait as long as the server asked, else longer each time, with jitter against lockstep."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, ModelError) else None
+    return asked if asked is not None else _backoff(state)
+
+
+def read_reply(message: Any) -> Reply:
+    """Read a model's message, its reasoning apart from its answer.
+
+    Raises:
+        ModelError: It refused, said nothing, or was cut off before it said anything.
+    """
+    if not isinstance(message, AIMessage):
+        raise ModelError("bad_reply", "the server's reply is not a chat message")
+    extra, meta = message.additional_kwargs, message.response_metadata
+    finish_reason = str(meta.get("finish_reason") or "")
+    refusal = extra.get("refusal")
+    if refusal or finish_reason == "content_filter":
+        raise ModelError("refused", f"the model refused to answer: {refusal or 'stopped by a content filter'}")
+    thought, answer = split_reasoning(message.text)
+    reasoning = "\n".join(part for part in (str(extra.get("reasoning_content") or "").strip(), thought) if part)
+    tool_args = message.tool_calls[0]["args"] if message.tool_calls else None
+    if not answer and tool_args is None and not message.invalid_tool_calls:
+        if finish_reason == "length":
+            raise ModelError("truncated", "the reply was cut at the token limit before an answer; raise `max_tokens`")
+        raise ModelError("empty", "the model's reply was empty")
+    return Reply(answer, reasoning, finish_reason, tool_args, message)

@@ -1,0 +1,203 @@
+"""Which server answers for a role, and one client per endpoint for the whole process."""
+
+import asyncio
+import importlib.util
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+from weakref import WeakKeyDictionary
+
+import httpx2
+from langchain_core.language_models import BaseChatModel
+from langchain_openai import ChatOpenAI
+from openai import DefaultAioHttpClient
+from pydantic import SecretStr
+
+from nodes.llm.errors import ConfigurationError
+from nodes.settings import (
+    DEFAULT_BASE_URL,
+    DEFAULT_KEY_ENV,
+    Role,
+    Settings,
+    environment_base_url,
+    environment_key,
+)
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds to open a connection; a server that is there answers a great deal sooner."""
+LOCAL_MAX_TOKENS = 1_024
+_NEEDS = {"local": ("xllamacpp", "local"), "deepseek": ("langchain_deepseek", "deepseek")}
+
+Rung = Literal["json_schema", "tool", "text"]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a model is reached."""
+
+    model: str
+    """`provider:name`, or `local`."""
+    provider: str
+    name: str
+    """What the server calls the model."""
+    base_url: str
+    api_key: SecretStr
+    key_env: str | None = None
+    """The variable that held the key; `None` when no key is needed."""
+    slots: int | None = None
+    """How many requests the server works on at once, where it is known."""
+
+
+@dataclass
+class Client:
+    """One endpoint's open client, and what has been learnt about the server."""
+
+    endpoint: Endpoint
+    chat: BaseChatModel
+    first_rung: Rung = "json_schema"
+    """Where structured output starts: higher rungs were seen not to work there."""
+
+
+@dataclass
+class _Pool:
+    """The clients of one event loop; connections cannot be shared between loops."""
+
+    http: dict[tuple[str, str], httpx2.AsyncClient] = field(default_factory=dict)
+    clients: dict[Endpoint, Client] = field(default_factory=dict)
+    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    closer: AsyncGenerator[None, None] | None = None
+
+
+_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
+
+
+def check_configuration(settings: Settings) -> None:
+    """Find out before the first call what would stop a later one.
+
+    Raises:
+        ConfigurationError: A key or an extra is missing for one of the roles.
+    """
+    for role in get_args(Role):
+        provider = settings.model_for(role).partition(":")[0]
+        if provider in DEFAULT_KEY_ENV:
+            _key(settings, provider, needed=not (settings.base_url or environment_base_url(provider)))
+        package, extra = _NEEDS.get(provider, (None, ""))
+        if package and importlib.util.find_spec(package) is None:
+            raise ConfigurationError(
+                f"`{provider}` needs an extra: pip install 'adaptive-parallel-reasoning[{extra}]', or choose another "
+                "`model`, such as openai:gpt-5-mini with OPENAI_API_KEY set"
+            )
+
+
+async def resolve(settings: Settings, role: Role) -> Endpoint:
+    """Find the endpoint of a role; starts the embedded server if it is the one.
+
+    Raises:
+        ConfigurationError: A key or an extra is missing; the message says which and what to do.
+    """
+    model = settings.model_for(role)
+    if model == "local":
+        from nodes.llm import local
+
+        server = await local.running_server()
+        return Endpoint(model, "local", "local", server.base_url, SecretStr(server.api_key), None, server.slots)
+    provider, _, name = model.partition(":")
+    base_url = settings.base_url or environment_base_url(provider)
+    key, key_env = _key(settings, provider, needed=base_url is None)
+    return Endpoint(model, provider, name, base_url or DEFAULT_BASE_URL[provider], SecretStr(key), key_env)
+
+
+def _key(settings: Settings, provider: str, *, needed: bool) -> tuple[str, str | None]:
+    """Read the key; servers of one's own mostly need none, so a default one may be missing there."""
+    name = settings.api_key_env or DEFAULT_KEY_ENV[provider]
+    key = environment_key(name)
+    if key:
+        return key, name
+    if needed or settings.api_key_env:
+        raise ConfigurationError(
+            f"no API key for `{provider}`: the environment variable {name} is not set; set it, name another one "
+            "with `api_key_env`, or choose `local` as `model`"
+        )
+    return "none", None
+
+
+async def client_for(settings: Settings, role: Role) -> Client:
+    """Return the process's one client for a role's endpoint, opening it on first use."""
+    endpoint = await resolve(settings, role)
+    pool = await _pool()
+    async with pool.opening:
+        if endpoint not in pool.clients:
+            # In a thread: building a client reads certificates from disk.
+            pool.clients[endpoint] = await asyncio.to_thread(_open, pool, endpoint)
+    return pool.clients[endpoint]
+
+
+def _open(pool: _Pool, endpoint: Endpoint) -> Client:
+    return Client(endpoint, _chat_model(endpoint, _http_client(pool, endpoint)))
+
+
+async def _pool() -> _Pool:
+    loop = asyncio.get_running_loop()
+    pool = _pools.get(loop)
+    if pool is None:
+        pool = _pools[loop] = _Pool()
+        pool.closer = _close_with_loop(pool)
+        await anext(pool.closer)
+    return pool
+
+
+async def _close_with_loop(pool: _Pool) -> AsyncGenerator[None, None]:
+    """Close the clients when the loop shuts its asynchronous generators down, as `asyncio.run` does."""
+    try:
+        yield
+    finally:
+        for client in pool.http.values():
+            await client.aclose()
+        pool.http.clear()
+        pool.clients.clear()
+
+
+def _http_client(pool: _Pool, endpoint: Endpoint) -> httpx2.AsyncClient:
+    key = (endpoint.provider, endpoint.base_url)
+    if key not in pool.http:
+        # aiohttp's connection pool stays cheap with hundreds of calls in flight, httpx's does not.
+        pool.http[key] = DefaultAioHttpClient(
+            timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
+            # The embedded server is never behind the user's proxy.
+            trust_env=endpoint.provider != "local",
+        )
+    return pool.http[key]
+
+
+def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> BaseChatModel:
+    common: dict[str, Any] = {
+        "model": endpoint.name,
+        "base_url": endpoint.base_url,
+        "api_key": endpoint.api_key,
+        "http_async_client": http,
+        # The one retry policy is ours (nodes.llm.caller); a second one below it would multiply.
+        "max_retries": 0,
+        "stream_usage": True,
+        "cache": False,
+    }
+    if endpoint.provider == "deepseek":
+        from langchain_deepseek import ChatDeepSeek
+
+        model: BaseChatModel = ChatDeepSeek(**common)
+        return model
+    return ChatOpenAI(**common, use_responses_api=False)
+
+
+def call_options(endpoint: Endpoint, settings: Settings, *, timeout: float) -> dict[str, Any]:
+    """Return the options of one request: sampling, the reply's limit, the HTTP time limit in seconds."""
+    local = endpoint.provider == "local"
+    options: dict[str, Any] = {"timeout": httpx2.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))}
+    temperature = 0.0 if local and settings.temperature is None else settings.temperature
+    if temperature is not None:
+        options["temperature"] = temperature
+    max_tokens = LOCAL_MAX_TOKENS if local and settings.max_tokens is None else settings.max_tokens
+    if max_tokens is not None:
+        # OpenAI's own models want the newer name, most other servers know only the older one.
+        newer = endpoint.base_url == DEFAULT_BASE_URL["openai"]
+        options["extra_body"] = {"max_completion_tokens" if newer else "max_tokens": max_tokens}
+    return options

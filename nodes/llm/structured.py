@@ -1,0 +1,120 @@
+"""Structured output as a ladder, for servers that lack any rung of it.
+
+Native JSON schema, then tool calling, then JSON found in free text, then one more ask with the
+validation error, then a failure of kind `malformed`. A server that was seen to refuse or ignore a rung
+is not asked for it again.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from pydantic import BaseModel, ValidationError
+
+from nodes.llm.endpoints import Client, Rung
+from nodes.llm.errors import ModelError
+from nodes.llm.text import NoObject, explain, parse_object, shorten
+
+if TYPE_CHECKING:
+    from nodes.llm.caller import Caller, Reply
+
+T = TypeVar("T", bound=BaseModel)
+
+RUNGS: tuple[Rung, ...] = ("json_schema", "tool", "text")
+
+
+async def ask(caller: "Caller", client: Client, messages: Sequence[BaseMessage], shape: type[T]) -> T:
+    """Ask for an object of `shape`.
+
+    Raises:
+        ModelError: Every rung failed (`malformed`), or the reply was refused, truncated or never came.
+    """
+    lacking = True
+    for rung in RUNGS[RUNGS.index(client.first_rung) :]:
+        try:
+            found = await _ask_at(rung, caller, client, messages, shape)
+        except NoObject as error:
+            lacking = lacking and not error.found_json
+        except ModelError as error:
+            if rung == RUNGS[-1] or error.kind != "bad_request":
+                raise
+        else:
+            if lacking:
+                client.first_rung = rung
+            return found
+    raise AssertionError("the last rung returns or raises")
+
+
+async def _ask_at(rung: Rung, caller: "Caller", client: Client, messages: Sequence[BaseMessage], shape: type[T]) -> T:
+    if rung == "text":
+        return await _ask_in_words(caller, client, messages, shape)
+    return read(await caller.request(client, messages, **_body(rung, shape)), shape)
+
+
+async def _ask_in_words(caller: "Caller", client: Client, messages: Sequence[BaseMessage], shape: type[T]) -> T:
+    schema = json.dumps(wire_schema(shape), ensure_ascii=False)
+    wish = HumanMessage(f"Reply with one JSON object and nothing else. It must fit this JSON schema:\n{schema}")
+    conversation = [*messages, wish]
+    reply = await caller.request(client, conversation)
+    try:
+        return read(reply, shape)
+    except NoObject as error:
+        again = HumanMessage(f"That does not fit: {error}. Reply with the corrected JSON object and nothing else.")
+        reply = await caller.request(client, [*conversation, AIMessage(shorten(reply.text, 4_000) or "…"), again])
+    try:
+        return read(reply, shape)
+    except NoObject as error:
+        raise ModelError("malformed", f"the model gave no usable {shape.__name__}: {error}") from error
+
+
+def read(reply: "Reply", shape: type[T]) -> T:
+    """Read an object of `shape` from a reply, be it a tool call or text.
+
+    Raises:
+        NoObject: Nothing in the reply fits.
+        ModelError: The reply was cut off (`truncated`), so that what it holds may be half of a whole.
+    """
+    try:
+        if reply.tool_args is not None:
+            return shape.model_validate(reply.tool_args)
+        if reply.finish_reason == "length":
+            # Mending would turn half a plan into a plan.
+            return shape.model_validate_json(reply.text)
+        return parse_object(reply.text, shape)
+    except ValidationError as error:
+        if reply.finish_reason == "length":
+            raise ModelError("truncated", "the reply was cut at the token limit; raise `max_tokens`") from error
+        raise NoObject(explain(error), found_json=True) from error
+
+
+def _body(rung: Rung, shape: type[BaseModel]) -> dict[str, Any]:
+    schema = wire_schema(shape)
+    if rung == "json_schema":
+        # Sent as plain body fields: the client's own parsing would hide truncated and refused replies.
+        wanted = {"name": shape.__name__, "schema": schema, "strict": True}
+        return {"response_format": {"type": "json_schema", "json_schema": wanted}}
+    function = {"name": shape.__name__, "description": shape.__doc__ or "", "parameters": schema}
+    return {
+        "tools": [{"type": "function", "function": function}],
+        "tool_choice": {"type": "function", "function": {"name": shape.__name__}},
+    }
+
+
+def wire_schema(shape: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema of `shape` as strict servers want it: every field required, no others."""
+    schema = _strict(shape.model_json_schema())
+    assert isinstance(schema, dict)
+    return schema
+
+
+def _strict(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_strict(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    strict = {key: _strict(value) for key, value in node.items() if key not in ("title", "default")}
+    if node.get("type") == "object" and "properties" in node:
+        strict["properties"] = {name: _strict(value) for name, value in node["properties"].items()}
+        strict |= {"additionalProperties": False, "required": list(node["properties"])}
+    return strict

@@ -1,0 +1,71 @@
+"""What a call cost, and the record that is kept of every call."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from nodes.record import Record
+
+
+class Usage(Record):
+    """Token usage as the server counted it."""
+
+    input: int = 0
+    """Prompt tokens, cached ones included."""
+    output: int = 0
+    """Generated tokens, reasoning included."""
+    reasoning: int = 0
+    """Those of `output` that were reasoning, where the server tells."""
+    total: int = 0
+    """`input + output`."""
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Add field by field."""
+        return Usage(
+            input=self.input + other.input,
+            output=self.output + other.output,
+            reasoning=self.reasoning + other.reasoning,
+            total=self.total + other.total,
+        )
+
+    @classmethod
+    def from_metadata(cls, metadata: Any) -> "Usage":
+        """Read LangChain's `usage_metadata`; all zero where the server sent none."""
+        if not metadata:
+            return cls()
+        details = metadata.get("output_token_details") or {}
+        counts = {"input": metadata.get("input_tokens"), "output": metadata.get("output_tokens")}
+        known = {name: count or 0 for name, count in counts.items()}
+        return cls(**known, reasoning=details.get("reasoning") or 0, total=known["input"] + known["output"])
+
+
+class Call(Record):
+    """One request to a model, whatever came of it."""
+
+    run_id: str
+    role: str
+    """`assess`, `decompose`, `solve` or `review`."""
+    thread_id: str | None = None
+    """The thread it was made for, if for one."""
+    round: int = 0
+    """0 for the first pass, then 1, 2, … for the extra rounds."""
+    attempt: int = 1
+    """1 for the first request of this task, 2 for the next, …"""
+    model: str = ""
+    """`provider:name`."""
+    status: str = "running"
+    """`ok`, or the kind of the failure (see `nodes.llm.errors.Kind`), or `cancelled`."""
+    usage: Usage = Usage()
+    started_s: float = 0.0
+    """Seconds from the start of the run to the request."""
+    latency_s: float = 0.0
+    """Seconds from the request to its reply or failure."""
+
+
+def total_usage(calls: Iterable[Call]) -> Usage:
+    """Sum the usage of `calls`."""
+    return sum((call.usage for call in calls), Usage())
+
+
+def add_calls(standing: Sequence[Call], new: Sequence[Call]) -> list[Call]:
+    """Append calls; those of an earlier run on the same LangGraph thread go."""
+    return [call for call in standing if not new or call.run_id == new[0].run_id] + list(new)

@@ -1,0 +1,42 @@
+"""How pieces of the input stand in a prompt (pure). Their text is data: it cannot close its own tag."""
+
+import re
+from collections.abc import Iterable
+
+from nodes.llm.text import shorten
+from nodes.plan import Segment
+
+EXCERPT = 400
+"""Characters of a document that the planner sees: enough to know what it is about."""
+EXCERPTS_TOGETHER = 12_000
+"""Characters of all excerpts, so that planning over many documents stays short."""
+
+_CLOSING, _HARMLESS = re.compile(r"</(?=document\b)", re.IGNORECASE), r"<\\/"
+
+
+def whole(segments: Iterable[Segment]) -> str:
+    """Write segments out whole: what was asked as it stands, documents between tags."""
+    return "\n".join(segment.text if segment.kind == "question" else _tagged(segment) for segment in segments)
+
+
+def _tagged(segment: Segment) -> str:
+    return f"<document {segment.label}>\n{_CLOSING.sub(_HARMLESS, segment.text)}\n</document>"
+
+
+def outline(segments: Iterable[Segment]) -> str:
+    """List documents by number, name and size."""
+    return "\n".join(f"[{item.number}] {item.label} ({len(item.text):,} characters)" for item in segments)
+
+
+def overview(segments: list[Segment]) -> str:
+    """Write the question's segments out and an excerpt of each document, all by number."""
+    documents = sum(segment.kind == "document" for segment in segments)
+    room = min(EXCERPT, EXCERPTS_TOGETHER // max(1, documents))
+    lines = []
+    for segment in segments:
+        if segment.kind == "question":
+            lines.append(f"[{segment.number}] {segment.text}")
+        else:
+            head = shorten(segment.text, room) if room >= 40 else ""
+            lines.append(f"[{segment.number}] Document {segment.label} ({len(segment.text):,} characters): {head}")
+    return "\n".join(lines)

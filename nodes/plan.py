@@ -1,0 +1,209 @@
+"""Splitting the input into numbered segments, and validating and repairing a plan over them (all pure).
+
+A thread names the segments it needs by number instead of repeating them: planning costs few tokens,
+nothing is misquoted, and a thread sees its own segments and no others.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from pydantic import ConfigDict, Field
+
+from nodes.record import Record
+
+
+class Segment(Record):
+    """A numbered piece of the input."""
+
+    number: int
+    """From 1: first those of the question, then one a document."""
+    text: str
+    kind: Literal["question", "document"] = "question"
+    label: str = ""
+    """A document's title or id; empty for the question's segments."""
+
+
+class ThreadSpec(Record):
+    """One thread of a plan."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    id: str = Field(description="T1, T2, …")
+    sources: list[int] = Field(description="Numbers of the segments that this thread needs.")
+    subquestion: str = Field(description="What this thread finds out, in words that stand alone.")
+
+
+class Plan(Record):
+    """How a question is split into threads that can run at the same time."""
+
+    shared_context: str = Field(description="What every thread must know, in a sentence or two; may be empty.")
+    parallelism: int = Field(description="How many threads should run at once.")
+    threads: list[ThreadSpec]
+
+
+class Repaired(NamedTuple):
+    """A plan that can be run, and what was mended to make it so."""
+
+    plan: Plan
+    repairs: list[str]
+
+
+# A line that starts a list item: "1. ", "2) ", "(a) ", "- ", "* ", "• ".
+_ITEM = re.compile(r"^[ \t]*(?:[-*•]|\(?(?:\d{1,3}|[A-Za-z])[.)])[ \t]+", re.MULTILINE)
+_FENCE = re.compile(r"^[ \t]*```.*?(?:^[ \t]*```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|no|fig|eq|dr|mr|mrs|ms|prof|st|jr|sr|inc|ltd|co|u\.s|u\.k|a\.m|p\.m)|\b[A-Z])\.$",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+|[。！？]\s*|\n\s*\n")
+# Inside one sentence, a comma or semicolon before a question word starts a question of its own.
+_CLAUSE = re.compile(
+    r"[,;]\s+(?=(?:and\s+|then\s+|also\s+|plus\s+)*(?:what|who|whom|whose|which|when|where|why|how)\b)",
+    re.IGNORECASE,
+)
+
+
+def split_input(question: str, documents: Iterable[tuple[str, str]] = ()) -> list[Segment]:
+    """Number the segments of an input: the question's sentences and list items, then whole documents.
+
+    Args:
+        question: The question; code blocks in it stay whole.
+        documents: Pairs of label and text.
+    """
+    pieces = [Segment(number=0, text=text) for text in split_question(question)]
+    pieces += [Segment(number=0, text=text, kind="document", label=label) for label, text in documents]
+    return [piece.model_copy(update={"number": number}) for number, piece in enumerate(pieces, 1)]
+
+
+def split_question(question: str) -> list[str]:
+    """Split a question into sentences, clauses that ask, list items and code blocks; no text is lost."""
+    segments: list[str] = []
+    position = 0
+    for fence in _FENCE.finditer(question):
+        segments += _split_prose(question[position : fence.start()])
+        segments.append(fence.group().strip())
+        position = fence.end()
+    segments += _split_prose(question[position:])
+    return [segment for segment in segments if segment]
+
+
+def _split_prose(text: str) -> list[str]:
+    starts = [match.start() for match in _ITEM.finditer(text)]
+    blocks = [text[start:end] for start, end in zip([0, *starts], [*starts, len(text)], strict=True)]
+    return [clause for block in blocks for sentence in _sentences(block) for clause in _clauses(sentence)]
+
+
+def _sentences(block: str) -> list[str]:
+    marker = _ITEM.match(block)
+    sentences, start = [], 0
+    for end in _SENTENCE_END.finditer(block, marker.end() if marker else 0):
+        if _ABBREVIATION.search(block[start : end.end()].rstrip()):
+            continue
+        sentences.append(block[start : end.end()].strip())
+        start = end.end()
+    return [sentence for sentence in [*sentences, block[start:].strip()] if sentence]
+
+
+def _clauses(sentence: str) -> list[str]:
+    cuts = [match.end() for match in _CLAUSE.finditer(sentence)]
+    return [sentence[start:end].strip() for start, end in zip([0, *cuts], [*cuts, len(sentence)], strict=True)]
+
+
+def repair(plan: Plan, segments: Sequence[Segment], *, max_threads: int, max_parallel: int) -> Repaired:
+    """Make a plan that can be run out of what a model wrote; nothing that it asked for is lost.
+
+    Args:
+        plan: The plan as written.
+        segments: The numbered input that it refers to.
+        max_threads: Most threads; those beyond are folded into the last.
+        max_parallel: Most threads at once.
+
+    Returns:
+        The plan, its threads named `T1`, `T2`, … in order, and a line for each thing that was mended.
+        It may hold fewer than two threads: then there is nothing to run in parallel.
+    """
+    repairs: list[str] = []
+    threads = _known_sources(plan.threads, {segment.number for segment in segments}, repairs)
+    threads = _without_blanks_and_duplicates(threads, repairs)
+    threads = _folded(threads, max_threads, repairs)
+    threads = _renamed(threads, repairs)
+    shared = _shared_context(plan.shared_context, threads, segments, repairs)
+    degree = _degree(plan.parallelism, len(threads), max_parallel, repairs)
+    return Repaired(Plan(shared_context=shared, parallelism=degree, threads=threads), repairs)
+
+
+def _known_sources(threads: Sequence[ThreadSpec], known: set[int], repairs: list[str]) -> list[ThreadSpec]:
+    mended = []
+    for thread in threads:
+        unknown = sorted(set(thread.sources) - known)
+        if unknown:
+            repairs.append(f"thread {thread.id}: dropped unknown segments {', '.join(map(str, unknown))}")
+        mended.append(thread.model_copy(update={"sources": sorted(set(thread.sources) & known)}))
+    return mended
+
+
+def _without_blanks_and_duplicates(threads: Sequence[ThreadSpec], repairs: list[str]) -> list[ThreadSpec]:
+    kept: dict[tuple[str, tuple[int, ...]], ThreadSpec] = {}
+    for thread in threads:
+        key = (" ".join(thread.subquestion.casefold().split()), tuple(thread.sources))
+        if not key[0]:
+            repairs.append(f"thread {thread.id}: dropped, it asks nothing")
+        elif key in kept:
+            repairs.append(f"thread {thread.id}: merged with its duplicate {kept[key].id}")
+        else:
+            kept[key] = thread
+    return list(kept.values())
+
+
+def _folded(threads: list[ThreadSpec], most: int, repairs: list[str]) -> list[ThreadSpec]:
+    if len(threads) <= most:
+        return threads
+    *kept, last = threads[:most]
+    beyond = threads[most:]
+    repairs.append(f"folded {len(beyond)} threads beyond the limit of {most} into the last")
+    folded = ThreadSpec(
+        id=last.id,
+        sources=sorted({number for thread in [last, *beyond] for number in thread.sources}),
+        subquestion="\n".join(thread.subquestion for thread in [last, *beyond]),
+    )
+    return [*kept, folded]
+
+
+def _renamed(threads: Sequence[ThreadSpec], repairs: list[str]) -> list[ThreadSpec]:
+    renamed = []
+    for number, thread in enumerate(threads, 1):
+        if thread.id != f"T{number}":
+            repairs.append(f"thread {thread.id!r} is now T{number}")
+        renamed.append(thread.model_copy(update={"id": f"T{number}"}))
+    return renamed
+
+
+def _shared_context(
+    written: str, threads: Sequence[ThreadSpec], segments: Sequence[Segment], repairs: list[str]
+) -> str:
+    """Add the question's segments that no thread names; cut those that belong to some thread alone."""
+    named = {number for thread in threads for number in thread.sources}
+    shared = written.strip()
+    for segment in segments:
+        if segment.number in named:
+            if segment.kind == "question" and len(segment.text) > 12 and segment.text in shared:
+                shared = " ".join(shared.replace(segment.text, " ").split())
+                repairs.append(f"shared context: cut segment {segment.number}, which threads name for themselves")
+        elif segment.kind == "document":
+            repairs.append(f"document {segment.number} ({segment.label}) is read by no thread")
+        elif segment.text not in shared:
+            shared = f"{shared}\n{segment.text}".strip()
+            repairs.append(f"shared context: added segment {segment.number}, which no thread names")
+    return shared
+
+
+def _degree(suggested: int, threads: int, most: int, repairs: list[str]) -> int:
+    if suggested > most:
+        repairs.append(f"parallelism: {suggested} cut to the limit of {most}")
+        return most
+    if suggested < 1 or (suggested == 1 and threads > 1):
+        degree = max(1, min(threads, most))
+        repairs.append(f"parallelism: {suggested} raised to {degree}")
+        return degree
+    return suggested

@@ -1,0 +1,122 @@
+"""Review: judge the results, send threads back by name, or write the one answer."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from langgraph.runtime import Runtime
+
+from nodes.conclude import conclude, in_plan_order, missing_line, put_together
+from nodes.llm.caller import Caller
+from nodes.llm.errors import ModelError
+from nodes.results import ThreadResult
+from nodes.settings import Settings, settings_of
+from nodes.state import Contradiction, Review, State
+from prompts import PROMPTS, block
+
+PROMPT = PROMPTS["review"].checked({"instructions", "missing", "question", "results", "rounds"}, Review)
+
+
+class Judgement(NamedTuple):
+    """A review, checked against the threads that it is about."""
+
+    critiques: dict[str, str]
+    """By id of each thread that does not stand."""
+    contradictions: list[Contradiction]
+
+
+async def review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
+    """Judge what is answered; what failed goes back without asking the model."""
+    settings = settings_of(runtime)
+    threads = in_plan_order(state, state.results)
+    answered = [thread for thread in threads if thread.status == "answered"]
+    broken = [thread for thread in threads if thread.status != "answered"]
+    rounds_left = settings.max_rounds - state.round
+    if not answered:
+        return _send_back(state, broken, {}) if rounds_left > 0 else {"redo": []}
+    caller = Caller(
+        settings,
+        "review",
+        run=state.run,
+        time_limit=settings.request_timeout,
+        prompt=PROMPT.label,
+        round=state.round,
+    )
+    try:
+        written = await caller.structured(_messages(state, answered, broken, rounds_left), Review)
+    except ModelError as error:
+        if broken and rounds_left > 0:
+            return _send_back(state, broken, {}) | {"calls": caller.calls}
+        shortfall = f"the results stand unreviewed, since the review failed: {error}"
+        return conclude(state, answer=put_together(threads), calls=caller.calls, shortfall=shortfall)
+    critiques, contradictions = judge(written, answered)
+    refuted = {id: _refuted(state.results[id], critique) for id, critique in critiques.items()}
+    if rounds_left > 0 and (refuted or broken):
+        back = [thread for thread in threads if thread in broken or thread.id in refuted]
+        return _send_back(state, back, critiques) | {
+            "results": refuted,
+            "contradictions": contradictions,
+            "calls": caller.calls,
+        }
+    standing = [thread for thread in answered if thread.id not in refuted]
+    answer = written.answer.strip() or put_together(standing)
+    if not answer:
+        return {"redo": [], "results": refuted, "contradictions": contradictions, "calls": caller.calls}
+    return conclude(state, answer=answer, calls=caller.calls, changed=refuted, contradictions=contradictions)
+
+
+def judge(review: Review, answered: Sequence[ThreadResult]) -> Judgement:
+    """Read a review: which threads do not stand, and why.
+
+    Words about threads that were not asked about are dropped. A thread that could not be judged stands.
+    Of contradicting threads the ones that the reviewer wants redone do not stand; where it settled on
+    none, none of them does.
+    """
+    ids = {thread.id for thread in answered}
+    verdicts = {word.thread_id: word for word in review.verdicts if word.thread_id in ids}
+    critiques = {
+        id: word.critique.strip() or "The result was judged wrong."
+        for id, word in verdicts.items()
+        if word.verdict == "retry"
+    }
+    contradictions = []
+    for contradiction in review.contradictions:
+        named = [id for id in dict.fromkeys(contradiction.thread_ids) if id in ids]
+        if len(named) < 2:
+            continue
+        contradictions.append(Contradiction(thread_ids=named, claim=contradiction.claim))
+        if any(id in critiques for id in named):
+            continue
+        for id in named:
+            if id not in verdicts or verdicts[id].verdict != "could_not_judge":
+                critiques[id] = (
+                    f"It contradicts {', '.join(other for other in named if other != id)}: {contradiction.claim}"
+                )
+    return Judgement({thread.id: critiques[thread.id] for thread in answered if thread.id in critiques}, contradictions)
+
+
+def _send_back(state: State, threads: Sequence[ThreadResult], critiques: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "redo": [thread.id for thread in threads],
+        "critiques": {thread.id: critiques.get(thread.id) or state.critiques.get(thread.id, "") for thread in threads},
+        "round": state.round + 1,
+    }
+
+
+def _refuted(thread: ThreadResult, critique: str) -> ThreadResult:
+    return thread.model_copy(update={"status": "refuted", "error": critique})
+
+
+def _messages(state: State, answered: Sequence[ThreadResult], broken: Sequence[ThreadResult], rounds_left: int) -> Any:
+    # As JSON lines: whatever a thread wrote, it cannot end its own line and speak to the reviewer.
+    results = [{"thread_id": item.id, "subquestion": item.subquestion, "result": item.answer} for item in answered]
+    title = (
+        "These threads run again, so leave `answer` empty" if rounds_left > 0 else "Missing, to be said in the answer"
+    )
+    return PROMPT.messages(
+        question=state.question,
+        instructions=block("Instructions", state.instructions),
+        results="\n".join(json.dumps(result, ensure_ascii=False) for result in results),
+        missing=block(title, "\n".join(f"- {missing_line(thread)}" for thread in broken)),
+        rounds=str(max(0, rounds_left)),
+    )

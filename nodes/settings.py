@@ -1,0 +1,160 @@
+"""Every run-time knob, its bounds, its default and the reason for it.
+
+Precedence: what the caller passes, then `APR_<NAME>` in the environment, then the default. This is
+the only file that reads the environment.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from langgraph.runtime import Runtime
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Role = Literal["assess", "decompose", "solve", "review"]
+"""What a call is for; each role may have a model of its own."""
+
+PROVIDERS = {
+    "openai": "openai:NAME (OpenAI, and every OpenAI-compatible server through `base_url`)",
+    "deepseek": "deepseek:NAME",
+    "local": "local (the embedded model)",
+}
+DEFAULT_KEY_ENV = {"openai": "OPENAI_API_KEY", "deepseek": "DEEPSEEK_API_KEY"}
+DEFAULT_BASE_URL = {"openai": "https://api.openai.com/v1", "deepseek": "https://api.deepseek.com/v1"}
+
+
+def default_model() -> str:
+    """Name the model of a run that chose none: OpenAI where it is set up, else the embedded one."""
+    openai = os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")
+    return "openai:gpt-5-mini" if openai else "local"
+
+
+def environment_key(name: str) -> str | None:
+    """Read an API key from the environment variable `name`; `None` when it is unset or blank."""
+    return os.environ.get(name, "").strip() or None
+
+
+def environment_base_url(provider: str) -> str | None:
+    """Read the base URL that the provider's own SDK would take from the environment."""
+    return os.environ.get(f"{provider.upper()}_BASE_URL", "").strip() or None
+
+
+def environment_model_file() -> Path | None:
+    """Read `APR_LOCAL_GGUF`: another model file for the embedded server."""
+    path = os.environ.get("APR_LOCAL_GGUF", "").strip()
+    return Path(path).expanduser() if path else None
+
+
+class Settings(BaseSettings):
+    """How a run is made. Pass it as `context`, as a dict or as this class."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="APR_", env_ignore_empty=True, extra="forbid", frozen=True, validate_default=True
+    )
+
+    model: str = Field(
+        default_factory=default_model,
+        description="Model of every role, as `provider:name`: `openai:…`, `deepseek:…` or `local`. "
+        "Default: `openai:gpt-5-mini` when OPENAI_API_KEY or OPENAI_BASE_URL is set, else `local`.",
+    )
+    assess_model: str | None = Field(None, description="Model that decides whether to split, if another one.")
+    decompose_model: str | None = Field(None, description="Model that plans the threads, if another one.")
+    solve_model: str | None = Field(None, description="Model of the threads and of direct answers, if another.")
+    review_model: str | None = Field(None, description="Model that reviews and writes the answer, if another.")
+    base_url: str | None = Field(
+        None,
+        description="Address of an OpenAI-compatible server, such as `http://127.0.0.1:8000/v1`. "
+        "Default: the provider's own, or OPENAI_BASE_URL.",
+    )
+    api_key_env: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Name of the environment variable that holds the API key (never the key itself). "
+        "Default: OPENAI_API_KEY or DEEPSEEK_API_KEY, by provider.",
+    )
+    temperature: float | None = Field(
+        None,
+        ge=0,
+        le=2,
+        description="Sampling temperature. Default: the server's own (reasoning models refuse any other); "
+        "0 for the embedded model.",
+    )
+    max_tokens: int | None = Field(
+        None,
+        ge=16,
+        le=1_000_000,
+        description="Longest reply of one call, in tokens. Default: the server's own; 1,024 for the embedded "
+        "model, which may otherwise ramble on.",
+    )
+    max_threads: int = Field(
+        16, ge=2, le=64, description="Most threads in a plan; what a plan has beyond is folded into the last."
+    )
+    max_parallel: int = Field(
+        8,
+        ge=1,
+        le=64,
+        description="Most threads that run at once; the rest wait their turn. 8 stays under common rate limits.",
+    )
+    max_rounds: int = Field(
+        2, ge=0, le=10, description="Extra rounds in which threads that failed or were refuted run again."
+    )
+    thread_timeout: float = Field(
+        120,
+        gt=0,
+        le=86_400,
+        description="Seconds a thread may run, counted from the start of its first call and not while it waits.",
+    )
+    request_timeout: float = Field(
+        300,
+        gt=0,
+        le=86_400,
+        description="Seconds that assessing, planning, reviewing or answering directly may take, retries included.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_are_known(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            unknown = sorted(set(given) - set(cls.model_fields))
+            if unknown:
+                names = ", ".join(f"`{name}`" for name in unknown)
+                raise ValueError(f"unknown setting {names}; allowed are {', '.join(cls.model_fields)}")
+        return given
+
+    @field_validator("model", "assess_model", "decompose_model", "solve_model", "review_model")
+    @classmethod
+    def _provider_is_known(cls, value: str | None) -> str | None:
+        if value is None or value == "local":
+            return value
+        provider, colon, name = value.partition(":")
+        if colon and name and provider in DEFAULT_BASE_URL:
+            return value
+        if not colon:
+            problem = f"`{value}` names no provider"
+        elif provider in PROVIDERS:
+            problem = f"`{value}` names no model of `{provider}`" if provider != "local" else f"`{value}` is not"
+        else:
+            problem = f"unknown provider `{provider}` in `{value}`"
+        raise ValueError(f"{problem}; allowed are {', '.join(PROVIDERS.values())}")
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url_is_http(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"`{value}` is not an address such as http://127.0.0.1:8000/v1")
+        return value.rstrip("/")
+
+    def model_for(self, role: Role) -> str:
+        """Name the model of a role, as `provider:name`."""
+        override: str | None = getattr(self, f"{role}_model")
+        return override or self.model
+
+
+def settings_of(runtime: Runtime[Settings]) -> Settings:
+    """Return the run's settings; LangGraph builds none when the caller passes no context."""
+    return runtime.context if runtime.context is not None else Settings()

@@ -1,0 +1,16 @@
+"""Start: check the input and the settings, before anything is asked of a model."""
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from nodes.llm.endpoints import check_configuration
+from nodes.run import Run
+from nodes.settings import Settings, settings_of
+from nodes.state import Problem, fresh_run
+
+
+async def start(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
+    """Begin a run of a graph that does not assess."""
+    check_configuration(settings_of(runtime))
+    return fresh_run(Run())

@@ -1,0 +1,184 @@
+"""What goes into the graph, what it keeps while it runs, and what comes out."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from nodes.llm.usage import Call, add_calls
+from nodes.plan import Plan, Segment, ThreadSpec, split_input
+from nodes.record import Record
+from nodes.report import Report
+from nodes.results import ThreadResult, merge_results
+from nodes.run import Run
+
+MAX_QUESTION = 100_000
+"""Characters; more belongs into documents."""
+MAX_DOCUMENTS = 5_000_000
+"""Characters of all documents together."""
+
+Outcome = Literal["complete", "partial", "failed"]
+Route = Literal["direct", "parallel"]
+
+
+class Document(Record):
+    """A text that threads may need whole: a file, an article."""
+
+    id: str = Field(min_length=1, description="Unique among the documents, such as a file's path.")
+    text: str = Field(description="The whole text.")
+    title: str = Field("", description="What people call it; the id if left out.")
+
+    @property
+    def label(self) -> str:
+        """The title, else the id."""
+        return self.title or self.id
+
+
+class Problem(Record):
+    """The input: what is asked."""
+
+    question: str = Field(description="What is asked; at most 100,000 characters.")
+    documents: list[Document] = Field(
+        default_factory=list, description="Files or articles; at most 5,000,000 characters together."
+    )
+    instructions: str = Field("", description="What holds for every thread and for the answer.")
+
+    @field_validator("question")
+    @classmethod
+    def _question_is_sound(cls, question: str) -> str:
+        if not question.strip():
+            raise ValueError("`question` is blank; write what you want to know")
+        if len(question) > MAX_QUESTION:
+            raise ValueError(
+                f"`question` has {len(question):,} characters, the limit is {MAX_QUESTION:,}; "
+                "hand long texts over as `documents`"
+            )
+        return question
+
+    @field_validator("documents")
+    @classmethod
+    def _documents_are_sound(cls, documents: list[Document]) -> list[Document]:
+        seen: set[str] = set()
+        for document in documents:
+            if not document.text.strip():
+                raise ValueError(f"`documents`: {document.id!r} is empty; leave it out")
+            if document.id in seen:
+                raise ValueError(f"`documents`: the id {document.id!r} occurs twice; ids must differ")
+            seen.add(document.id)
+        size = sum(len(document.text) for document in documents)
+        if size > MAX_DOCUMENTS:
+            raise ValueError(f"`documents` have {size:,} characters in all, the limit is {MAX_DOCUMENTS:,}")
+        return documents
+
+    def segments(self) -> list[Segment]:
+        """Number the input: the question's sentences and list items, then each document whole."""
+        return split_input(self.question, [(document.label, document.text) for document in self.documents])
+
+
+class Assessment(Record):
+    """What can be answered at the same time, and whether to split."""
+
+    subquestions: list[str] = Field(description="Parts that can be answered without each other's answers.")
+    decomposable: bool = Field(description="Whether to split the problem into these parts.")
+    complexity: Literal["simple", "moderate", "complex"]
+    reason: str = Field(description="Why, in one sentence.")
+
+
+class Verdict(Record):
+    """The reviewer's word on one thread."""
+
+    thread_id: str
+    verdict: Literal["accept", "retry", "could_not_judge"]
+    critique: str = Field("", description="What is wrong and what to do, when it must be redone.")
+
+
+class Contradiction(Record):
+    """A claim on which threads disagree."""
+
+    thread_ids: list[str]
+    claim: str
+
+
+class Review(Record):
+    """The reviewer's verdicts and, when nothing must be redone, the answer."""
+
+    verdicts: list[Verdict]
+    contradictions: list[Contradiction] = Field(default_factory=list)
+    answer: str = ""
+
+
+class Solution(Record):
+    """The output."""
+
+    answer: str = ""
+    outcome: Outcome = "failed"
+    """`complete` only when every thread is answered and none stands refuted."""
+    stop_reason: str = ""
+    """Why the run ended before everything was answered; empty when it did not."""
+    route: Route = "direct"
+    assessment: Assessment | None = None
+    plan: Plan | None = None
+    threads: list[ThreadResult] = Field(default_factory=list)
+    """In plan order."""
+    contradictions: list[Contradiction] = Field(default_factory=list)
+    """Those that stand at the end."""
+    report: Report = Report()
+
+
+class State(Problem, Solution):
+    """All that the graph keeps while it runs."""
+
+    run: Run = Field(default_factory=Run)
+    results: Annotated[dict[str, ThreadResult], merge_results] = Field(default_factory=dict)
+    """By thread id; a retry replaces."""
+    critiques: dict[str, str] = Field(default_factory=dict)
+    """What the reviewer said of the threads that run again in this round."""
+    redo: list[str] = Field(default_factory=list)
+    """Ids of the threads that run next."""
+    round: int = 0
+    """0 for the first pass, then 1, 2, … for the extra rounds."""
+    repairs: list[str] = Field(default_factory=list)
+    """What was mended in the plan."""
+    problems: list[str] = Field(default_factory=list)
+    """Failures of stages, in words that can be shown."""
+    dead_model: str = ""
+    """A model that was seen not to answer at all, as `provider:name`; it is not asked again."""
+    calls: Annotated[list[Call], add_calls] = Field(default_factory=list)
+    """Every request of this run to a model, in the order they were recorded."""
+
+
+class ThreadTask(Record):
+    """What is sent to one thread: all that it may know."""
+
+    run: Run
+    spec: ThreadSpec
+    segments: list[Segment]
+    """Its own segments, and no others."""
+    shared_context: str = ""
+    instructions: str = ""
+    degree: int = 1
+    """How many threads run at once."""
+    round: int = 0
+    critique: str = ""
+    """The reviewer's words, when it was sent back."""
+    previous: ThreadResult | None = None
+    """What it came to in the round before."""
+    planned: int = 1
+    """Threads of the plan, for progress."""
+    settled: int = 0
+    """Threads that do not run in this round, for progress."""
+
+
+def fresh_run(run: Run) -> dict[str, Any]:
+    """The update that starts a run: nothing of an earlier question on the same LangGraph thread stays."""
+    blank = Solution()
+    return {
+        **{name: blank[name] for name in Solution.model_fields},
+        "run": run,
+        "results": None,
+        "critiques": {},
+        "redo": [],
+        "round": 0,
+        "repairs": [],
+        "problems": [],
+        "dead_model": "",
+    }
