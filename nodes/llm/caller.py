@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -27,7 +28,7 @@ MAX_ATTEMPTS = 4
 MAX_EMPTY = 2
 """Of these, such as came back empty: a model that says nothing twice has nothing to say."""
 
-_backoff = tenacity.wait_exponential_jitter(initial=0.5, max=20, jitter=0.5)
+_backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=20, jitter=0.5)
 _log = logging.getLogger(__name__)
 
 
@@ -76,6 +77,7 @@ class Caller:
         self.calls: list[Call] = []
         self.model = settings.model_for(role)
         self.time_limit = time_limit
+        self._deadline = math.inf
         self._settings, self._role, self._run = settings, role, run
         self._prompt, self._thread_id, self._round = prompt, thread_id, round
 
@@ -111,6 +113,7 @@ class Caller:
 
     @asynccontextmanager
     async def _limited(self) -> AsyncIterator[None]:
+        self._deadline = time.monotonic() + self.time_limit
         try:
             async with asyncio.timeout(self.time_limit):
                 yield
@@ -141,7 +144,9 @@ class Caller:
     def _enough(self, state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
         empty = isinstance(error, ModelError) and error.kind == "empty"
-        return state.attempt_number >= (MAX_EMPTY if empty else MAX_ATTEMPTS)
+        # A wait beyond the time limit helps nobody: better to say now what went wrong.
+        too_late = time.monotonic() + state.upcoming_sleep >= self._deadline
+        return too_late or state.attempt_number >= (MAX_EMPTY if empty else MAX_ATTEMPTS)
 
     async def _once(self, client: Client, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
         call = Call(

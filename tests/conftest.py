@@ -1,0 +1,32 @@
+"""What all tests share: a scripted model server, and an environment that names no model or key."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from tests.server import ModelServer, model_server
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test depends on what the machine has set."""
+    for name in list(os.environ):
+        if name.startswith(("APR_", "OPENAI_", "DEEPSEEK_", "LANGSMITH_", "LANGCHAIN_")) and name != "APR_LOCAL_GGUF":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("LANGSMITH_TRACING", "false")
+    yield
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ModelServer]:
+    """A scripted model server."""
+    async with model_server() as running:
+        yield running
+
+
+@pytest.fixture
+def context(server: ModelServer) -> dict[str, Any]:
+    """Settings that use the scripted server."""
+    return {"model": "openai:scripted", "base_url": server.url}
