@@ -8,6 +8,7 @@ from nodes.llm.caller import Caller
 from nodes.llm.endpoints import check_configuration
 from nodes.llm.errors import ModelError
 from nodes.materials import outline
+from nodes.progress import tell_stage
 from nodes.run import Run
 from nodes.settings import Settings, settings_of
 from nodes.state import Assessment, Problem, fresh_run
@@ -20,6 +21,7 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Start the run and ask the model whether the problem has independent parts."""
     settings, run = settings_of(runtime), Run()
     check_configuration(settings)
+    tell_stage(runtime, "assess")
     caller = Caller(
         settings,
         "assess",

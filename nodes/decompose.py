@@ -9,6 +9,7 @@ from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.materials import overview
 from nodes.plan import Plan, repair
+from nodes.progress import tell_stage
 from nodes.settings import Settings, settings_of
 from nodes.state import State
 from prompts import PROMPTS, block
@@ -19,6 +20,7 @@ PROMPT = PROMPTS["decompose"].checked({"limit", "parts", "segments"}, Plan)
 async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Ask the model for a plan and make it one that can be run."""
     settings, segments = settings_of(runtime), state.segments()
+    tell_stage(runtime, "decompose")
     caller = Caller(
         settings,
         "decompose",

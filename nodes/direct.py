@@ -8,6 +8,7 @@ from nodes.conclude import conclude, conclude_failed
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.materials import whole
+from nodes.progress import tell_stage
 from nodes.settings import Settings, settings_of
 from nodes.state import State
 from prompts import PROMPTS, block
@@ -21,6 +22,7 @@ async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     settings = settings_of(runtime)
     if state.dead_model == settings.model_for("solve"):
         return conclude_failed(state, state.problems)
+    tell_stage(runtime, "direct", state.round)
     caller = Caller(
         settings,
         "solve",

@@ -9,6 +9,7 @@ from langgraph.runtime import Runtime
 from nodes.conclude import conclude, in_plan_order, missing_line, put_together
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
+from nodes.progress import tell_stage
 from nodes.results import ThreadResult
 from nodes.settings import Settings, settings_of
 from nodes.state import Contradiction, Review, State
@@ -34,6 +35,7 @@ async def review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     rounds_left = settings.max_rounds - state.round
     if not answered:
         return _send_back(state, broken, {}) if rounds_left > 0 else {"redo": []}
+    tell_stage(runtime, "review", state.round)
     caller = Caller(
         settings,
         "review",

@@ -5,12 +5,13 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from nodes.fanout import FanOut, fan_out
+from nodes.fanout import fan_out
 from nodes.llm.caller import Caller, Reply
 from nodes.llm.errors import ModelError
 from nodes.llm.text import has_result, short_result
 from nodes.llm.usage import total_usage
 from nodes.materials import whole
+from nodes.progress import tell_thread
 from nodes.results import Status, ThreadResult
 from nodes.settings import Settings, settings_of
 from nodes.state import ThreadTask
@@ -35,10 +36,10 @@ async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]
     )
     client, queued_at = await caller.client(), task.run.elapsed()
     shared = fan_out(task.run.id, task.round, min(task.degree, client.endpoint.slots or task.degree))
-    _tell(runtime, task, shared, "queued")
+    tell_thread(runtime, task, shared, "queued")
     async with shared.turns:
         started = task.run.elapsed()
-        _tell(runtime, task, shared, "running")
+        tell_thread(runtime, task, shared, "running")
         outcome = await _outcome(task, caller)
     result = _result(task, caller, outcome).model_copy(
         update={
@@ -48,7 +49,7 @@ async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]
         }
     )
     shared.done += 1
-    _tell(runtime, task, shared, result.status, result.usage.total)
+    tell_thread(runtime, task, shared, result.status, result.usage.total)
     return {"results": {task.spec.id: result}, "calls": caller.calls}
 
 
@@ -100,18 +101,3 @@ def _result(task: ThreadTask, caller: Caller, outcome: Reply | ModelError) -> Th
         error = "the reply was cut at the token limit before its result; raise `max_tokens`"
         return ThreadResult(**common, **told, status="failed", error=error)
     return ThreadResult(**common, **told, status="answered", answer=short_result(outcome.text))
-
-
-def _tell(runtime: Runtime[Settings], task: ThreadTask, shared: FanOut, status: str, tokens: int = 0) -> None:
-    """Stream how the thread stands (`stream_mode="custom"`)."""
-    runtime.stream_writer(
-        {
-            "thread_id": task.spec.id,
-            "subquestion": task.spec.subquestion,
-            "status": status,
-            "round": task.round,
-            "n_done": task.settled + shared.done,
-            "n_total": task.planned,
-            "tokens": tokens,
-        }
-    )

@@ -1,0 +1,26 @@
+# `make test` and `make check` are what .ci/run runs.
+PYTHON ?= .venv/bin/python
+
+.PHONY: setup test check format dev
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	test -x .venv/bin/python || python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,deepseek,dev]'
+	touch .venv/ready
+
+test: setup
+	$(PYTHON) -m pytest
+
+check: setup
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+
+format: setup
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+dev: setup
+	.venv/bin/langgraph dev --no-browser --n-jobs-per-worker 10

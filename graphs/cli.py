@@ -1,0 +1,209 @@
+"""The `apr` command.
+
+Everything heavy is imported when it is needed: `apr --help` answers at once.
+"""
+
+import os
+import sys
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from nodes.settings import Settings
+    from nodes.state import Problem, Solution
+
+EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 1, 2, 3, 130
+PACKAGE = "adaptive-parallel-reasoning"
+
+# Newlines inside a paragraph are kept by the help printer, so they are taken out.
+HELP = """Answer a question; split it into threads that run side by side if it has independent parts.
+
+The model itself decides whether and how to split. The answer goes to standard output, progress and a summary to
+standard error.
+
+[bold]Examples[/bold]
+
+  apr "What is the capital of Peru, and what is 17 * 23?"
+
+  apr "Which bugs do these files have?" --file cart.py --file login.py
+
+  cat question.txt | apr - --json > solution.json
+
+  apr "…" --model openai:gpt-5-mini
+
+  apr "…" --model openai:qwen3 --base-url http://127.0.0.1:8000/v1
+
+[bold]Settings[/bold] not listed here are read from the environment as APR_<NAME>, such as
+APR_THREAD_TIMEOUT=60; the README lists them all.
+
+[bold]Exit status[/bold]: 0 complete, 3 partial, 1 failed, 2 bad usage, 130 interrupted.
+"""
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"apr {version(PACKAGE)}")
+        raise typer.Exit
+
+
+@app.command(help=HELP, no_args_is_help=True)
+def apr(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to answer; - reads standard input.")],
+    file: Annotated[
+        list[Path] | None, typer.Option("--file", "-f", help="A text file to hand over as a document; repeatable.")
+    ] = None,
+    instructions: Annotated[
+        str, typer.Option("--instructions", "-i", help="What holds for every thread and for the answer.")
+    ] = "",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="openai:NAME, deepseek:NAME or local. Default: openai:gpt-5-mini when "
+            "OPENAI_API_KEY or OPENAI_BASE_URL is set, else local, the embedded model.",
+        ),
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", help="An OpenAI-compatible server, such as http://127.0.0.1:8000/v1.")
+    ] = None,
+    max_parallel: Annotated[
+        int | None, typer.Option("--max-parallel", help="Most threads at once, 1 to 64. Default: 8.")
+    ] = None,
+    sequential: Annotated[bool, typer.Option("--sequential", help="The baseline: one call, no threads.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole Solution as JSON.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Answer a question."""
+    from pydantic import ValidationError
+
+    from nodes.llm.errors import ConfigurationError
+
+    given = {"model": model, "base_url": base_url, "max_parallel": max_parallel}
+    try:
+        problem, settings = _checked(question, file or [], instructions, given)
+        solution = _run(problem, settings, sequential=sequential)
+    except ValidationError as error:
+        _refuse("\n".join(_lines(error)))
+    except ConfigurationError as error:
+        _refuse(str(error))
+    except KeyboardInterrupt:
+        sys.stderr.write("apr: stopped\n")
+        sys.stderr.flush()
+        # At once: the embedded server may be in the middle of a reply or of loading its model.
+        os._exit(EXIT_INTERRUPTED)
+    _print(solution, as_json=as_json)
+    raise typer.Exit({"complete": 0, "partial": EXIT_PARTIAL, "failed": EXIT_FAILED}[solution.outcome])
+
+
+def _checked(
+    question: str, files: list[Path], instructions: str, given: dict[str, Any]
+) -> tuple["Problem", "Settings"]:
+    from nodes.settings import Settings
+    from nodes.state import Problem
+
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    documents = [{"id": str(path), "text": _read(path)} for path in files]
+    text = _standard_input() if question == "-" else question
+    return Problem.model_validate({"question": text, "documents": documents, "instructions": instructions}), settings
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        _refuse(f"QUESTION: standard input is not UTF-8 text ({error.reason} at byte {error.start})")
+
+
+def _read(path: Path) -> str:
+    """Read a document, or say what is wrong with it and leave."""
+    if path.is_dir():
+        _refuse(f"--file {path}: is a folder; name its files one by one")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        _refuse(f"--file {path}: no such file")
+    except OSError as error:
+        _refuse(f"--file {path}: cannot be read: {error.strerror}")
+    if b"\0" in content:
+        _refuse(f"--file {path}: is a binary file; only text can be handed over")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        _refuse(f"--file {path}: is not UTF-8 text ({error.reason} at byte {error.start}); convert it first")
+
+
+def _refuse(message: str) -> NoReturn:
+    for line in message.splitlines():
+        sys.stderr.write(f"apr: {line}\n")
+    raise typer.Exit(EXIT_USAGE)
+
+
+def _lines(error: "ValidationError") -> list[str]:
+    """Say of each wrong value its name, what is wrong and what was given."""
+    lines = []
+    for detail in error.errors():
+        name = ".".join(str(part) for part in detail["loc"])
+        message = detail["msg"].removeprefix("Value error, ")
+        # Texts are long, and their messages name what matters.
+        shown = f" (given: {detail['input']!r})" if isinstance(detail["input"], int | float) else ""
+        lines.append(f"{name}: {message}{shown}" if name and f"`{name}`" not in message else f"{message}{shown}")
+    return lines
+
+
+def _run(problem: "Problem", settings: "Settings", *, sequential: bool) -> "Solution":
+    import asyncio
+
+    return asyncio.run(_solve(problem, settings, sequential=sequential))
+
+
+async def _solve(problem: "Problem", settings: "Settings", *, sequential: bool) -> "Solution":
+    import graphs
+    from graphs.display import display
+    from nodes.llm.endpoints import prepare
+    from nodes.state import Solution
+
+    # Before the display opens: writing the embedded model has a progress bar of its own.
+    await prepare(settings)
+    graph = graphs.sequential if sequential else graphs.graph
+    values: dict[str, Any] = {}
+    with display() as shown:
+        stream = graph.astream(problem.model_dump(), context=settings, stream_mode=["custom", "values"])
+        async with aclosing(stream) as events:
+            async for mode, event in events:
+                if mode == "custom":
+                    shown.show(event)
+                else:
+                    values = event
+    return Solution.model_validate(values)
+
+
+def _print(solution: "Solution", *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(solution.model_dump_json(indent=2))
+    elif solution.answer:
+        typer.echo(solution.answer)
+    if solution.outcome == "failed":
+        sys.stderr.write("".join(f"apr: {line}\n" for line in solution.stop_reason.splitlines()))
+    report = solution.report
+    threads = f"{report.threads_planned} threads, {report.rounds} extra rounds, " if solution.threads else ""
+    sys.stderr.write(
+        f"{solution.outcome}: {solution.route} route, {threads}{report.calls} calls, "
+        f"{report.tokens.total:,} tokens, {report.wall_s:.1f} s\n"
+    )
+
+
+def main() -> None:
+    """Run the command."""
+    app()

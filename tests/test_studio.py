@@ -1,0 +1,150 @@
+"""`langgraph dev`, driven over HTTP as LangGraph Studio does: no key, no network, no --allow-blocking."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from langgraph_sdk import get_client
+from langgraph_sdk.client import LangGraphClient
+
+from tests.server import ModelServer, assessment, model_server, plan
+
+pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
+
+PROJECT = Path(__file__).parent.parent
+QUESTION = {"question": "What is the capital of France? What is 12 * 7? Who wrote Hamlet?"}
+PARTS = ["What is the capital of France?", "What is 12 * 7?", "Who wrote Hamlet?"]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def model() -> AsyncIterator[ModelServer]:
+    async with model_server() as server:
+        server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS, sources=[[1], [2], [3]]))
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def studio(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LangGraphClient]:
+    # A folder of its own: the server keeps its runs in the folder it is started in.
+    folder = tmp_path_factory.mktemp("studio")
+    for name in ("graphs", "nodes", "prompts", "langgraph.json", "pyproject.toml"):
+        (folder / name).symlink_to(PROJECT / name)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANGSMITH_", "OPENAI_", "APR_"))}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"),
+        *("--host", "127.0.0.1", "--port", str(port)),
+        cwd=folder,
+        env=kept
+        | {
+            "APR_MODEL": "openai:scripted",
+            "APR_BASE_URL": model.url,
+            "LANGGRAPH_CLI_NO_ANALYTICS": "1",
+            "LANGGRAPH_NO_VERSION_CHECK": "true",
+            "LANGSMITH_TRACING": "false",
+        },
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    client = get_client(url=f"http://127.0.0.1:{port}", api_key=None)
+    try:
+        await until_it_answers(client, process)
+        yield client
+    finally:
+        await client.aclose()
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def until_it_answers(client: LangGraphClient, process: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(60):
+        while process.returncode is None:
+            try:
+                await client.assistants.search()
+                return
+            except Exception:  # not up yet, in one of many ways
+                await asyncio.sleep(0.2)
+    raise AssertionError("langgraph dev ended before it answered")
+
+
+async def test_both_graphs_run(studio: LangGraphClient) -> None:
+    adaptive: Any = await studio.runs.wait(None, "adaptive", input=QUESTION)
+    assert (adaptive["outcome"], adaptive["route"]) == ("complete", "parallel")
+    assert [thread["status"] for thread in adaptive["threads"]] == ["answered"] * 3
+    assert set(adaptive) >= {"answer", "stop_reason", "assessment", "plan", "contradictions", "report"}
+    sequential: Any = await studio.runs.wait(None, "sequential", input=QUESTION)
+    assert (sequential["outcome"], sequential["route"], sequential["threads"]) == ("complete", "direct", [])
+
+
+async def test_a_second_question_on_the_same_thread_starts_over(studio: LangGraphClient, model: ModelServer) -> None:
+    thread = await studio.threads.create()
+    first: Any = await studio.runs.wait(thread["thread_id"], "adaptive", input=QUESTION)
+    second: Any = await studio.runs.wait(thread["thread_id"], "adaptive", input={"question": "And again?"})
+    assert first["report"]["calls"] == second["report"]["calls"] == 6
+    assert [result["rounds"] for result in second["threads"]] == [1, 1, 1]
+
+
+async def test_a_run_streams_each_thread(studio: LangGraphClient) -> None:
+    events = [
+        part.data
+        async for part in studio.runs.stream(None, "adaptive", input=QUESTION, stream_mode=["custom"])
+        if part.event == "custom"
+    ]
+    ended = [event for event in events if event.get("status") == "answered"]
+    assert sorted(event["thread_id"] for event in ended) == ["T1", "T2", "T3"]
+    assert sorted(event["n_done"] for event in ended) == [1, 2, 3]
+
+
+async def test_settings_show_as_a_form_with_bounds(studio: LangGraphClient) -> None:
+    assistants = {found["graph_id"]: found["assistant_id"] for found in await studio.assistants.search()}
+    schemas: Any = await studio.assistants.get_schemas(assistants["adaptive"])
+    fields = schemas["context_schema"]["properties"]
+    assert all(field.get("description") for field in fields.values())
+    assert (fields["max_parallel"]["minimum"], fields["max_parallel"]["maximum"]) == (1, 64)
+    assert set(schemas["input_schema"]["properties"]) == {"question", "documents", "instructions"}
+    assert schemas["input_schema"]["required"] == ["question"]
+    assert "outcome" in schemas["output_schema"]["properties"]
+
+
+async def test_the_drawing_is_true(studio: LangGraphClient) -> None:
+    drawn: Any = await studio.assistants.get_graph("adaptive")
+    edges = {(edge["source"], edge["target"]) for edge in drawn["edges"]}
+    assert edges == {
+        ("__start__", "assess"),
+        ("assess", "decompose"),
+        ("assess", "direct"),
+        ("decompose", "solve"),
+        ("decompose", "direct"),
+        ("solve", "review"),
+        ("review", "solve"),
+        ("review", "direct"),
+        ("review", "__end__"),
+        ("direct", "__end__"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("input", "context", "said"),
+    [
+        ({"question": " "}, {}, "`question` is blank"),
+        (QUESTION, {"max_parallel": 0}, "greater than or equal to 1"),
+    ],
+)
+async def test_bad_input_is_refused_with_its_reason(
+    studio: LangGraphClient, model: ModelServer, input: Any, context: Any, said: str
+) -> None:
+    before = len(model.asked)
+    result: Any = await studio.runs.wait(None, "adaptive", input=input, context=context, raise_error=False)
+    assert said in result["__error__"]["message"]
+    assert len(model.asked) == before
