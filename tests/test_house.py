@@ -1,0 +1,44 @@
+"""The shape of the project: import directions, what the README says, the drawing."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nodes.settings import Settings
+
+PROJECT = Path(__file__).parent.parent
+
+
+def test_imports_run_one_way_and_only_one_place_talks_to_models() -> None:
+    checker = Path(sys.executable).parent / "lint-imports"
+    ended = subprocess.run([checker, "--no-cache"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def settings_table() -> str:
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.get_default()
+        shown = f"{default:g}" if isinstance(default, int | float) else "see meaning" if name == "model" else "none"
+        rows.append(f"| `{name}` | {shown} | `APR_{name.upper()}` | {field.description} |")
+    return "\n".join(rows)
+
+
+def test_the_readme_lists_every_setting_as_it_is() -> None:
+    assert settings_table() in (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_opens_with_two_commands() -> None:
+    blocks = re.findall(r"```bash\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 2 and all(block.count("\n") == 1 for block in blocks)
+    assert "apr " in blocks[0] and "pytest" in blocks[1]
+
+
+@pytest.mark.parametrize("first", ["from graphs import graph", "from graphs import sequential", "import graphs"])
+def test_the_public_names_are_compiled_graphs_whatever_is_imported_first(first: str) -> None:
+    code = f"{first}\nfrom graphs import build_graph, graph, sequential\nprint(graph.name, sequential.name)"
+    out = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert out.stdout == "adaptive sequential\n"
