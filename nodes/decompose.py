@@ -31,7 +31,7 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     parts = state.assessment.subquestions if state.assessment else []
     messages = PROMPT.messages(
         segments=block("Segments", overview(segments)),
-        parts=block("Parts found", "\n".join(f"- {part}" for part in parts)),
+        parts=block(f"{len(parts)} parts found", "\n".join(f"- {part}" for part in parts)),
         limit=str(settings.max_threads),
     )
     try:
