@@ -9,7 +9,7 @@ import json
 import re
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +37,7 @@ class Reply:
 
     text: str = ""
     finish_reason: str = "stop"
+    """Empty for a reply that ends without saying why."""
     reasoning: str = ""
     refusal: str | None = None
     delay: float = 0.0
@@ -50,12 +51,16 @@ class Tool:
     """A reply that calls the tool it was offered."""
 
     arguments: Any
+    """Sent as JSON; text is sent as it is."""
+    finish_reason: str = "tool_calls"
 
 
 HANG = Fault(status=-1)
 """Never answer."""
 DROP = Fault(status=-2)
 """Close the connection instead of answering; while streaming, after the first words."""
+WORDS = "Half of an "
+"""What is streamed before the connection is dropped."""
 
 Step = str | BaseModel | dict[str, Any] | Reply | Tool | Fault
 
@@ -92,12 +97,14 @@ class ModelServer:
         script: Steps by key; the last step of a key repeats for ever.
         asked: Every request, in order of arrival.
         usage: What the replies that were sent counted, summed.
+        refuses: Fields of a request's body that are refused with status 400.
     """
 
     def __init__(self) -> None:
         self.script: dict[str, Sequence[Step]] = {}
         self.asked: list[Asked] = []
         self.usage: dict[str, int] = defaultdict(int)
+        self.refuses: set[str] = set()
         self.open = 0
         self.peak = 0
         self.url = ""
@@ -122,6 +129,11 @@ class ModelServer:
         async with self.arrived:
             await self.arrived.wait_for(lambda: len(self.calls(role)) >= count)
 
+    async def wait_until_idle(self) -> None:
+        """Wait until no request is open."""
+        async with self.arrived:
+            await self.arrived.wait_for(lambda: self.open == 0)
+
     async def handle(self, http: web.Request) -> web.StreamResponse:
         body = await http.json()
         role, key = who_asks(body)
@@ -143,29 +155,52 @@ class ModelServer:
                 self.arrived.notify_all()
 
     async def _answer(self, http: web.Request, request: Asked) -> web.StreamResponse:
+        if refused := self.refuses & set(request.body):
+            return web.json_response({"error": {"message": f"unknown field {min(refused)}", "code": 400}}, status=400)
         step = self._next_step(request)
         if step == HANG:
             await asyncio.Event().wait()
-        if step == DROP and not request.body.get("stream"):
+        streamed = bool(request.body.get("stream"))
+        if step == DROP:
+            if streamed:
+                await self._stream(http, Reply(text=WORDS), step)
             assert http.transport is not None
             http.transport.abort()
             raise ConnectionResetError
-        if isinstance(step, Fault) and step != DROP:
+        if isinstance(step, Fault):
             text = step.body
             if text is None:
                 text = json.dumps({"error": {"message": f"scripted {step.status}", "code": step.status}})
             return web.Response(
                 status=step.status, text=text, headers=dict(step.headers), content_type=step.content_type
             )
-        reply = step if isinstance(step, Reply) else Reply(text=as_text(step))
+        reply = as_reply(step)
         if reply.delay:
             await asyncio.sleep(reply.delay)
         self.usage["input"] += reply.prompt_tokens
         self.usage["output"] += reply.completion_tokens
         self.usage["reasoning"] += reply.reasoning_tokens
-        if request.body.get("stream"):
-            return await stream(http, reply, broken=step == DROP)
-        return web.json_response(completion(reply, step))
+        return await self._stream(http, reply, step) if streamed else web.json_response(completion(reply, step))
+
+    async def _stream(self, http: web.Request, reply: Reply, step: Step) -> web.StreamResponse:
+        """Send a reply in pieces, as server-sent events; the end is missing when the step is `DROP`."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(http)
+        shared = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
+
+        async def send(payload: dict[str, Any]) -> None:
+            await response.write(f"data: {json.dumps(shared | payload)}\n\n".encode())
+
+        for delta in deltas(reply, step):
+            await send({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+        if step == DROP:
+            return response
+        if reply.finish_reason:
+            await send({"choices": [{"index": 0, "delta": {}, "finish_reason": reply.finish_reason}]})
+        if (await http.json()).get("stream_options", {}).get("include_usage"):
+            await send({"choices": [], "usage": usage(reply)})
+        await response.write(b"data: [DONE]\n\n")
+        return response
 
     def _next_step(self, request: Asked) -> Step:
         steps = self.script.get(request.key) or self.script.get(request.role)
@@ -204,11 +239,21 @@ def default_step(request: Asked) -> Step:
     return f"Thinking.\nResult: answer to {request.key}"
 
 
-def as_text(step: Step) -> str:
-    """Write a step's text."""
+def as_reply(step: Step) -> Reply:
+    """Write a step as a reply: an object as JSON."""
+    if isinstance(step, Reply):
+        return step
+    if isinstance(step, Tool):
+        return Reply(finish_reason=step.finish_reason)
     if isinstance(step, BaseModel):
-        return step.model_dump_json()
-    return step if isinstance(step, str) else json.dumps(step) if isinstance(step, dict) else ""
+        return Reply(step.model_dump_json())
+    return Reply(json.dumps(step) if isinstance(step, dict) else str(step))
+
+
+def tool_call(step: Tool) -> dict[str, Any]:
+    """Write a tool call as the protocol has it."""
+    arguments = step.arguments if isinstance(step.arguments, str) else json.dumps(step.arguments)
+    return {"id": "1", "type": "function", "index": 0, "function": {"name": "any", "arguments": arguments}}
 
 
 def completion(reply: Reply, step: Step) -> dict[str, Any]:
@@ -219,16 +264,35 @@ def completion(reply: Reply, step: Step) -> dict[str, Any]:
     if reply.refusal:
         message["refusal"] = reply.refusal
     if isinstance(step, Tool):
-        function = {"name": "any", "arguments": json.dumps(step.arguments)}
-        message |= {"content": None, "tool_calls": [{"id": "1", "type": "function", "function": function}]}
+        message |= {"content": None, "tool_calls": [tool_call(step)]}
     return {
         "id": "1",
         "object": "chat.completion",
         "created": 1,
         "model": "scripted",
-        "choices": [{"index": 0, "message": message, "finish_reason": reply.finish_reason}],
+        "choices": [{"index": 0, "message": message, "finish_reason": reply.finish_reason or None}],
         "usage": usage(reply),
     }
+
+
+def deltas(reply: Reply, step: Step) -> Iterator[dict[str, Any]]:
+    """Cut a reply into the pieces in which it is streamed."""
+    if reply.reasoning:
+        yield from ({"role": "assistant", "reasoning_content": word} for word in pieces(reply.reasoning))
+    if reply.refusal:
+        yield from ({"role": "assistant", "refusal": word} for word in pieces(reply.refusal))
+    if isinstance(step, Tool):
+        call = tool_call(step)
+        first, *more = pieces(call["function"]["arguments"])
+        yield {"role": "assistant", "tool_calls": [call | {"function": {"name": "any", "arguments": first}}]}
+        yield from ({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]} for piece in more)
+    else:
+        yield from ({"role": "assistant", "content": word} for word in pieces(reply.text))
+
+
+def pieces(text: str) -> list[str]:
+    """Cut a text into its words, spaces kept."""
+    return re.findall(r"\S+\s*|\s+", text) or [""]
 
 
 def usage(reply: Reply) -> dict[str, Any]:
@@ -239,29 +303,6 @@ def usage(reply: Reply) -> dict[str, Any]:
         "total_tokens": reply.prompt_tokens + reply.completion_tokens,
         "completion_tokens_details": {"reasoning_tokens": reply.reasoning_tokens},
     }
-
-
-async def stream(http: web.Request, reply: Reply, *, broken: bool) -> web.StreamResponse:
-    """Send a reply in pieces, as server-sent events."""
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-    await response.prepare(http)
-    shared = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
-
-    async def send(payload: dict[str, Any]) -> None:
-        await response.write(f"data: {json.dumps(shared | payload)}\n\n".encode())
-
-    words = re.findall(r"\S+\s*", reply.text) or [""]
-    for number, word in enumerate(words):
-        delta = {"role": "assistant", "content": word} if number == 0 else {"content": word}
-        await send({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
-    if broken:
-        assert http.transport is not None
-        http.transport.abort()
-        raise ConnectionResetError
-    await send({"choices": [{"index": 0, "delta": {}, "finish_reason": reply.finish_reason}]})
-    await send({"choices": [], "usage": usage(reply)})
-    await response.write(b"data: [DONE]\n\n")
-    return response
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """One task's access to its model: time limit, retries, and a record of every request made."""
 
 import asyncio
+import json
 import logging
 import math
 import time
@@ -14,6 +15,7 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
 from nodes.llm import structured
+from nodes.llm.chat import TOOL_ARGUMENTS
 from nodes.llm.endpoints import Client, call_options, client_for
 from nodes.llm.errors import ConfigurationError, ModelError, classify
 from nodes.llm.text import split_reasoning
@@ -78,6 +80,7 @@ class Caller:
         self.model = settings.model_for(role)
         self.time_limit = time_limit
         self._deadline = math.inf
+        self._fault: ModelError | None = None
         self._settings, self._role, self._run = settings, role, run
         self._prompt, self._thread_id, self._round = prompt, thread_id, round
 
@@ -97,7 +100,7 @@ class Caller:
             ConfigurationError: A key or an extra is missing.
         """
         client = await self.client()
-        async with self._limited():
+        async with self._limited(client):
             return await self.request(client, messages)
 
     async def structured(self, messages: Sequence[BaseMessage], shape: type[T]) -> T:
@@ -108,19 +111,26 @@ class Caller:
             ConfigurationError: A key or an extra is missing.
         """
         client = await self.client()
-        async with self._limited():
+        async with self._limited(client):
             return await structured.ask(self, client, messages, shape)
 
     @asynccontextmanager
-    async def _limited(self) -> AsyncIterator[None]:
+    async def _limited(self, client: Client) -> AsyncIterator[None]:
         self._deadline = time.monotonic() + self.time_limit
+        self._fault = None
         try:
             async with asyncio.timeout(self.time_limit):
                 yield
         except TimeoutError as late:
             if self.calls and self.calls[-1].status == "cancelled":
                 self.calls[-1].status = "timed_out"
-            raise ModelError("timed_out", f"no answer within {self.time_limit:g} s") from late
+            setting = "thread_timeout" if self._thread_id else "request_timeout"
+            before = f"; before that: {self._fault}" if self._fault else ""
+            raise ModelError(
+                "timed_out",
+                f"`{self.model}` at {client.endpoint.address} gave no answer within {self.time_limit:g} s "
+                f"(`{setting}`){before}",
+            ) from late
 
     async def request(self, client: Client, messages: Sequence[BaseMessage], **extra: Any) -> Reply:
         """Send a request, again where another try may mend a fault (see `nodes.llm.errors.RETRYABLE`).
@@ -144,8 +154,8 @@ class Caller:
     def _enough(self, state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
         empty = isinstance(error, ModelError) and error.kind == "empty"
-        # A wait beyond the time limit helps nobody: better to say now what went wrong.
-        too_late = time.monotonic() + state.upcoming_sleep >= self._deadline
+        # A try that would end beyond the time limit helps nobody: better to say now what went wrong.
+        too_late = time.monotonic() + state.upcoming_sleep + self.calls[-1].latency_s >= self._deadline
         return too_late or state.attempt_number >= (MAX_EMPTY if empty else MAX_ATTEMPTS)
 
     async def _once(self, client: Client, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
@@ -167,6 +177,9 @@ class Caller:
             message = await client.chat.ainvoke(list(messages), config=self._trace(call), **options)
             call.usage = Usage.from_metadata(getattr(message, "usage_metadata", None))
             reply = read_reply(message)
+            if not reply.text and not extra:
+                # A tool call, where no tool was offered.
+                raise ModelError("empty", "the model's reply holds no text")
             call.status = "ok"
             return reply
         except asyncio.CancelledError:
@@ -175,13 +188,9 @@ class Caller:
         except ConfigurationError:
             raise
         except Exception as error:
-            failure = classify(
-                error,
-                model=self.model,
-                address=client.endpoint.base_url,
-                key_env=client.endpoint.key_env,
-            )
+            failure = classify(error, client.endpoint)
             call.status = failure.kind
+            self._fault = failure
             _log.info("%s call failed (%s): %s", self._role, failure.kind, failure)
             raise failure from error
         finally:
@@ -223,9 +232,18 @@ def read_reply(message: Any) -> Reply:
         raise ModelError("refused", f"the model refused to answer: {refusal or 'stopped by a content filter'}")
     thought, answer = split_reasoning(message.text)
     reasoning = "\n".join(part for part in (str(extra.get("reasoning_content") or "").strip(), thought) if part)
-    tool_args = message.tool_calls[0]["args"] if message.tool_calls else None
-    if not answer and tool_args is None and not message.invalid_tool_calls:
+    if not (answer or message.tool_calls or message.invalid_tool_calls):
         if finish_reason == "length":
             raise ModelError("truncated", "the reply was cut at the token limit before an answer; raise `max_tokens`")
         raise ModelError("empty", "the model's reply was empty")
-    return Reply(answer, reasoning, finish_reason, tool_args, message)
+    return Reply(answer, reasoning, finish_reason, _tool_args(message), message)
+
+
+def _tool_args(message: AIMessage) -> dict[str, Any] | None:
+    if not message.tool_calls:
+        return None
+    try:
+        json.loads(message.additional_kwargs.get(TOOL_ARGUMENTS, "{}"), strict=False)
+    except ValueError:  # cut off: its arguments are not what the model meant to say
+        return None
+    return message.tool_calls[0]["args"]

@@ -5,14 +5,15 @@ import importlib.util
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import httpx2
 from langchain_core.language_models import BaseChatModel
-from langchain_openai import ChatOpenAI
 from openai import DefaultAioHttpClient
 from pydantic import SecretStr
 
+from nodes.llm.chat import CarefulOpenAI, deep_seek
 from nodes.llm.errors import ConfigurationError
 from nodes.settings import (
     DEFAULT_BASE_URL,
@@ -25,6 +26,8 @@ from nodes.settings import (
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to open a connection; a server that is there answers a great deal sooner."""
+LONGEST_SILENCE = 1_000_000.0
+"""Seconds between two pieces of a streamed reply; more than any time limit."""
 LOCAL_MAX_TOKENS = 1_024
 _NEEDS = {"local": ("xllamacpp", "local"), "deepseek": ("langchain_deepseek", "deepseek")}
 
@@ -47,15 +50,28 @@ class Endpoint:
     slots: int | None = None
     """How many requests the server works on at once, where it is known."""
 
+    @property
+    def address(self) -> str:
+        """The base URL as it may be shown, without a name and password in it."""
+        parts = urlsplit(self.base_url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+@dataclass
+class Learnt:
+    """What the calls of this process have shown about a server."""
+
+    first_rung: Rung = "json_schema"
+    """Where structured output starts: higher rungs were seen not to work there."""
+
 
 @dataclass
 class Client:
-    """One endpoint's open client, and what has been learnt about the server."""
+    """One endpoint's open client."""
 
     endpoint: Endpoint
     chat: BaseChatModel
-    first_rung: Rung = "json_schema"
-    """Where structured output starts: higher rungs were seen not to work there."""
+    learnt: Learnt
 
 
 @dataclass
@@ -69,6 +85,7 @@ class _Pool:
 
 
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
+_learnt: dict[Endpoint, Learnt] = {}
 
 
 def check_configuration(settings: Settings) -> None:
@@ -121,6 +138,18 @@ def _key(settings: Settings, provider: str, *, needed: bool) -> tuple[str, str |
     return "none", None
 
 
+async def prepare(settings: Settings) -> None:
+    """Start what a run will need and takes time to start: the embedded server, if any role uses it.
+
+    Raises:
+        ConfigurationError: A key or an extra is missing, or memory or disk does not suffice.
+    """
+    check_configuration(settings)
+    for role in get_args(Role):
+        if settings.model_for(role) == "local":
+            await resolve(settings, role)
+
+
 async def client_for(settings: Settings, role: Role) -> Client:
     """Return the process's one client for a role's endpoint, opening it on first use."""
     endpoint = await resolve(settings, role)
@@ -133,7 +162,8 @@ async def client_for(settings: Settings, role: Role) -> Client:
 
 
 def _open(pool: _Pool, endpoint: Endpoint) -> Client:
-    return Client(endpoint, _chat_model(endpoint, _http_client(pool, endpoint)))
+    learnt = _learnt.setdefault(endpoint, Learnt())
+    return Client(endpoint, _chat_model(endpoint, _http_client(pool, endpoint)), learnt)
 
 
 async def _pool() -> _Pool:
@@ -178,14 +208,15 @@ def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> BaseChatModel:
         # The one retry policy is ours (nodes.llm.caller); a second one below it would multiply.
         "max_retries": 0,
         "stream_usage": True,
+        # Silence is bounded by our own time limits. Not None, which would leave cancelled streams open.
+        "stream_chunk_timeout": LONGEST_SILENCE,
+        # The HTTP client above sees to proxies; together with it OPENAI_PROXY would be refused.
+        "openai_proxy": None,
         "cache": False,
     }
     if endpoint.provider == "deepseek":
-        from langchain_deepseek import ChatDeepSeek
-
-        model: BaseChatModel = ChatDeepSeek(**common)
-        return model
-    return ChatOpenAI(**common, use_responses_api=False)
+        return deep_seek()(**common)
+    return CarefulOpenAI(**common, use_responses_api=False)
 
 
 def call_options(endpoint: Endpoint, settings: Settings, *, timeout: float) -> dict[str, Any]:

@@ -1,12 +1,16 @@
 """Why a model gave no usable reply, told apart by what can be done about it."""
 
-import asyncio
 import email.utils
 import time
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+import aiohttp
 import httpx2
 import openai
+from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from nodes.llm.endpoints import Endpoint
 
 Kind = Literal[
     "timed_out",
@@ -59,58 +63,82 @@ class ModelError(Exception):
         return self.kind in HOPELESS
 
 
-def classify(error: Exception, *, model: str, address: str, key_env: str | None) -> ModelError:
+class CallFailed(Exception):
+    """What a client raised, in words without the key: tracers see these errors, and servers may repeat the key.
+
+    Attributes:
+        error: What the client raised.
+    """
+
+    def __init__(self, error: Exception, key: SecretStr) -> None:
+        super().__init__(f"{type(error).__name__}: {without_key(str(error), key)}")
+        self.error = error
+
+
+def classify(error: Exception, endpoint: "Endpoint") -> ModelError:
     """Turn whatever a client raised into a `ModelError` that says what to do.
 
     Args:
         error: What the client library raised.
-        model: The model asked, as `provider:name`.
-        address: The base URL asked.
-        key_env: Name of the variable that held the key.
+        endpoint: Who was asked; its key is kept out of the message.
     """
     if isinstance(error, ModelError):
         return error
+    if isinstance(error, CallFailed):
+        error = error.error
+    address, key = endpoint.address, endpoint.api_key
     if isinstance(error, openai.APIStatusError):
-        return _from_status(error, model=model, address=address, key_env=key_env)
-    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException | asyncio.TimeoutError):
-        return ModelError("timed_out", f"`{model}` at {address} did not answer in time")
-    if isinstance(error, openai.APIConnectionError | httpx2.TransportError | ConnectionError):
-        cause = str(error.__cause__ or error) or type(error).__name__
+        return _from_status(error, endpoint)
+    root = _root(error)
+    # The HTTP transport reports refused and dropped connections as timed out, too.
+    broken = isinstance(root, aiohttp.ClientConnectionError | OSError) and not isinstance(root, TimeoutError)
+    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError) and not broken:
+        return ModelError("timed_out", f"`{endpoint.model}` at {address} did not answer in time; check `base_url`")
+    lost = isinstance(error, openai.APIConnectionError | httpx2.TransportError | ConnectionError)
+    if lost and not isinstance(root, httpx2.TooManyRedirects):
+        cause = str(root) or type(root).__name__
         return ModelError(
             "unreachable",
-            f"cannot reach {address} ({_excerpt(cause)}); check that the server runs and that `base_url` is right",
+            f"cannot reach {address} ({_excerpt(cause, key)}); check that the server runs and that `base_url` is right",
         )
-    if isinstance(error, openai.APIError) and not isinstance(error, openai.APIResponseValidationError):
-        return ModelError("server_error", f"`{model}` at {address} broke off its reply: {_excerpt(error.message)}")
+    wrong = openai.APIResponseValidationError | openai.APIConnectionError
+    if isinstance(error, openai.APIError) and not isinstance(error, wrong):
+        said = _excerpt(error.message, key)
+        return ModelError("server_error", f"`{endpoint.model}` at {address} broke off its reply: {said}")
     return ModelError(
         "bad_reply",
-        f"{address} did not answer as an OpenAI-compatible chat server ({type(error).__name__}: "
-        f"{_excerpt(str(error))}); check `base_url`, which usually ends in /v1",
+        f"{address} did not answer as an OpenAI-compatible chat server ({type(root).__name__}: "
+        f"{_excerpt(str(root), key)}); check `base_url`, which usually ends in /v1",
     )
 
 
-def _from_status(error: openai.APIStatusError, *, model: str, address: str, key_env: str | None) -> ModelError:
-    status, said = error.status_code, _excerpt(error.message)
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__:
+        error = error.__cause__
+    return error
+
+
+def _from_status(error: openai.APIStatusError, endpoint: "Endpoint") -> ModelError:
+    status, said = error.status_code, _excerpt(error.message, endpoint.api_key)
+    address, model = endpoint.address, endpoint.model
+    wait = retry_after(error.response.headers.get("retry-after"))
     if status in (401, 403):
         # The server's own words are left out: some repeat a part of the key.
-        held = f"the key in {key_env}" if key_env else "a request without a key"
+        held = f"the key in {endpoint.key_env}" if endpoint.key_env else "a request without a key"
         return ModelError("unauthorized", f"{address} refused {held} (HTTP {status}); set a valid key")
     if status == 404 and "support" not in said.lower():  # a router's 404 may mean a feature, not the model
-        return ModelError("not_found", f"{address} knows no model or path for `{model}` (HTTP 404): {said}")
+        cure = "check `model` and `base_url`, which usually ends in /v1"
+        return ModelError("not_found", f"{address} knows no model or path for `{model}` (HTTP 404): {said}; {cure}")
     if status == 429:
-        return ModelError(
-            "rate_limited",
-            f"{address} limits the rate of requests (HTTP 429): {said}",
-            retry_after=retry_after(error.response.headers.get("retry-after")),
-        )
+        return ModelError("rate_limited", f"{address} limits the rate of requests (HTTP 429): {said}", retry_after=wait)
     if status >= 500 or status in (408, 409):
-        return ModelError(
-            "server_error",
-            f"{address} failed (HTTP {status}): {said}",
-            retry_after=retry_after(error.response.headers.get("retry-after")),
-        )
+        return ModelError("server_error", f"{address} failed (HTTP {status}): {said}", retry_after=wait)
     if "context" in said.lower() and any(word in said.lower() for word in ("length", "window", "size", "token")):
-        return ModelError("context_length", f"the prompt does not fit the context window of `{model}`: {said}")
+        return ModelError(
+            "context_length",
+            f"the prompt does not fit the context window of `{model}` at {address}; ask less at once, or choose a "
+            f"`model` with a longer one: {said}",
+        )
     return ModelError("bad_request", f"{address} refused the request (HTTP {status}): {said}")
 
 
@@ -128,6 +156,13 @@ def retry_after(value: str | None) -> float | None:
         return None
 
 
-def _excerpt(text: str) -> str:
-    flat = " ".join(text.split())
+def without_key(text: str, key: SecretStr) -> str:
+    """Return `text` with the key left out, should a server have repeated it."""
+    secret = key.get_secret_value()
+    # A shorter one is a placeholder, such as those of servers that need no key.
+    return text.replace(secret, "…") if len(secret) >= 8 else text
+
+
+def _excerpt(text: str, key: SecretStr) -> str:
+    flat = " ".join(without_key(text, key).split())
     return flat if len(flat) <= _EXCERPT else flat[:_EXCERPT] + " …"

@@ -31,7 +31,7 @@ async def ask(caller: "Caller", client: Client, messages: Sequence[BaseMessage],
         ModelError: Every rung failed (`malformed`), or the reply was refused, truncated or never came.
     """
     lacking = True
-    for rung in RUNGS[RUNGS.index(client.first_rung) :]:
+    for rung in RUNGS[RUNGS.index(client.learnt.first_rung) :]:
         try:
             found = await _ask_at(rung, caller, client, messages, shape)
         except NoObject as error:
@@ -41,7 +41,7 @@ async def ask(caller: "Caller", client: Client, messages: Sequence[BaseMessage],
                 raise
         else:
             if lacking:
-                client.first_rung = rung
+                client.learnt.first_rung = rung
             return found
     raise AssertionError("the last rung returns or raises")
 
@@ -75,11 +75,14 @@ def read(reply: "Reply", shape: type[T]) -> T:
         NoObject: Nothing in the reply fits.
         ModelError: The reply was cut off (`truncated`), so that what it holds may be half of a whole.
     """
+    called = reply.message.tool_calls or reply.message.invalid_tool_calls
+    if called and reply.tool_args is None and reply.finish_reason != "length":
+        raise NoObject("the arguments of the tool call are not sound JSON", found_json=True)
     try:
         if reply.tool_args is not None:
             return shape.model_validate(reply.tool_args)
-        if reply.finish_reason == "length":
-            # Mending would turn half a plan into a plan.
+        if reply.finish_reason in ("length", ""):
+            # Cut off, or a stream that ended without an end: mending would turn half a plan into a plan.
             return shape.model_validate_json(reply.text)
         return parse_object(reply.text, shape)
     except ValidationError as error:
