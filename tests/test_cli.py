@@ -15,7 +15,7 @@ import pytest
 
 from tests.server import HANG, Fault, ModelServer, assessment, plan, review
 
-APR = Path(sys.executable).parent / "apr"
+APR = str(Path(sys.executable).parent / "apr")
 PARTS = ["What is the capital of France?", "What is 12 * 7?", "Who wrote Hamlet?"]
 QUESTION = " ".join(PARTS)
 
