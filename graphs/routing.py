@@ -19,7 +19,7 @@ def after_decompose(state: State) -> list[Send] | Literal["direct"]:
     """Fan out over a plan of two threads or more; an empty list of Sends would end the run silently."""
     if state.plan is None or len(state.plan.threads) < 2:
         return "direct"
-    return to_threads(state)
+    return to_threads(state) or "direct"
 
 
 def after_review(state: State) -> list[Send] | Literal["direct", "__end__"]:
@@ -51,5 +51,5 @@ def _tasks(state: State) -> Iterable[ThreadTask]:
                 critique=state.critiques.get(spec.id, ""),
                 previous=state.results.get(spec.id),
                 planned=len(state.plan.threads),
-                settled=len(state.plan.threads) - len(state.redo),
+                settled=sum(other.id not in state.redo for other in state.plan.threads),
             )

@@ -12,6 +12,7 @@ EXCERPTS_TOGETHER = 12_000
 """Characters of all excerpts, so that planning over many documents stays short."""
 
 _CLOSING, _HARMLESS = re.compile(r"</(?=document\b)", re.IGNORECASE), r"<\\/"
+_BRACKETS = str.maketrans("<>", "‹›")
 
 
 def whole(segments: Iterable[Segment]) -> str:
@@ -20,12 +21,17 @@ def whole(segments: Iterable[Segment]) -> str:
 
 
 def _tagged(segment: Segment) -> str:
-    return f"<document {segment.label}>\n{_CLOSING.sub(_HARMLESS, segment.text)}\n</document>"
+    return f"<document {_name(segment)}>\n{_CLOSING.sub(_HARMLESS, segment.text)}\n</document>"
+
+
+def _name(segment: Segment) -> str:
+    """A document's name on one line and without brackets, so that it neither ends its tag nor starts another."""
+    return " ".join(segment.label.translate(_BRACKETS).split())
 
 
 def outline(segments: Iterable[Segment]) -> str:
     """List documents by number, name and size."""
-    return "\n".join(f"[{item.number}] {item.label} ({len(item.text):,} characters)" for item in segments)
+    return "\n".join(f"[{item.number}] {_name(item)} ({len(item.text):,} characters)" for item in segments)
 
 
 def overview(segments: list[Segment]) -> str:
@@ -38,5 +44,5 @@ def overview(segments: list[Segment]) -> str:
             lines.append(f"[{segment.number}] {segment.text}")
         else:
             head = shorten(segment.text, room) if room >= 40 else ""
-            lines.append(f"[{segment.number}] Document {segment.label} ({len(segment.text):,} characters): {head}")
+            lines.append(f"[{segment.number}] Document {_name(segment)} ({len(segment.text):,} characters): {head}")
     return "\n".join(lines)

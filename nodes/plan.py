@@ -52,10 +52,16 @@ class Repaired(NamedTuple):
 # A line that starts a list item: "1. ", "2) ", "(a) ", "- ", "* ", "• ".
 _ITEM = re.compile(r"^[ \t]*(?:[-*•]|\(?(?:\d{1,3}|[A-Za-z])[.)])[ \t]+", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t]*```.*?(?:^[ \t]*```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+# Points that end no sentence, with the space and the first character after them. A lone letter is an initial
+# only as a capital ("solve for x." ends a sentence), and "no." is a number only before one.
+# A number alone at the start of a sentence counts an item: "Solve these: 1. … 2. …".
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|no|fig|eq|dr|mr|mrs|ms|prof|st|jr|sr|inc|ltd|co|u\.s|u\.k|a\.m|p\.m)|\b[A-Z])\.$",
-    re.IGNORECASE,
+    r"(?:\b(?i:e\.g|i\.e|etc|vs|cf|dr|mr|mrs|ms|prof|st|jr|sr|inc|ltd|co|u\.s|u\.k|a\.m|p\.m)|\b[A-Z])\.\s+\S?\Z"
+    r"|\b(?i:no|fig|eq|approx)\.\s+\d\Z"
+    r"|(?:\A|[:;]\s)\s*\(?\d{1,2}\.\s+\S?\Z"
 )
+_LONGEST_ABBREVIATION = 8
+"""Characters, the one before its first letter included; looking no further back keeps splitting linear."""
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+|[。！？]\s*|\n\s*\n")
 # Inside one sentence, a comma or semicolon before a question word starts a question of its own.
 _CLAUSE = re.compile(
@@ -98,7 +104,7 @@ def _sentences(block: str) -> list[str]:
     marker = _ITEM.match(block)
     sentences, start = [], 0
     for end in _SENTENCE_END.finditer(block, marker.end() if marker else 0):
-        if _ABBREVIATION.search(block[start : end.end()].rstrip()):
+        if _ABBREVIATION.search(block[max(start, end.start() - _LONGEST_ABBREVIATION) : end.end() + 1]):
             continue
         sentences.append(block[start : end.end()].strip())
         start = end.end()
@@ -139,7 +145,10 @@ def _known_sources(threads: Sequence[ThreadSpec], known: set[int], repairs: list
         unknown = sorted(set(thread.sources) - known)
         if unknown:
             repairs.append(f"thread {thread.id}: dropped unknown segments {', '.join(map(str, unknown))}")
-        mended.append(thread.model_copy(update={"sources": sorted(set(thread.sources) & known)}))
+        sources = sorted(set(thread.sources) & known)
+        if sources != [number for number in thread.sources if number in known]:
+            repairs.append(f"thread {thread.id}: put its segments in order, each once")
+        mended.append(thread.model_copy(update={"sources": sources}))
     return mended
 
 
@@ -182,15 +191,19 @@ def _renamed(threads: Sequence[ThreadSpec], repairs: list[str]) -> list[ThreadSp
 def _shared_context(
     written: str, threads: Sequence[ThreadSpec], segments: Sequence[Segment], repairs: list[str]
 ) -> str:
-    """Add the question's segments that no thread names; cut those that belong to some thread alone."""
+    """Cut the question's segments that belong to some thread alone; add those that no thread names."""
     named = {number for thread in threads for number in thread.sources}
+    common = [segment.text for segment in segments if segment.number not in named and segment.kind == "question"]
     shared = written.strip()
     for segment in segments:
+        alone = segment.kind == "question" and segment.number in named and len(segment.text) > 12
+        if alone and segment.text in shared and not any(segment.text in text for text in common):
+            shared = "\n".join(part.strip() for part in shared.split(segment.text) if part.strip())
+            repairs.append(f"shared context: cut segment {segment.number}, which threads name for themselves")
+    for segment in segments:
         if segment.number in named:
-            if segment.kind == "question" and len(segment.text) > 12 and segment.text in shared:
-                shared = " ".join(shared.replace(segment.text, " ").split())
-                repairs.append(f"shared context: cut segment {segment.number}, which threads name for themselves")
-        elif segment.kind == "document":
+            continue
+        if segment.kind == "document":
             repairs.append(f"document {segment.number} ({segment.label}) is read by no thread")
         elif segment.text not in shared:
             shared = f"{shared}\n{segment.text}".strip()
@@ -202,8 +215,8 @@ def _degree(suggested: int, threads: int, most: int, repairs: list[str]) -> int:
     if suggested > most:
         repairs.append(f"parallelism: {suggested} cut to the limit of {most}")
         return most
-    if suggested < 1 or (suggested == 1 and threads > 1):
-        degree = max(1, min(threads, most))
+    degree = max(1, min(threads, most))
+    if suggested < 1 or suggested == 1 < degree:
         repairs.append(f"parallelism: {suggested} raised to {degree}")
         return degree
     return suggested

@@ -1,5 +1,6 @@
 """What a run did and cost (pure)."""
 
+import heapq
 from collections.abc import Iterable, Sequence
 
 from pydantic import Field
@@ -66,10 +67,12 @@ def make_report(
 
 def peak_overlap(spans: Iterable[tuple[float, float]]) -> int:
     """Return the most spans open at one moment; a span is its start and its length, in seconds."""
-    # At equal times an end counts before a start: one call after another is not two at once.
-    edges = sorted(edge for start, length in spans for edge in ((start, 1), (start + length, -1)))
-    peak = open_now = 0
-    for _, step in edges:
-        open_now += step
-        peak = max(peak, open_now)
+    ends: list[float] = []
+    peak = 0
+    for start, length in sorted(spans):
+        # What ends as this one starts is closed: one call after another is not two at once.
+        while ends and ends[0] <= start:
+            heapq.heappop(ends)
+        heapq.heappush(ends, start + length)
+        peak = max(peak, len(ends))
     return peak

@@ -81,16 +81,16 @@ def judge(review: Review, answered: Sequence[ThreadResult]) -> Judgement:
         for id, word in verdicts.items()
         if word.verdict == "retry"
     }
-    contradictions = []
+    wanted_back, contradictions = set(critiques), []
     for contradiction in review.contradictions:
         named = [id for id in dict.fromkeys(contradiction.thread_ids) if id in ids]
         if len(named) < 2:
             continue
         contradictions.append(Contradiction(thread_ids=named, claim=contradiction.claim))
-        if any(id in critiques for id in named):
+        if wanted_back & set(named):
             continue
         for id in named:
-            if id not in verdicts or verdicts[id].verdict != "could_not_judge":
+            if id not in critiques and (id not in verdicts or verdicts[id].verdict != "could_not_judge"):
                 critiques[id] = (
                     f"It contradicts {', '.join(other for other in named if other != id)}: {contradiction.claim}"
                 )

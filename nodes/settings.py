@@ -10,7 +10,8 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from langgraph.runtime import Runtime
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Role = Literal["assess", "decompose", "solve", "review"]
@@ -27,7 +28,7 @@ DEFAULT_BASE_URL = {"openai": "https://api.openai.com/v1", "deepseek": "https://
 
 def default_model() -> str:
     """Name the model of a run that chose none: OpenAI where it is set up, else the embedded one."""
-    openai = os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")
+    openai = environment_key("OPENAI_API_KEY") or environment_base_url("openai")
     return "openai:gpt-5-mini" if openai else "local"
 
 
@@ -113,15 +114,17 @@ class Settings(BaseSettings):
         description="Seconds that assessing, planning, reviewing or answering directly may take, retries included.",
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _names_are_known(cls, given: Any) -> Any:
-        if isinstance(given, dict):
-            unknown = sorted(set(given) - set(cls.model_fields))
-            if unknown:
-                names = ", ".join(f"`{name}`" for name in unknown)
-                raise ValueError(f"unknown setting {names}; allowed are {', '.join(cls.model_fields)}")
-        return given
+    def __init__(self, **values: Any) -> None:
+        # Checked here, since pydantic-settings itself obeys names such as `_env_file` and `_cli_parse_args`.
+        unknown = sorted(set(values) - set(type(self).model_fields))
+        if unknown:
+            names = {"names": ", ".join(f"`{name}`" for name in unknown), "allowed": ", ".join(type(self).model_fields)}
+            problem = PydanticCustomError("unknown_setting", "unknown setting {names}; allowed are {allowed}", names)
+            raise ValidationError.from_exception_data(type(self).__name__, [{"type": problem, "input": unknown}])
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _without_key(error) from None
 
     @field_validator("model", "assess_model", "decompose_model", "solve_model", "review_model")
     @classmethod
@@ -129,7 +132,7 @@ class Settings(BaseSettings):
         if value is None or value == "local":
             return value
         provider, colon, name = value.partition(":")
-        if colon and name and provider in DEFAULT_BASE_URL:
+        if colon and name.strip() and provider in DEFAULT_BASE_URL:
             return value
         if not colon:
             problem = f"`{value}` names no provider"
@@ -144,15 +147,32 @@ class Settings(BaseSettings):
     def _base_url_is_http(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(value)
+            sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # brackets that do not match, or a port that is no number up to 65535
+            sound = False
+        if not sound:
             raise ValueError(f"`{value}` is not an address such as http://127.0.0.1:8000/v1")
-        return value.rstrip("/")
+        return value.strip().rstrip("/")
 
     def model_for(self, role: Role) -> str:
         """Name the model of a role, as `provider:name`."""
         override: str | None = getattr(self, f"{role}_model")
         return override or self.model
+
+
+def _without_key(error: ValidationError) -> ValidationError:
+    """Leave out what was given as the *name* of the key's variable: people put the key itself there."""
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError("value_error", item["msg"]),
+            loc=item["loc"],
+            input="…" if item["loc"] == ("api_key_env",) else item["input"],
+        )
+        for item in error.errors(include_url=False)
+    ]
+    return ValidationError.from_exception_data(error.title, details)
 
 
 def settings_of(runtime: Runtime[Settings]) -> Settings:

@@ -16,6 +16,7 @@ from typing import Any
 import frontmatter
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel
+from yaml import YAMLError
 
 FOLDER = Path(__file__).parent
 
@@ -82,13 +83,30 @@ def load(name: str, folder: Path = FOLDER) -> Prompt:
     """Read and check a prompt file and its examples.
 
     Raises:
-        PromptError: A section, a variable or an example is not as it should be.
+        PromptError: The file cannot be read, or a section, a variable or an example is not as it should be.
     """
+    try:
+        prompt = _read(name, folder)
+    except PromptError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, YAMLError) as error:
+        raise PromptError(f"prompt `{name}` cannot be read: {type(error).__name__}: {error}") from error
+    if not prompt.user.is_valid():
+        raise PromptError(f"the text of prompt `{name}` holds a `$` that starts no variable; write `$$` for a dollar")
+    written = [("text", prompt.user.get_identifiers())]
+    written += [(f"example {number}", list(given)) for number, (given, _) in enumerate(prompt.examples, 1)]
+    for where, names in written:
+        if set(names) != prompt.variables:
+            raise PromptError(f"the {where} of prompt `{name}` has {sorted(names)}, not {sorted(prompt.variables)}")
+    return prompt
+
+
+def _read(name: str, folder: Path) -> Prompt:
     post = frontmatter.loads((folder / f"{name}.md").read_text(encoding="utf-8"))
     system, found, user = post.content.partition("\n# User\n")
     if not found or not system.startswith("# System\n"):
         raise PromptError(f"prompt `{name}` needs the sections `# System` and `# User`, in this order")
-    prompt = Prompt(
+    return Prompt(
         name=name,
         version=int(str(post["version"])),
         variables=frozenset(post["variables"]),  # type: ignore[call-overload]
@@ -96,29 +114,15 @@ def load(name: str, folder: Path = FOLDER) -> Prompt:
         user=Template(user.strip()),
         examples=tuple(_examples(folder / f"{name}.examples.jsonl")),
     )
-    for where, names in [
-        ("text", prompt.user.get_identifiers()),
-        *((f"example {n}", g) for n, (g, _) in _numbered(prompt)),
-    ]:
-        if set(names) != prompt.variables:
-            raise PromptError(f"the {where} of prompt `{name}` has {sorted(names)}, not {sorted(prompt.variables)}")
-    return prompt
-
-
-def _numbered(prompt: Prompt) -> Iterable[tuple[int, tuple[Mapping[str, str], str]]]:
-    return enumerate(prompt.examples, 1)
 
 
 def _examples(path: Path) -> Iterable[tuple[dict[str, Any], str]]:
     if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8").split("\n"):
             if line.strip():
                 item = json.loads(line)
-                wanted = item["output"]
-                yield (
-                    item["input"],
-                    wanted if isinstance(wanted, str) else json.dumps(wanted, ensure_ascii=False),
-                )
+                given, wanted = dict(item["input"]), item["output"]
+                yield given, wanted if isinstance(wanted, str) else json.dumps(wanted, ensure_ascii=False)
 
 
 PROMPTS = {name: load(name) for name in ("assess", "decompose", "solve", "review", "direct")}

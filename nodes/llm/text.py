@@ -10,15 +10,23 @@ from pydantic import BaseModel, ValidationError
 
 T = TypeVar("T", bound=BaseModel)
 
-_THINK = re.compile(r"<think>(.*?)</think>", re.DOTALL | re.IGNORECASE)
 _OPEN, _CLOSE = re.compile(r"<think>", re.IGNORECASE), re.compile(r"</think>", re.IGNORECASE)
+# One class and no nested repeats before the word: a ruler of dashes must not cost exponential time.
 _RESULT = re.compile(
-    r"^[ \t]*(?:[#>*_-]+[ \t]*)*(?:final[ \t]+)?result[ \t]*(?:\*\*|__)?[ \t]*:[ \t]*(?:\*\*|__)?",
-    re.I | re.M,
+    r"^[ \t#>*_-]*?(?P<mark>\*{1,3}|_{1,3})?(?:final[ \t]+)?result[ \t]*"
+    r"(?:(?P<closed>(?P=mark))[ \t]*[:：]|[:：](?P<closed_after>(?P=mark))?)",
+    re.IGNORECASE | re.MULTILINE,
 )
+_OBJECT_START, _LOOSE_START = re.compile(r'\{\s*["}]'), re.compile(r"""\{\s*["']""")
 
 RESULT_LIMIT = 2_000
 """Characters of a thread's result that the join sees."""
+_EXPLAINED = 8
+"""Faults that a message names: a model that got a hundred threads wrong learns no more from the rest."""
+_EFFORT = 2_000_000
+"""Characters read in vain before the search for JSON gives up: hostile text would make it quadratic."""
+_MENDABLE, _MENDABLE_OBJECTS = 10_000, 100
+"""Characters and opening braces of a text that is worth mending; the mending takes time quadratic in both."""
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
@@ -30,8 +38,12 @@ def split_reasoning(text: str) -> tuple[str, str]:
     Returns:
         The reasoning and the answer, both stripped.
     """
-    reasoning = [block.group(1) for block in _THINK.finditer(text)]
-    answer = _THINK.sub("", text)
+    reasoning, answer, position = [], "", 0
+    while (start := _OPEN.search(text, position)) and (end := _CLOSE.search(text, start.end())):
+        reasoning.append(text[start.end() : end.start()])
+        answer += text[position : start.start()]
+        position = end.end()
+    answer += text[position:]
     if unopened := _last(_CLOSE, answer):
         reasoning.append(answer[: unopened.start()])
         answer = answer[unopened.end() :]
@@ -47,15 +59,23 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
 
 def has_result(text: str) -> bool:
     """Whether a thread came to a result that it marked as such."""
-    marker = _last(_RESULT, text)
-    return bool(marker and text[marker.end() :].strip())
+    return bool(_marked_result(text))
 
 
 def short_result(text: str) -> str:
     """Return what a thread concluded: what follows its last `Result:`, else the whole text, bounded."""
+    return shorten(_marked_result(text) or text.strip(), RESULT_LIMIT)
+
+
+def _marked_result(text: str) -> str:
     marker = _last(_RESULT, text)
-    result = text[marker.end() :].strip() if marker else ""
-    return shorten(result or text.strip(), RESULT_LIMIT)
+    if marker is None:
+        return ""
+    result, mark = text[marker.end() :].strip(), marker["mark"]
+    if mark and not (marker["closed"] or marker["closed_after"]):
+        # As in `**Result: 42**`: what closes the emphasis is not part of the result.
+        result = result.replace(mark, "", 1).strip()
+    return result
 
 
 def shorten(text: str, limit: int) -> str:
@@ -63,7 +83,7 @@ def shorten(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     head, tail = limit * 2 // 3, limit // 3
-    return f"{text[:head]}\n[… {len(text) - head - tail:,} characters left out …]\n{text[-tail:]}"
+    return f"{text[:head]}\n[… {len(text) - head - tail:,} characters left out …]\n{text[len(text) - tail :]}"
 
 
 class NoObject(ValueError):
@@ -87,36 +107,49 @@ def parse_object(text: str, shape: type[T]) -> T:
     Raises:
         NoObject: Nothing fits; its message says why, for the model to mend.
     """
-    problem, found = "the reply holds no JSON object", False
+    misses: list[ValidationError] = []
     for candidate in _objects(text):
-        found = True
         try:
             return shape.model_validate(candidate)
         except ValidationError as error:
-            problem = explain(error)
-    raise NoObject(problem, found_json=found)
+            misses.append(error)
+    nearest = (
+        explain(min(misses, key=ValidationError.error_count)) if misses else "the reply holds no readable JSON object"
+    )
+    raise NoObject(nearest, found_json=bool(misses))
 
 
 def _objects(text: str) -> Iterator[object]:
-    """Yield the outermost JSON objects of `text`, last first, then a mended one."""
-    decoder, sound, position = json.JSONDecoder(), [], 0
-    while (start := text.find("{", position)) >= 0:
+    """Yield the outermost JSON objects of `text`, last first, then mended ones, last first."""
+    decoder, sound, position, effort = json.JSONDecoder(), [], 0, 0
+    while effort < _EFFORT and (start := _OBJECT_START.search(text, position)):
         try:
-            value, position = decoder.raw_decode(text, start)
+            value, position = decoder.raw_decode(text, start.start())
             sound.append(value)
-        except (ValueError, RecursionError):
-            position = start + 1
+        except RecursionError:
+            break
+        except ValueError as error:
+            position = start.start() + 1
+            effort += getattr(error, "pos", position) - position + 100
     yield from reversed(sound)
-    if (start := text.find("{")) >= 0:
-        mended = json_repair.loads(text[start:])
-        if isinstance(mended, list):
-            mended = next((item for item in mended if isinstance(item, dict)), None)
-        if isinstance(mended, dict) and mended:
-            yield mended
+    yield from reversed(_mended(text))
+
+
+def _mended(text: str) -> list[object]:
+    # Braces in prose or formulas before the object would mislead the mending.
+    start = _LOOSE_START.search(text) or re.search(r"\{", text)
+    damaged = text[start.start() :] if start else ""
+    if not damaged or len(damaged) > _MENDABLE or damaged.count("{") > _MENDABLE_OBJECTS:
+        return []
+    try:
+        mended = json_repair.loads(damaged)
+    except (ValueError, RecursionError):
+        return []
+    return [item for item in (mended if isinstance(mended, list) else [mended]) if isinstance(item, dict) and item]
 
 
 def explain(error: ValidationError) -> str:
-    """Say in one line what is wrong with each field."""
-    return "; ".join(
-        f"`{'.'.join(str(part) for part in detail['loc']) or 'reply'}`: {detail['msg']}" for detail in error.errors()
-    )
+    """Say in one line what is wrong with each field; of many, with the first ones."""
+    wrong = [f"`{'.'.join(map(str, item['loc'])) or 'reply'}`: {item['msg']}" for item in error.errors()]
+    more = [f"and {len(wrong) - _EXPLAINED} more"] if len(wrong) > _EXPLAINED else []
+    return "; ".join(wrong[:_EXPLAINED] + more)

@@ -1,0 +1,235 @@
+"""Splitting the input into segments, and making a plan that can be run out of what a model wrote."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodes.plan import Plan, Segment, ThreadSpec, repair, split_input, split_question
+
+CODE = "```python\ndef f(x):\n    # Why? Who knows.\n    return 1. + x\n```"
+
+
+@pytest.mark.parametrize(
+    ("question", "segments"),
+    [
+        ("Who wrote Hamlet? What is 12*7?", ["Who wrote Hamlet?", "What is 12*7?"]),
+        (
+            "What is the capital of France, what is 12*7, and who wrote Hamlet?",
+            ["What is the capital of France,", "what is 12*7,", "and who wrote Hamlet?"],
+        ),
+        ("Tell me: what is 2+2; how far is Mars?", ["Tell me: what is 2+2;", "how far is Mars?"]),
+        (
+            "Compare:\n1. Rust\n2) Go\n(c) Zig\n- C\n* D\n• Ada",
+            "Compare:|1. Rust|2) Go|(c) Zig|- C|* D|• Ada".split("|"),
+        ),
+        ("1. First. Second?\n   2. Third", ["1. First.", "Second?", "2. Third"]),
+        (f"Review this.\n{CODE}\nThen say why.", ["Review this.", CODE, "Then say why."]),
+        ("Look:\n```\na. b? c! d", ["Look:", "```\na. b? c! d"]),
+        ("Dr. Smith met J. K. Rowling at 3 p.m. today. Why?", ["Dr. Smith met J. K. Rowling at 3 p.m. today.", "Why?"]),
+        ("Use tools, e.g. Python vs. Java. Which?", ["Use tools, e.g. Python vs. Java.", "Which?"]),
+        (
+            "Solve: 1. A has 2 pens. How many? 2. What is 3? I own 4. Why?",
+            [
+                "Solve: 1. A has 2 pens.",
+                "How many?",
+                "2. What is 3?",
+                "I own 4.",
+                "Why?",
+            ],
+        ),
+        ("See no. 5 in Fig. 2. Yes or no. Go on.", ["See no. 5 in Fig. 2.", "Yes or no.", "Go on."]),
+        ("Solve 3x = 6 for x. Who wrote Emma?", ["Solve 3x = 6 for x.", "Who wrote Emma?"]),
+        ("Is pi 3.14? Is v1.2.3 newer than v1.2?", ["Is pi 3.14?", "Is v1.2.3 newer than v1.2?"]),
+        ('He said "no." Then "why?" Done.', ['He said "no."', 'Then "why?"', "Done."]),
+        ("法国的首都是哪里？谁写了《红楼梦》？很好。", ["法国的首都是哪里？", "谁写了《红楼梦》？", "很好。"]),
+        ("One paragraph\n\nAnother one", ["One paragraph", "Another one"]),
+        ("Why", ["Why"]),
+        (" \n ", []),
+    ],
+)
+def test_a_question_is_split_where_a_reader_would(question: str, segments: list[str]) -> None:
+    assert split_question(question) == segments
+
+
+PIECES = [
+    "Who is it? ",
+    "a. b",
+    "\n- item",
+    "\n1. x",
+    "```\n",
+    "\n```",
+    " e.g. ",
+    ", what now",
+    "3.14",
+    "。",
+    "\n\n",
+    "\t",
+]
+TEXTS = st.one_of(st.text(), st.lists(st.sampled_from(PIECES)).map("".join))
+
+
+@given(TEXTS)
+def test_no_text_is_lost_in_splitting(question: str) -> None:
+    segments = split_question(question)
+    assert "".join("".join(segments).split()) == "".join(question.split())
+    assert all(segment == segment.strip() != "" for segment in segments)
+
+
+@pytest.mark.parametrize("unit", ["Mr. ", "a. ", "```\n", ",  and ", "\n", "1. a\n", "。", "(", " "])
+def test_the_longest_question_is_split_in_no_time(unit: str) -> None:
+    # Quadratic work over this many characters takes minutes: the suite would stand still here.
+    assert "".join("".join(split_question(unit * (100_000 // len(unit)))).split()) == "".join(
+        (unit * (100_000 // len(unit))).split()
+    )
+
+
+def test_segments_are_numbered_through_and_documents_stay_whole() -> None:
+    segments = split_input("Review these. Be brief.", [("a.py", "x = 1. y? z!"), ("b", "1. one\n2. two")])
+    assert [(item.number, item.kind, item.label, item.text) for item in segments] == [
+        (1, "question", "", "Review these."),
+        (2, "question", "", "Be brief."),
+        (3, "document", "a.py", "x = 1. y? z!"),
+        (4, "document", "b", "1. one\n2. two"),
+    ]
+
+
+SEGMENTS = split_input("Ana has 3 boxes. She gives away 5 pens. How many does she keep? Who wrote Faust?", [("d", "…")])
+
+
+def thread(subquestion: str, *sources: int, id: str = "T1") -> ThreadSpec:
+    return ThreadSpec(id=id, sources=list(sources), subquestion=subquestion)
+
+
+def mend(*threads: ThreadSpec, shared: str = "", parallelism: int = 2, most: int = 16, at_once: int = 8) -> Plan:
+    """Repair a plan over SEGMENTS."""
+    written = Plan(shared_context=shared, parallelism=parallelism, threads=list(threads))
+    return repair(written, SEGMENTS, max_threads=most, max_parallel=at_once).plan
+
+
+def test_ids_become_unique_and_stable() -> None:
+    plan = mend(thread("a?", id="x"), thread("b?", id="x"), thread("c?", id="T1"))
+    assert [(spec.id, spec.subquestion) for spec in plan.threads] == [("T1", "a?"), ("T2", "b?"), ("T3", "c?")]
+
+
+def test_unknown_segments_are_dropped_and_known_ones_kept_in_order() -> None:
+    assert mend(thread("a?", 99, 3, 1, 3, 0, -1)).threads[0].sources == [1, 3]
+
+
+def test_only_true_duplicates_are_merged() -> None:
+    plan = mend(thread("Who?", 4), thread(" who? ", 4, 77), thread("Who?", 3), thread("  "))
+    assert [(spec.subquestion, spec.sources) for spec in plan.threads] == [("Who?", [4]), ("Who?", [3])]
+
+
+def test_threads_beyond_the_limit_are_folded_into_the_last() -> None:
+    plan = mend(thread("a?", 1), thread("b?", 4), thread("c?", 2), thread("d?", 3), most=2)
+    assert [(spec.subquestion, spec.sources) for spec in plan.threads] == [("a?", [1]), ("b?\nc?\nd?", [2, 3, 4])]
+
+
+@pytest.mark.parametrize(
+    ("suggested", "threads", "at_once", "degree"),
+    [(2, 3, 8, 2), (50, 3, 8, 8), (0, 3, 8, 3), (-4, 3, 2, 2), (1, 3, 8, 3), (1, 1, 8, 1), (1, 3, 1, 1), (0, 0, 8, 1)],
+)
+def test_parallelism_is_the_models_within_the_callers_limit(
+    suggested: int, threads: int, at_once: int, degree: int
+) -> None:
+    specs = [thread(f"{number}?", 1) for number in range(threads)]
+    assert mend(*specs, parallelism=suggested, at_once=at_once).parallelism == degree
+
+
+def test_what_no_thread_names_is_shared_by_all() -> None:
+    plan = mend(thread("How many?", 2, 3), thread("Who?", 4), shared="Think of pens.")
+    assert plan.shared_context == "Think of pens.\nAna has 3 boxes."
+
+
+def test_what_threads_name_for_themselves_is_not_told_to_the_others() -> None:
+    plan = mend(
+        thread("How many?", 1, 2, 3), thread("Who?", 4), shared="Pens:\nAna has 3 boxes. She gives away 5 pens.\nHurry."
+    )
+    assert plan.shared_context == "Pens:\nHurry."
+
+
+def test_cutting_one_segment_takes_no_other_with_it() -> None:
+    segments = [Segment(number=1, text="one,\n  two"), Segment(number=2, text="Read: one,\n  two and three")]
+    written = Plan(shared_context="", parallelism=2, threads=[thread("a?", 2), thread("b?", 2)])
+    for shared in ("", "Read: one,\n  two and three"):
+        plan = repair(
+            written.model_copy(update={"shared_context": shared}), segments, max_threads=8, max_parallel=8
+        ).plan
+        assert plan.shared_context == "one,\n  two"
+
+
+def test_an_unread_document_is_noted_and_not_copied() -> None:
+    written = Plan(shared_context="", parallelism=2, threads=[thread("a?", 1, 2), thread("b?", 3, 4, id="T2")])
+    repaired = repair(written, SEGMENTS, max_threads=8, max_parallel=8)
+    assert repaired == (written, ["document 5 (d) is read by no thread"])
+
+
+QUESTIONS = ["What is the capital?", "what is  the capital? ", "Who wrote it?", "Name x.", "列出所有。", "", " \n"]
+SENTENCES = [
+    "Ana has 3 boxes of pens.",
+    "She gives away 5 pens.",
+    "Why?",
+    "- a list\n  item",
+    CODE,
+    "Be brief.",
+    "谁？",
+]
+PLANS = st.builds(
+    Plan,
+    shared_context=st.one_of(st.lists(st.sampled_from(SENTENCES)).map(" ".join), st.text(max_size=20)),
+    parallelism=st.integers(-3, 40),
+    threads=st.lists(
+        st.builds(
+            ThreadSpec,
+            id=st.sampled_from(["T1", "T2", "T3", "1", "", "x"]),
+            sources=st.lists(st.integers(-1, 9), max_size=5),
+            subquestion=st.sampled_from(QUESTIONS),
+        ),
+        max_size=9,
+    ),
+)
+INPUTS = st.builds(
+    lambda texts, documents: split_input("\n\n".join(texts), [("doc", text) for text in documents]),
+    st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=6),
+    st.lists(st.sampled_from(SENTENCES), max_size=2),
+)
+
+
+def words(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+@given(PLANS, INPUTS, st.integers(2, 6), st.integers(1, 6))
+def test_every_repaired_plan_can_be_run_and_loses_nothing(
+    written: Plan, segments: list[Segment], max_threads: int, max_parallel: int
+) -> None:
+    plan, repairs = repair(written, segments, max_threads=max_threads, max_parallel=max_parallel)
+    named = {number for spec in plan.threads for number in spec.sources}
+
+    assert [spec.id for spec in plan.threads] == [f"T{number}" for number in range(1, len(plan.threads) + 1)]
+    assert len(plan.threads) <= max_threads and 1 <= plan.parallelism <= max_parallel
+    assert named <= {segment.number for segment in segments}
+    assert all(spec.subquestion.strip() and spec.sources == sorted(set(spec.sources)) for spec in plan.threads)
+    kept = "\n".join(words(spec.subquestion) for spec in plan.threads)
+    assert all(words(spec.subquestion) in kept for spec in written.threads)
+    for segment in segments:
+        assert segment.kind == "document" or segment.number in named or segment.text in plan.shared_context
+
+
+@given(PLANS, INPUTS, st.integers(2, 6), st.integers(1, 6))
+def test_a_repaired_plan_needs_no_repair(
+    written: Plan, segments: list[Segment], max_threads: int, max_parallel: int
+) -> None:
+    once = repair(written, segments, max_threads=max_threads, max_parallel=max_parallel).plan
+    twice = repair(once, segments, max_threads=max_threads, max_parallel=max_parallel)
+    assert twice.plan == once
+    assert [note for note in twice.repairs if not note.endswith("is read by no thread")] == []
+
+
+@given(PLANS, INPUTS)
+def test_every_change_is_told(written: Plan, segments: list[Segment]) -> None:
+    plan, repairs = repair(written, segments, max_threads=4, max_parallel=4)
+    about = {line.split()[0].rstrip(":") for line in repairs}
+    assert (plan.parallelism != written.parallelism) == ("parallelism" in about)
+    assert plan.shared_context == written.shared_context.strip() or "shared" in about
+    assert (plan.threads != written.threads) == bool(about & {"thread", "folded"})

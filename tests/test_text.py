@@ -1,0 +1,225 @@
+"""Reading what a model wrote: reasoning apart from answer, the short result, JSON out of prose."""
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from nodes.llm.text import (
+    RESULT_LIMIT,
+    NoObject,
+    explain,
+    has_result,
+    parse_object,
+    short_result,
+    shorten,
+    split_reasoning,
+)
+from nodes.plan import Plan, ThreadSpec
+from nodes.record import Record
+from nodes.state import Review
+
+
+@pytest.mark.parametrize(
+    ("text", "reasoning", "answer"),
+    [
+        ("Paris.", "", "Paris."),
+        ("<think>Hm.\nFrance…</think>\n\nParis.", "Hm.\nFrance…", "Paris."),
+        ("<THINK>a</Think>b", "a", "b"),
+        ("Hm. </think> Paris.", "Hm.", "Paris."),
+        ("<think>Hm. And then", "Hm. And then", ""),
+        ("<think>a</think>One.<think>b</think> Two.", "a\nb", "One. Two."),
+        ("a</think>One.<think>b", "a\nb", "One."),
+        ("<think>a<think>b</think>c</think>One.", "a<think>b\nc", "One."),
+        ("<think></think>Paris.", "", "Paris."),
+        ("", "", ""),
+    ],
+    ids="none block case unopened unclosed two both nested empty nothing".split(),
+)
+def test_reasoning_is_never_taken_for_the_answer(text: str, reasoning: str, answer: str) -> None:
+    assert split_reasoning(text) == (reasoning, answer)
+
+
+@given(st.lists(st.sampled_from(["<think>", "</think>", "<th", "ink>", "a", " ", "\n"])).map("".join))
+def test_no_answer_holds_a_thinking_tag(text: str) -> None:
+    _, answer = split_reasoning(text)
+    assert "<think>" not in answer and "</think>" not in answer
+    assert split_reasoning(answer) == ("", answer)
+
+
+@given(st.text(), st.text())
+def test_what_is_thought_and_what_is_said_come_back_as_they_were(thought: str, said: str) -> None:
+    assert split_reasoning(f"<think>{thought}</think>{said}") == (thought.strip(), said.strip())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Result: 42 kg",
+        "12 * 3.5 = 42.\nResult: 42 kg",
+        "Result: 7\nNo, again.\nresult : 42 kg",
+        "FINAL RESULT: 42 kg",
+        "**Result:** 42 kg",
+        "**Result**: 42 kg",
+        "**Result: 42 kg**",
+        "__Result__ : 42 kg",
+        "*Result:* 42 kg",
+        "***Result***: 42 kg",
+        "- **Final result:** 42 kg",
+        "> Result: 42 kg",
+        "### Result:\n\n42 kg",
+        "* Result: 42 kg\n",
+        "结论。\nResult：42 kg",
+    ],
+)
+def test_the_short_result_is_what_the_thread_marked(text: str) -> None:
+    assert has_result(text)
+    assert short_result(text).strip("*") == short_result(text) == "42 kg"
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("Result: **42** kg", "**42** kg"),
+        ("Result: line one\nline two", "line one\nline two"),
+        ("**Result: 42** and **7**", "42 and **7**"),
+    ],
+)
+def test_a_result_keeps_its_own_marks_and_lines(text: str, result: str) -> None:
+    assert short_result(text) == result
+
+
+@pytest.mark.parametrize("text", ["It is 42.", "The result: 42.", "Results vary.", "Result:", "As a result, 42."])
+def test_without_a_marked_result_the_whole_text_counts(text: str) -> None:
+    assert not has_result(text)
+    assert short_result(f" {text}\n") == text
+
+
+@given(st.text(max_size=300), st.integers(0, 200))
+def test_shortening_keeps_how_a_text_starts_and_ends(text: str, limit: int) -> None:
+    short = shorten(text, limit)
+    assert short == text if len(text) <= limit else len(short) <= limit + 40
+    assert short.startswith(text[: limit * 2 // 3]) and short.endswith(text[len(text) - limit // 3 :])
+
+
+def test_a_long_result_is_bounded_and_says_what_is_left_out() -> None:
+    text = "Result: " + "a" * 9_000 + "end"
+    assert len(short_result(text)) < RESULT_LIMIT + 60
+    assert "characters left out" in short_result(text) and short_result(text).endswith("end")
+
+
+PLAN = Plan(shared_context="", parallelism=2, threads=[ThreadSpec(id="T1", sources=[1], subquestion="Who {is} it?")])
+SOUND = PLAN.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SOUND,
+        f"Here is my plan:\n```json\n{json.dumps(PLAN.model_dump(), indent=2)}\n```\nGood luck! :-}}",
+        f"First {{x}} and \\frac{{1}}{{2}}, then {SOUND}",
+        f'An example is {{"threads": []}}. Mine: {SOUND} As in {{"id": "T1"}} or {{}}.',
+        SOUND.replace("it?", "she?") + f"\nNo, rather:\n{SOUND}",
+        f"[{SOUND}]",
+        SOUND.replace("]}", "],}"),
+        SOUND.replace('"', "'"),
+        'Given {x} and {"id": 1}: ' + SOUND.replace("}]", "},]") + " That is all {y}.",
+        SOUND[:-1],
+    ],
+    ids="alone fenced braces decoys last list comma quotes damaged-among-others unclosed".split(),
+)
+def test_a_plan_is_found_wherever_a_model_puts_it(text: str) -> None:
+    assert parse_object(text, Plan) == PLAN
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "said"),
+    [
+        ("I cannot.", False, "no readable JSON object"),
+        ("", False, "no readable JSON object"),
+        ("[1, 2]", False, "no readable JSON object"),
+        ('{"shared_context": "", "threads": []}', True, "`parallelism`: Field required"),
+        ('{} {"shared_context": "", "threads": []} {"x": 1}', True, "`parallelism`: Field required"),
+        (SOUND.replace("[1]", '["one"]'), True, "`threads.0.sources.0`: Input should be a valid integer"),
+    ],
+)
+def test_a_model_is_told_what_its_object_lacks(text: str, found: bool, said: str) -> None:
+    with pytest.raises(NoObject) as error:
+        parse_object(text, Plan)
+    assert said in str(error.value) and "shared_context" not in str(error.value)
+    assert error.value.found_json is found
+
+
+def test_of_many_faults_the_first_are_named() -> None:
+    with pytest.raises(ValidationError) as error:
+        Plan.model_validate({"shared_context": "", "parallelism": 1, "threads": [{}] * 1_000})
+    assert explain(error.value).startswith("`threads.0.id`: Field required; ")
+    assert explain(error.value).endswith("and 2992 more")
+
+
+NAMES = st.text(max_size=30)
+PLANS = st.builds(
+    Plan,
+    shared_context=NAMES,
+    parallelism=st.integers(-9, 99),
+    threads=st.lists(st.builds(ThreadSpec, id=NAMES, sources=st.lists(st.integers()), subquestion=NAMES), max_size=4),
+)
+PROSE = st.text(st.characters(exclude_characters="{}", codec="utf-8"), max_size=40)
+DECOYS = st.sampled_from(["", "{}", '{"a": {"b": [1]}}', "{x}", '{"threads": []} ', "```json\n", "\\sum_{i}", '{"a": '])
+
+
+@given(PLANS, PROSE, DECOYS, DECOYS, PROSE, st.sampled_from([None, 2]), st.booleans())
+def test_a_plan_survives_the_noise_around_it(
+    plan: Plan, before: str, decoy: str, after: str, end: str, indent: int | None, ascii: bool
+) -> None:
+    written = json.dumps(plan.model_dump(), indent=indent, ensure_ascii=ascii)
+    assert parse_object(f"{before}{decoy}\n{written}\n{after}{end}", Plan) == plan
+
+
+JSONLIKE = st.lists(
+    st.sampled_from(
+        ["{", "}", "[", "]", '"', "'", ":", ",", '"threads"', '"verdicts": []', "1", "\\", "\\ud800", "\n", "a"]
+    )
+).map("".join)
+
+
+@pytest.mark.parametrize("shape", [Plan, Review])
+@given(text=st.one_of(st.text(), JSONLIKE))
+def test_no_text_breaks_the_search_for_an_object(text: str, shape: type[Record]) -> None:
+    try:
+        assert isinstance(parse_object(text, shape), shape)
+    except NoObject as error:
+        assert str(error)
+
+
+HOSTILE = ["{", '{"a":', '{"a":[', "{'a':", '{"a":1,', '{"', '{"a" ', "{ ", "[{", "{}", '{"a":"“', '{"b":["x",{"a":1},']
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+@pytest.mark.parametrize("length", [600, 200_000])
+def test_hostile_json_is_given_up_soon(unit: str, length: int) -> None:
+    began = time.process_time()
+    with pytest.raises(NoObject):
+        parse_object(unit * (length // len(unit)), Plan)
+    # Some of these took minutes; the limit leaves room for a slow machine.
+    assert time.process_time() - began < 8
+
+
+def test_one_object_that_never_ends_is_given_up_soon() -> None:
+    began = time.process_time()
+    with pytest.raises(NoObject):
+        parse_object('{"a":[' * 490 + "{}," * 60_000, Plan)
+    assert time.process_time() - began < 8
+
+
+@pytest.mark.parametrize("unit", ["<think>", "</think>", "<think></think>", "-", "- ", "**", "\n", "Result:", "> # "])
+def test_hostile_prose_is_read_soon(unit: str) -> None:
+    began = time.process_time()
+    text = unit * (200_000 // len(unit))
+    split_reasoning(text)
+    has_result(f"{text}\nx")
+    short_result(text)
+    assert time.process_time() - began < 8
