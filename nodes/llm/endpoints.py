@@ -116,7 +116,7 @@ async def resolve(settings: Settings, role: Role) -> Endpoint:
     if model == "local":
         from nodes.llm import local
 
-        server = await local.running_server()
+        server = await local.running_server(role)
         return Endpoint(model, "local", "local", server.base_url, SecretStr(server.api_key), None, server.slots)
     provider, _, name = model.partition(":")
     base_url = settings.base_url or environment_base_url(provider)
@@ -145,9 +145,10 @@ async def prepare(settings: Settings) -> None:
         ConfigurationError: A key or an extra is missing, or memory or disk does not suffice.
     """
     check_configuration(settings)
-    for role in get_args(Role):
-        if settings.model_for(role) == "local":
-            await resolve(settings, role)
+    if any(settings.model_for(role) == "local" for role in get_args(Role)):
+        from nodes.llm import local
+
+        await local.running_server()
 
 
 async def client_for(settings: Settings, role: Role) -> Client:

