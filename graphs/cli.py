@@ -101,7 +101,9 @@ def apr(
     except KeyboardInterrupt:
         sys.stderr.write("apr: stopped\n")
         sys.stderr.flush()
-        # At once: the embedded server may be in the middle of a reply or of loading its model.
+        if "nodes.llm.local" in sys.modules:
+            sys.modules["nodes.llm.local"].stop()
+        # At once, without waiting for threads that read or write the embedded model.
         os._exit(EXIT_INTERRUPTED)
     _print(solution, as_json=as_json)
     raise typer.Exit({"complete": 0, "partial": EXIT_PARTIAL, "failed": EXIT_FAILED}[solution.outcome])
@@ -171,7 +173,7 @@ def _run(problem: "Problem", settings: "Settings", *, sequential: bool) -> "Solu
 async def _solve(problem: "Problem", settings: "Settings", *, sequential: bool) -> "Solution":
     import graphs
     from graphs.display import display
-    from nodes.llm.endpoints import prepare
+    from nodes.llm.clients import prepare
     from nodes.state import Solution
 
     # Before the display opens: writing the embedded model has a progress bar of its own.

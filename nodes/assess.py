@@ -5,7 +5,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from nodes.llm.caller import Caller
-from nodes.llm.endpoints import check_configuration
+from nodes.llm.clients import check_configuration
 from nodes.llm.errors import ModelError
 from nodes.materials import outline
 from nodes.progress import tell_stage

@@ -6,8 +6,9 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from nodes.fanout import fan_out
-from nodes.llm.caller import Caller, Reply
+from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
+from nodes.llm.reply import Reply
 from nodes.llm.text import has_result, short_result
 from nodes.llm.usage import total_usage
 from nodes.materials import whole

@@ -4,7 +4,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from nodes.llm.endpoints import check_configuration
+from nodes.llm.clients import check_configuration
 from nodes.run import Run
 from nodes.settings import Settings, settings_of
 from nodes.state import Problem, fresh_run

@@ -1,24 +1,23 @@
 """One task's access to its model: time limit, retries, and a record of every request made."""
 
 import asyncio
-import json
 import logging
 import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import tenacity
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
 from nodes.llm import structured
-from nodes.llm.chat import TOOL_ARGUMENTS
-from nodes.llm.endpoints import Client, call_options, client_for
+from nodes.llm.clients import Client, call_options, client_for
 from nodes.llm.errors import ConfigurationError, ModelError, classify
-from nodes.llm.text import split_reasoning
+from nodes.llm.reply import Reply, read_reply
 from nodes.llm.usage import Call, Usage
 from nodes.run import Run
 from nodes.settings import Role, Settings
@@ -32,18 +31,6 @@ MAX_EMPTY = 2
 
 _backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=20, jitter=0.5)
 _log = logging.getLogger(__name__)
-
-
-class Reply(NamedTuple):
-    """What a model answered."""
-
-    text: str
-    """Its answer, without its reasoning."""
-    reasoning: str
-    finish_reason: str
-    tool_args: dict[str, Any] | None
-    """Arguments of the first tool call, if it made one."""
-    message: AIMessage
 
 
 class Caller:
@@ -112,7 +99,7 @@ class Caller:
         """
         client = await self.client()
         async with self._limited(client):
-            return await structured.ask(self, client, messages, shape)
+            return await structured.ask(partial(self.request, client), client.learnt, messages, shape)
 
     @asynccontextmanager
     async def _limited(self, client: Client) -> AsyncIterator[None]:
@@ -215,35 +202,3 @@ def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, ModelError) else None
     return asked if asked is not None else _backoff(state)
-
-
-def read_reply(message: Any) -> Reply:
-    """Read a model's message, its reasoning apart from its answer.
-
-    Raises:
-        ModelError: It refused, said nothing, or was cut off before it said anything.
-    """
-    if not isinstance(message, AIMessage):
-        raise ModelError("bad_reply", "the server's reply is not a chat message")
-    extra, meta = message.additional_kwargs, message.response_metadata
-    finish_reason = str(meta.get("finish_reason") or "")
-    refusal = extra.get("refusal")
-    if refusal or finish_reason == "content_filter":
-        raise ModelError("refused", f"the model refused to answer: {refusal or 'stopped by a content filter'}")
-    thought, answer = split_reasoning(message.text)
-    reasoning = "\n".join(part for part in (str(extra.get("reasoning_content") or "").strip(), thought) if part)
-    if not (answer or message.tool_calls or message.invalid_tool_calls):
-        if finish_reason == "length":
-            raise ModelError("truncated", "the reply was cut at the token limit before an answer; raise `max_tokens`")
-        raise ModelError("empty", "the model's reply was empty")
-    return Reply(answer, reasoning, finish_reason, _tool_args(message), message)
-
-
-def _tool_args(message: AIMessage) -> dict[str, Any] | None:
-    if not message.tool_calls:
-        return None
-    try:
-        json.loads(message.additional_kwargs.get(TOOL_ARGUMENTS, "{}"), strict=False)
-    except ValueError:  # cut off: its arguments are not what the model meant to say
-        return None
-    return message.tool_calls[0]["args"]

@@ -2,15 +2,14 @@
 
 import email.utils
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import aiohttp
 import httpx2
 import openai
 from pydantic import SecretStr
 
-if TYPE_CHECKING:
-    from nodes.llm.endpoints import Endpoint
+from nodes.llm.endpoint import Endpoint
 
 Kind = Literal[
     "timed_out",
@@ -75,7 +74,7 @@ class CallFailed(Exception):
         self.error = error
 
 
-def classify(error: Exception, endpoint: "Endpoint") -> ModelError:
+def classify(error: Exception, endpoint: Endpoint) -> ModelError:
     """Turn whatever a client raised into a `ModelError` that says what to do.
 
     Args:
@@ -118,7 +117,7 @@ def _root(error: BaseException) -> BaseException:
     return error
 
 
-def _from_status(error: openai.APIStatusError, endpoint: "Endpoint") -> ModelError:
+def _from_status(error: openai.APIStatusError, endpoint: Endpoint) -> ModelError:
     status, said = error.status_code, _excerpt(error.message, endpoint.api_key)
     address, model = endpoint.address, endpoint.model
     wait = retry_after(error.response.headers.get("retry-after"))

@@ -7,33 +7,44 @@ is not asked for it again.
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from pydantic import BaseModel, ValidationError
 
-from nodes.llm.endpoints import Client, Rung
+from nodes.llm.endpoint import Learnt, Rung
 from nodes.llm.errors import ModelError
+from nodes.llm.reply import Reply
 from nodes.llm.text import NoObject, explain, parse_object, shorten
-
-if TYPE_CHECKING:
-    from nodes.llm.caller import Caller, Reply
 
 T = TypeVar("T", bound=BaseModel)
 
 RUNGS: tuple[Rung, ...] = ("json_schema", "tool", "text")
 
 
-async def ask(caller: "Caller", client: Client, messages: Sequence[BaseMessage], shape: type[T]) -> T:
+class Request(Protocol):
+    """Sends a conversation to one model, with more fields for the request's body."""
+
+    async def __call__(self, messages: Sequence[BaseMessage], /, **extra: Any) -> Reply:
+        """Return the reply; raises `ModelError` when none is usable."""
+
+
+async def ask(request: Request, learnt: Learnt, messages: Sequence[BaseMessage], shape: type[T]) -> T:
     """Ask for an object of `shape`.
+
+    Args:
+        request: How to ask.
+        learnt: What earlier calls have shown about the server; this one adds to it.
+        messages: The conversation.
+        shape: What the reply must fit.
 
     Raises:
         ModelError: Every rung failed (`malformed`), or the reply was refused, truncated or never came.
     """
     lacking = True
-    for rung in RUNGS[RUNGS.index(client.learnt.first_rung) :]:
+    for rung in RUNGS[RUNGS.index(learnt.first_rung) :]:
         try:
-            found = await _ask_at(rung, caller, client, messages, shape)
+            found = await _ask_at(rung, request, messages, shape)
         except NoObject as error:
             lacking = lacking and not error.found_json
         except ModelError as error:
@@ -41,34 +52,34 @@ async def ask(caller: "Caller", client: Client, messages: Sequence[BaseMessage],
                 raise
         else:
             if lacking:
-                client.learnt.first_rung = rung
+                learnt.first_rung = rung
             return found
     raise AssertionError("the last rung returns or raises")
 
 
-async def _ask_at(rung: Rung, caller: "Caller", client: Client, messages: Sequence[BaseMessage], shape: type[T]) -> T:
+async def _ask_at(rung: Rung, request: Request, messages: Sequence[BaseMessage], shape: type[T]) -> T:
     if rung == "text":
-        return await _ask_in_words(caller, client, messages, shape)
-    return read(await caller.request(client, messages, **_body(rung, shape)), shape)
+        return await _ask_in_words(request, messages, shape)
+    return read(await request(messages, **_body(rung, shape)), shape)
 
 
-async def _ask_in_words(caller: "Caller", client: Client, messages: Sequence[BaseMessage], shape: type[T]) -> T:
+async def _ask_in_words(request: Request, messages: Sequence[BaseMessage], shape: type[T]) -> T:
     schema = json.dumps(wire_schema(shape), ensure_ascii=False)
     wish = HumanMessage(f"Reply with one JSON object and nothing else. It must fit this JSON schema:\n{schema}")
     conversation = [*messages, wish]
-    reply = await caller.request(client, conversation)
+    reply = await request(conversation)
     try:
         return read(reply, shape)
     except NoObject as error:
         again = HumanMessage(f"That does not fit: {error}. Reply with the corrected JSON object and nothing else.")
-        reply = await caller.request(client, [*conversation, AIMessage(shorten(reply.text, 4_000) or "…"), again])
+        reply = await request([*conversation, AIMessage(shorten(reply.text, 4_000) or "…"), again])
     try:
         return read(reply, shape)
     except NoObject as error:
         raise ModelError("malformed", f"the model gave no usable {shape.__name__}: {error}") from error
 
 
-def read(reply: "Reply", shape: type[T]) -> T:
+def read(reply: Reply, shape: type[T]) -> T:
     """Read an object of `shape` from a reply, be it a tool call or text.
 
     Raises:

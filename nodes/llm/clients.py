@@ -1,11 +1,10 @@
-"""Which server answers for a role, and one client per endpoint for the whole process."""
+"""One client per endpoint for the whole process, and which endpoint answers for a role."""
 
 import asyncio
 import importlib.util
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
+from typing import Any, get_args
 from weakref import WeakKeyDictionary
 
 import httpx2
@@ -14,6 +13,7 @@ from openai import DefaultAioHttpClient
 from pydantic import SecretStr
 
 from nodes.llm.chat import CarefulOpenAI, deep_seek
+from nodes.llm.endpoint import Endpoint, Learnt
 from nodes.llm.errors import ConfigurationError
 from nodes.settings import (
     DEFAULT_BASE_URL,
@@ -30,39 +30,6 @@ LONGEST_SILENCE = 1_000_000.0
 """Seconds between two pieces of a streamed reply; more than any time limit."""
 LOCAL_MAX_TOKENS = 1_024
 _NEEDS = {"local": ("xllamacpp", "local"), "deepseek": ("langchain_deepseek", "deepseek")}
-
-Rung = Literal["json_schema", "tool", "text"]
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a model is reached."""
-
-    model: str
-    """`provider:name`, or `local`."""
-    provider: str
-    name: str
-    """What the server calls the model."""
-    base_url: str
-    api_key: SecretStr
-    key_env: str | None = None
-    """The variable that held the key; `None` when no key is needed."""
-    slots: int | None = None
-    """How many requests the server works on at once, where it is known."""
-
-    @property
-    def address(self) -> str:
-        """The base URL as it may be shown, without a name and password in it."""
-        parts = urlsplit(self.base_url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
-@dataclass
-class Learnt:
-    """What the calls of this process have shown about a server."""
-
-    first_rung: Rung = "json_schema"
-    """Where structured output starts: higher rungs were seen not to work there."""
 
 
 @dataclass
@@ -217,7 +184,9 @@ def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> BaseChatModel:
     }
     if endpoint.provider == "deepseek":
         return deep_seek()(**common)
-    return CarefulOpenAI(**common, use_responses_api=False)
+    # The embedded server notices that a client has gone only while it streams; else a thread that ran out of
+    # time would keep its slot until its reply is complete.
+    return CarefulOpenAI(**common, use_responses_api=False, streaming=endpoint.provider == "local")
 
 
 def call_options(endpoint: Endpoint, settings: Settings, *, timeout: float) -> dict[str, Any]:
