@@ -77,7 +77,7 @@ def apr(
         str | None, typer.Option("--base-url", help="An OpenAI-compatible server, such as http://127.0.0.1:8000/v1.")
     ] = None,
     max_parallel: Annotated[
-        int | None, typer.Option("--max-parallel", help="Most threads at once, 1 to 64. Default: 8.")
+        str | None, typer.Option("--max-parallel", metavar="N", help="Most threads at once, 1 to 64. Default: 8.")
     ] = None,
     sequential: Annotated[bool, typer.Option("--sequential", help="The baseline: one call, no threads.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole Solution as JSON.")] = False,
@@ -159,7 +159,9 @@ def _lines(error: "ValidationError") -> list[str]:
         name = ".".join(str(part) for part in detail["loc"])
         message = detail["msg"].removeprefix("Value error, ")
         # Texts are long, and their messages name what matters.
-        shown = f" (given: {detail['input']!r})" if isinstance(detail["input"], int | float) else ""
+        given = detail["input"]
+        brief = isinstance(given, int | float | str) and len(str(given)) <= 60 and str(given) not in message
+        shown = f" (given: {given!r})" if brief else ""
         lines.append(f"{name}: {message}{shown}" if name and f"`{name}`" not in message else f"{message}{shown}")
     return lines
 

@@ -1,6 +1,7 @@
 """What all tests share: a scripted model server, and an environment that names no model or key."""
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -8,6 +9,9 @@ import pytest
 from hypothesis import settings
 
 from tests.server import ModelServer, model_server
+
+# Run in the background, tests inherit an ignored SIGINT, and so would the programs whose Ctrl-C they test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: a busy machine is no fault.
 settings.register_profile("project", deadline=None)
