@@ -2,8 +2,12 @@
 
 from typing import Any
 
-from graphs import graph
-from tests.server import HANG, Fault, ModelServer, assessment, plan, review
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from pydantic import ValidationError
+
+from graphs import build_graph, graph, sequential
+from tests.server import HANG, Fault, ModelServer, Reply, assessment, plan, review
 
 PARTS = [f"What is part {number}?" for number in range(1, 9)]
 
@@ -71,3 +75,194 @@ async def test_only_named_threads_run_again(server: ModelServer, context: dict[s
         [(False, True), (True, False)],
     )
     assert [thread.rounds for thread in solution["threads"]] == [1, 2, 1, 1, 2, 1]
+
+
+async def test_when_every_thread_fails_one_direct_call_answers(server: ModelServer, context: dict[str, Any]) -> None:
+    for part in split(server, 3):
+        server.on(part, Fault(status=400))
+    server.on("direct", "Told at once.")
+    solution = await ask({**context, "max_rounds": 1})
+    assert (solution["outcome"], solution["route"]) == ("partial", "parallel")
+    assert solution["answer"].startswith("Told at once.")
+    assert [thread.status for thread in solution["threads"]] == ["failed"] * 3
+    assert all(f"T{number} (" in solution["answer"] for number in (1, 2, 3))
+    assert [request.role for request in server.asked].count("direct") == 1
+    assert server.calls("review") == []
+
+
+async def test_when_nothing_answers_the_run_fails_with_the_reasons(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    for part in split(server, 2):
+        server.on(part, Fault(status=400))
+    server.on("direct", Fault(status=400))
+    solution = await ask({**context, "max_rounds": 0})
+    assert (solution["outcome"], solution["answer"]) == ("failed", "")
+    assert "T1 (" in solution["stop_reason"] and "direct:" in solution["stop_reason"]
+
+
+async def test_rounds_end_and_the_answer_is_written_from_what_stands(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    split(server, 2)
+    server.on("review", review("Half of it.", T1="accept", T2="retry: wrong"))
+    solution = await ask({**context, "max_rounds": 2})
+    assert len(server.calls("review")) == 3 and len(server.about(PARTS[1])) == 3 and len(server.about(PARTS[0])) == 1
+    assert (solution["outcome"], solution["threads"][1].status) == ("partial", "refuted")
+    assert solution["answer"].startswith("Half of it.") and "refuted by the review: wrong" in solution["answer"]
+    assert "Rounds left: 0" in server.calls("review")[-1].last
+
+
+async def test_what_could_not_be_judged_stands(server: ModelServer, context: dict[str, Any]) -> None:
+    split(server, 2)
+    server.on("review", review("Both.", T1="could_not_judge", T2="could_not_judge"))
+    solution = await ask(context)
+    assert (solution["outcome"], solution["answer"]) == ("complete", "Both.")
+    assert len(server.calls("solve")) == 2
+
+
+async def test_contradicting_threads_run_again_with_the_claim(server: ModelServer, context: dict[str, Any]) -> None:
+    split(server, 3)
+    clash = {"thread_ids": ["T1", "T3"], "claim": "the year it opened"}
+    server.on(
+        "review",
+        review("", [clash], T1="accept", T2="accept", T3="accept"),
+        review("Settled.", T1="accept", T3="accept"),
+    )
+    solution = await ask(context)
+    assert sorted(request.key for request in server.calls("solve")[3:]) == [PARTS[0], PARTS[2]]
+    assert all("the year it opened" in request.last for request in server.calls("solve")[3:])
+    assert (solution["outcome"], solution["contradictions"]) == ("complete", [])
+
+
+async def test_a_review_that_fails_leaves_a_partial_answer_of_all_results(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    split(server, 2)
+    server.on("review", Fault(status=400))
+    solution = await ask(context)
+    assert solution["outcome"] == "partial" and "unreviewed" in solution["stop_reason"]
+    assert all(f"answer to {part}" in solution["answer"] for part in PARTS[:2])
+
+
+async def test_a_retry_that_fails_keeps_the_refuted_answer(server: ModelServer, context: dict[str, Any]) -> None:
+    parts = split(server, 2)
+    server.on(parts[1], "Result: 94", Fault(status=400))
+    server.on("review", review(T1="accept", T2="retry: it is 84"), review("Only one.", T1="accept"))
+    solution = await ask({**context, "max_rounds": 1})
+    kept = solution["threads"][1]
+    assert (kept.status, kept.answer, kept.rounds) == ("refuted", "94", 2)
+    assert "it is 84" in kept.error and "HTTP 400" in kept.error
+
+
+async def test_at_most_max_parallel_run_and_waiting_is_not_counted(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    for part in split(server, 6):
+        server.on(part, Reply(f"Result: {part}", delay=0.4))
+    solution = await ask({**context, "max_parallel": 2, "thread_timeout": 1})
+    assert solution["outcome"] == "complete" and server.peak == 2
+    assert solution["report"].peak_parallel == 2
+    last = solution["threads"][-1]
+    assert last.queued_s > last.latency_s > 0.3
+
+
+async def test_a_plan_with_one_thread_goes_the_direct_way(server: ModelServer, context: dict[str, Any]) -> None:
+    server.on("assess", assessment("one", "two")).on("decompose", plan("one", "One"))
+    solution = await ask(context)
+    assert (solution["route"], solution["outcome"], solution["threads"]) == ("direct", "complete", [])
+    assert "thread T2: merged with its duplicate T1" in solution["report"].repairs
+    assert len(server.calls("direct")) == 1 and server.calls("solve") == []
+
+
+async def test_a_thread_sees_what_is_its_own_and_nothing_of_the_others(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    question = "Answer in French. How old is Ada? How tall is Bo?"
+    documents = [{"id": "ada.txt", "text": "Ada was born in 1990."}, {"id": "bo.txt", "text": "Bo measures 180 cm."}]
+    server.on("assess", assessment("Ada?", "Bo?")).on("decompose", plan("Ada?", "Bo?", sources=[[2, 4], [3, 5]]))
+    await ask(context, question, documents=documents, instructions="Be kind.")
+    ada, bo = server.about("Ada?")[0], server.about("Bo?")[0]
+    for request in (ada, bo):
+        assert "Answer in French." in request.last and "Be kind." in request.last
+    assert "born in 1990" in ada.last and "How old is Ada?" in ada.last
+    assert "180 cm" not in ada.prompt and "tall" not in ada.prompt
+    assert "180 cm" in bo.last and "Ada" not in bo.last
+
+
+async def test_only_short_results_travel_to_the_join(server: ModelServer, context: dict[str, Any]) -> None:
+    parts = split(server, 2)
+    server.on(parts[0], "A long way of thinking.\nResult: 42")
+    await ask(context)
+    (join,) = server.calls("review")
+    assert '"result": "42"' in join.last and "long way" not in join.last
+
+
+async def test_without_context_the_environment_decides(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APR_MODEL", "openai:scripted")
+    monkeypatch.setenv("APR_BASE_URL", server.url)
+    solution = await graph.ainvoke({"question": "Why?"})
+    assert solution["outcome"] == "complete" and len(server.asked) == 2
+
+
+async def test_the_baseline_asks_once_and_answers_in_the_same_shape(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    baseline = await sequential.ainvoke({"question": "Why?"}, context=context)
+    adaptive = await ask(context, "Why?")
+    assert set(baseline) == set(adaptive) and baseline["outcome"] == "complete"
+    assert baseline["report"].calls == 1 and server.asked[0].role == "direct"
+
+
+@pytest.mark.parametrize("mode", ["values", "updates", "messages", "custom", "tasks"])
+async def test_a_failing_thread_breaks_no_stream(server: ModelServer, context: dict[str, Any], mode: Any) -> None:
+    parts = split(server, 3)
+    server.on(parts[1], Fault(status=400))
+    seen = [event async for event in graph.astream({"question": "All?"}, context=context, stream_mode=mode)]
+    assert seen and len(server.calls("review")) >= 1
+
+
+async def test_custom_events_tell_how_each_thread_stands(server: ModelServer, context: dict[str, Any]) -> None:
+    parts = split(server, 2)
+    server.on(parts[1], Fault(status=400))
+    events = [
+        event
+        async for event in graph.astream(
+            {"question": "All?"}, context={**context, "max_rounds": 0}, stream_mode="custom"
+        )
+    ]
+    told = [event for event in events if event.get("thread_id") == "T2"]
+    assert [event["status"] for event in told] == ["queued", "running", "failed"]
+    assert set(told[0]) == {"thread_id", "subquestion", "status", "round", "n_done", "n_total", "tokens"}
+    assert max(event.get("n_done", 0) for event in events) == 2
+
+
+async def test_a_new_question_on_the_same_thread_keeps_nothing_of_the_last(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    kept = build_graph(checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "1"}}
+    split(server, 3)
+    await kept.ainvoke({"question": "First?"}, config, context=context)
+    server.on("assess", {**assessment(), "decomposable": False}).on("direct", "Second.")
+    second = await kept.ainvoke({"question": "Second?"}, config, context=context)
+    assert (second["answer"], second["route"], second["threads"], second["plan"]) == ("Second.", "direct", [], None)
+    assert second["report"].calls == 2
+
+
+@pytest.mark.parametrize(
+    ("input", "said"),
+    [
+        ({"question": ""}, "`question` is blank"),
+        ({"question": "x" * 100_001}, "the limit is 100,000"),
+        ({"question": "x", "documents": [{"id": "a", "text": " "}]}, "'a' is empty"),
+        ({"question": "x", "documents": [{"id": "a", "text": "b"}] * 2}, "'a' occurs twice"),
+        ({"question": "x", "documents": [{"id": "a", "text": "b" * 5_000_001}]}, "the limit is 5,000,000"),
+    ],
+)
+async def test_bad_input_is_refused_before_any_call(
+    server: ModelServer, context: dict[str, Any], input: Any, said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        await graph.ainvoke(input, context=context)
+    assert server.asked == []
