@@ -22,13 +22,7 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     settings, run = settings_of(runtime), Run()
     check_configuration(settings)
     tell_stage(runtime, "assess")
-    caller = Caller(
-        settings,
-        "assess",
-        run=run,
-        time_limit=settings.request_timeout,
-        prompt=PROMPT.label,
-    )
+    caller = Caller(settings, "assess", run=run, prompt=PROMPT.label)
     documents = outline(segment for segment in state.segments() if segment.kind == "document")
     messages = PROMPT.messages(documents=block("Documents", documents), question=state.question)
     start = fresh_run(run)

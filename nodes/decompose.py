@@ -21,13 +21,7 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Ask the model for a plan and make it one that can be run."""
     settings, segments = settings_of(runtime), state.segments()
     tell_stage(runtime, "decompose")
-    caller = Caller(
-        settings,
-        "decompose",
-        run=state.run,
-        time_limit=settings.request_timeout,
-        prompt=PROMPT.label,
-    )
+    caller = Caller(settings, "decompose", run=state.run, prompt=PROMPT.label)
     parts = state.assessment.subquestions if state.assessment else []
     messages = PROMPT.messages(
         segments=block("Segments", overview(segments)),

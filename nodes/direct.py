@@ -23,13 +23,7 @@ async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     if state.dead_model == settings.model_for("solve"):
         return conclude_failed(state, state.problems)
     tell_stage(runtime, "direct", state.round)
-    caller = Caller(
-        settings,
-        "solve",
-        run=state.run,
-        time_limit=settings.request_timeout,
-        prompt=PROMPT.label,
-    )
+    caller = Caller(settings, "solve", run=state.run, prompt=PROMPT.label)
     documents = [segment for segment in state.segments() if segment.kind == "document"]
     messages = PROMPT.messages(
         instructions=block("Instructions", state.instructions),

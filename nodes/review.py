@@ -36,14 +36,7 @@ async def review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     if not answered:
         return _send_back(state, broken, {}) if rounds_left > 0 else {"redo": []}
     tell_stage(runtime, "review", state.round)
-    caller = Caller(
-        settings,
-        "review",
-        run=state.run,
-        time_limit=settings.request_timeout,
-        prompt=PROMPT.label,
-        round=state.round,
-    )
+    caller = Caller(settings, "review", run=state.run, prompt=PROMPT.label, round=state.round)
     try:
         written = await caller.structured(_messages(state, answered, broken, rounds_left), Review)
     except ModelError as error:

@@ -30,8 +30,8 @@ async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]
         settings,
         "solve",
         run=task.run,
-        time_limit=settings.thread_timeout,
         prompt=PROMPT.label,
+        time_limit=settings.thread_timeout,
         thread_id=task.spec.id,
         round=task.round,
     )

@@ -47,8 +47,8 @@ class Caller:
         role: Role,
         *,
         run: Run,
-        time_limit: float,
         prompt: str,
+        time_limit: float | None = None,
         thread_id: str | None = None,
         round: int = 0,
     ) -> None:
@@ -58,14 +58,14 @@ class Caller:
             settings: The run's settings.
             role: What the calls are for; chooses the model.
             run: The run that the calls belong to.
-            time_limit: Seconds that each reply may take, retries included.
             prompt: Name and version of the prompt, for traces.
+            time_limit: Seconds that each reply may take, retries included; `request_timeout` if left out.
             thread_id: The thread that the calls are for, if for one.
             round: 0 for the first pass, then 1, 2, …
         """
         self.calls: list[Call] = []
         self.model = settings.model_for(role)
-        self.time_limit = time_limit
+        self.time_limit = settings.request_timeout if time_limit is None else time_limit
         self._deadline = math.inf
         self._fault: ModelError | None = None
         self._settings, self._role, self._run = settings, role, run
