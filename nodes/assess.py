@@ -4,6 +4,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from nodes.conclude import stage_failed
 from nodes.llm.caller import Caller
 from nodes.llm.clients import check_configuration
 from nodes.llm.errors import ModelError
@@ -29,11 +30,5 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     try:
         assessment = await caller.structured(messages, Assessment)
     except ModelError as error:
-        return start | error_update("assess", caller, error)
+        return start | stage_failed("assess", caller, error)
     return start | {"assessment": assessment, "calls": caller.calls}
-
-
-def error_update(stage: str, caller: Caller, error: ModelError) -> dict[str, Any]:
-    """Record that a stage got no usable reply; the run goes on without it."""
-    dead = caller.model if error.hopeless else ""
-    return {"problems": [f"{stage}: {error}"], "dead_model": dead, "calls": caller.calls}

@@ -1,14 +1,28 @@
-"""The last step of every run: outcome, answer and report (pure)."""
+"""How a stage ends that got no reply, and how a run ends: outcome, answer and report (pure)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nodes.llm.caller import Caller
+from nodes.llm.errors import ModelError
 from nodes.llm.usage import Call, add_calls
 from nodes.report import make_report
 from nodes.results import ThreadResult, merge_results
 from nodes.state import Contradiction, Outcome, State
 
 _WORDS = {"failed": "failed", "timed_out": "timed out", "refuted": "refuted by the review"}
+
+
+def stage_failed(stage: str, caller: Caller, error: ModelError) -> dict[str, Any]:
+    """Return the update that records a stage without a usable reply; the run goes on without it.
+
+    Args:
+        stage: The stage's name.
+        caller: Who asked.
+        error: Why there was no reply.
+    """
+    dead = caller.model if error.hopeless else ""
+    return {"problems": [f"{stage}: {error}"], "dead_model": dead, "calls": caller.calls}
 
 
 def conclude(
@@ -75,7 +89,7 @@ def _bookkeeping(state: State, threads: list[ThreadResult], calls: Sequence[Call
         wall_s=state.run.elapsed(),
         rounds=state.round,
         planned=len(threads),
-        repairs=state.repairs,
+        repairs=[*state.repairs, *state.problems],
     )
     route = "parallel" if threads else "direct"
     return {"threads": threads, "route": route, "report": report, "redo": [], "calls": list(calls)}

@@ -4,7 +4,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from nodes.assess import error_update
+from nodes.conclude import stage_failed
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.materials import overview
@@ -31,7 +31,7 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     try:
         written = await caller.structured(messages, Plan)
     except ModelError as error:
-        return error_update("decompose", caller, error)
+        return stage_failed("decompose", caller, error)
     plan, repairs = repair(written, segments, max_threads=settings.max_threads, max_parallel=settings.max_parallel)
     return {
         "plan": plan,

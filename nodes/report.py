@@ -30,7 +30,7 @@ class Report(Record):
     peak_parallel: int = 0
     """Most requests of threads that were open at the same time."""
     repairs: list[str] = Field(default_factory=list)
-    """What was mended in the plan, a line each."""
+    """What was mended in the plan, and stages that got no usable reply and were passed over; a line each."""
 
 
 def make_report(
@@ -50,7 +50,7 @@ def make_report(
         wall_s: Seconds since the run started.
         rounds: Extra rounds made.
         planned: Threads of the repaired plan.
-        repairs: What was mended in the plan.
+        repairs: What was mended in the plan or passed over.
     """
     return Report(
         wall_s=round(wall_s, 3),

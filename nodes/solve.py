@@ -35,8 +35,8 @@ async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]
         thread_id=task.spec.id,
         round=task.round,
     )
-    client, queued_at = await caller.client(), task.run.elapsed()
-    shared = fan_out(task.run.id, task.round, min(task.degree, client.endpoint.slots or task.degree))
+    slots, queued_at = await _slots(caller), task.run.elapsed()
+    shared = fan_out(task.run.id, task.round, min(task.degree, slots or task.degree))
     tell_thread(runtime, task, shared, "queued")
     async with shared.turns:
         started = task.run.elapsed()
@@ -52,6 +52,14 @@ async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]
     shared.done += 1
     tell_thread(runtime, task, shared, result.status, result.usage.total)
     return {"results": {task.spec.id: result}, "calls": caller.calls}
+
+
+async def _slots(caller: Caller) -> int | None:
+    """Return how many requests the server works on at once, where that is known."""
+    try:
+        return (await caller.client()).endpoint.slots
+    except Exception:  # the call itself will tell
+        return None
 
 
 async def _outcome(task: ThreadTask, caller: Caller) -> Reply | ModelError:

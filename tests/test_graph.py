@@ -175,6 +175,13 @@ async def test_a_plan_with_one_thread_goes_the_direct_way(server: ModelServer, c
     assert len(server.calls("direct")) == 1 and server.calls("solve") == []
 
 
+async def test_a_stage_that_was_passed_over_is_reported(server: ModelServer, context: dict[str, Any]) -> None:
+    server.on("assess", assessment("one", "two")).on("decompose", Reply("I will not.", refusal="no"))
+    solution = await ask(context)
+    assert (solution["route"], solution["outcome"]) == ("direct", "complete")
+    assert any(line.startswith("decompose: ") and "refused" in line for line in solution["report"].repairs)
+
+
 async def test_a_thread_sees_what_is_its_own_and_nothing_of_the_others(
     server: ModelServer, context: dict[str, Any]
 ) -> None:

@@ -119,13 +119,22 @@ async def prepare(settings: Settings) -> None:
 
 
 async def client_for(settings: Settings, role: Role) -> Client:
-    """Return the process's one client for a role's endpoint, opening it on first use."""
+    """Return the process's one client for a role's endpoint, opening it on first use.
+
+    Raises:
+        ConfigurationError: A key, an extra or a file of certificates is missing, or the embedded server cannot start.
+    """
     endpoint = await resolve(settings, role)
     pool = await _pool()
     async with pool.opening:
         if endpoint not in pool.clients:
             # In a thread: building a client reads certificates from disk.
-            pool.clients[endpoint] = await asyncio.to_thread(_open, pool, endpoint)
+            try:
+                pool.clients[endpoint] = await asyncio.to_thread(_open, pool, endpoint)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"no connection to {endpoint.address} can be set up ({error}); check SSL_CERT_FILE, if it is set"
+                ) from error
     return pool.clients[endpoint]
 
 
