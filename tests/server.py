@@ -306,21 +306,27 @@ def usage(reply: Reply) -> dict[str, Any]:
 
 
 @asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
+    """Run an application on a free port of the loopback interface; yields its address."""
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
 async def model_server() -> AsyncIterator[ModelServer]:
     """Run a scripted server on a free port of the loopback interface."""
     server = ModelServer()
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/v1/chat/completions", server.handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    server.url = f"http://{host}:{port}/v1"
-    try:
+    async with serving(app) as address:
+        server.url = f"{address}/v1"
         yield server
-    finally:
-        await runner.cleanup()
 
 
 def assessment(*subquestions: str) -> dict[str, Any]:

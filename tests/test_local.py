@@ -23,6 +23,7 @@ from rich.live import Live
 
 from nodes.llm.errors import ConfigurationError
 from nodes.llm.model_file import ModelFile, ensure_model_file
+from tests.server import serving
 from tests.tiny_model import write_tiny_model
 
 psutil = pytest.importorskip("psutil", reason="needs the `local` extra")
@@ -224,15 +225,8 @@ async def loopback_hub() -> AsyncIterator[Hub]:
     hub = Hub()
     app = web.Application()
     app.router.add_get("/{path:.*}", hub.handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    hub.url = f"http://{host}:{port}"
-    try:
+    async with serving(app) as hub.url:
         yield hub
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture
