@@ -5,6 +5,7 @@ from typing import Literal
 
 from langgraph.types import Send
 
+from nodes.llm.ledger import spending
 from nodes.state import State, ThreadTask
 
 
@@ -37,6 +38,8 @@ def to_threads(state: State) -> list[Send]:
 def _tasks(state: State) -> Iterable[ThreadTask]:
     if state.plan is None:
         return
+    spent = spending(state.calls)
+    hedged = sorted({call.thread_id for call in state.calls if call.thread_id and call.hedge})
     segments = {segment.number: segment for segment in state.segments()}
     for spec in state.plan.threads:
         if spec.id in state.redo:
@@ -49,6 +52,8 @@ def _tasks(state: State) -> Iterable[ThreadTask]:
                 degree=state.plan.parallelism,
                 round=state.round,
                 critique=state.critiques.get(spec.id, ""),
+                spent=spent,
+                hedged=hedged,
                 previous=state.results.get(spec.id),
                 planned=len(state.plan.threads),
                 settled=sum(other.id not in state.redo for other in state.plan.threads),

@@ -5,9 +5,11 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from nodes.conclude import stage_failed
+from nodes.llm.budget import budget
 from nodes.llm.caller import Caller
 from nodes.llm.clients import check_configuration
 from nodes.llm.errors import ModelError
+from nodes.llm.ledger import Spending
 from nodes.materials import outline
 from nodes.progress import tell_stage
 from nodes.run import Run
@@ -23,7 +25,9 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     settings, run = settings_of(runtime), Run()
     check_configuration(settings)
     tell_stage(runtime, "assess")
-    caller = Caller(settings, "assess", run=run, prompt=PROMPT.label)
+    caller = Caller(
+        settings, "assess", run=run, prompt=PROMPT.label, budget=budget(settings, run, "assess", Spending())
+    )
     documents = outline(segment for segment in state.segments() if segment.kind == "document")
     messages = PROMPT.messages(documents=block("Documents", documents), question=state.question)
     start = fresh_run(run)

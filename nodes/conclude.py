@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nodes.llm.budget import exhausted
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
+from nodes.llm.ledger import spending
 from nodes.llm.usage import Call, add_calls
 from nodes.report import make_report
 from nodes.results import ThreadResult, merge_results
+from nodes.settings import Settings
 from nodes.state import Contradiction, Outcome, State
 
 _WORDS = {"failed": "failed", "timed_out": "timed out", "refuted": "refuted by the review"}
@@ -27,6 +30,7 @@ def stage_failed(stage: str, caller: Caller, error: ModelError) -> dict[str, Any
 
 def conclude(
     state: State,
+    settings: Settings,
     *,
     answer: str,
     calls: Sequence[Call],
@@ -38,6 +42,7 @@ def conclude(
 
     Args:
         state: The run so far.
+        settings: The run's settings.
         answer: The answer as written.
         calls: Requests that `state` does not hold yet.
         shortfall: Why the answer is less than it should be, apart from missing threads.
@@ -55,6 +60,8 @@ def conclude(
         reasons.append(
             f"{len(missing)} of {len(threads)} threads have no answer that stands after {state.round} extra rounds"
         )
+        if why := exhausted(settings, state.run, spending([*state.calls, *calls])):
+            reasons.append(why)
     return {
         "answer": "\n\n".join([answer.strip(), *notes]),
         "outcome": outcome,

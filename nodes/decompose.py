@@ -5,8 +5,10 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from nodes.conclude import stage_failed
+from nodes.llm.budget import budget
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
+from nodes.llm.ledger import spending
 from nodes.materials import overview
 from nodes.plan import Plan, repair
 from nodes.progress import tell_stage
@@ -21,7 +23,8 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Ask the model for a plan and make it one that can be run."""
     settings, segments = settings_of(runtime), state.segments()
     tell_stage(runtime, "decompose")
-    caller = Caller(settings, "decompose", run=state.run, prompt=PROMPT.label)
+    within = budget(settings, state.run, "decompose", spending(state.calls))
+    caller = Caller(settings, "decompose", run=state.run, prompt=PROMPT.label, budget=within)
     parts = state.assessment.subquestions if state.assessment else []
     messages = PROMPT.messages(
         segments=block("Segments", overview(segments)),

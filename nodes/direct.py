@@ -5,8 +5,10 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from nodes.conclude import conclude, conclude_failed
+from nodes.llm.budget import budget, exhausted
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
+from nodes.llm.ledger import spending
 from nodes.materials import whole
 from nodes.progress import tell_stage
 from nodes.settings import Settings, settings_of
@@ -19,11 +21,14 @@ CUT = "the reply was cut at the token limit; raise `max_tokens`"
 
 async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Answer in one call."""
-    settings = settings_of(runtime)
+    settings, spent = settings_of(runtime), spending(state.calls)
+    if state.plan and (why := exhausted(settings, state.run, spent)):
+        return conclude_failed(state, [*state.problems, f"no thread could answer, and {why}"])
     if state.dead_model == settings.model_for("solve"):
         return conclude_failed(state, state.problems)
     tell_stage(runtime, "direct", state.round)
-    caller = Caller(settings, "solve", run=state.run, prompt=PROMPT.label)
+    within = budget(settings, state.run, "direct", spent)
+    caller = Caller(settings, "solve", run=state.run, prompt=PROMPT.label, budget=within)
     documents = [segment for segment in state.segments() if segment.kind == "document"]
     messages = PROMPT.messages(
         instructions=block("Instructions", state.instructions),
@@ -35,4 +40,4 @@ async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     except ModelError as error:
         return conclude_failed(state, [*state.problems, f"direct: {error}"], caller.calls)
     cut = CUT if reply.finish_reason == "length" else ""
-    return conclude(state, answer=reply.text, calls=caller.calls, shortfall=cut)
+    return conclude(state, settings, answer=reply.text, calls=caller.calls, shortfall=cut)

@@ -1,7 +1,11 @@
-"""How many threads of a run are at work at once, and how many have ended."""
+"""What the threads of one round share: turns, tokens, and who is late."""
 
 import asyncio
+from collections.abc import Callable
 from weakref import WeakValueDictionary
+
+from nodes.llm.ledger import Ledger
+from nodes.stragglers import Stragglers
 
 
 class FanOut:
@@ -9,12 +13,15 @@ class FanOut:
 
     Attributes:
         turns: Whoever holds one may work; first come, first served.
+        ledger: The tokens that they may still use.
+        stragglers: Tells who is late.
         done: How many threads have ended, in whatever way.
     """
 
-    def __init__(self, degree: int) -> None:
+    def __init__(self, degree: int, ledger: Ledger, stragglers: Stragglers) -> None:
         """Let `degree` threads be at work at once."""
         self.turns = asyncio.Semaphore(degree)
+        self.ledger, self.stragglers = ledger, stragglers
         self.done = 0
 
 
@@ -22,10 +29,10 @@ class FanOut:
 _rounds: WeakValueDictionary[tuple[str, int], FanOut] = WeakValueDictionary()
 
 
-def fan_out(run_id: str, round: int, degree: int) -> FanOut:
+def fan_out(run_id: str, round: int, make: Callable[[], FanOut]) -> FanOut:
     """Return what the threads of a round share; the first of them makes it."""
     key = (run_id, round)
     shared = _rounds.get(key)
     if shared is None:
-        shared = _rounds[key] = FanOut(degree)
+        shared = _rounds[key] = make()
     return shared

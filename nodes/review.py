@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 from langgraph.runtime import Runtime
 
 from nodes.conclude import conclude, in_plan_order, missing_line, put_together
+from nodes.llm.budget import budget, exhausted
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
+from nodes.llm.ledger import spending
+from nodes.llm.usage import Call
 from nodes.progress import tell_stage
 from nodes.results import ThreadResult
 from nodes.settings import Settings, settings_of
@@ -32,21 +35,22 @@ async def review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     threads = in_plan_order(state, state.results)
     answered = [thread for thread in threads if thread.status == "answered"]
     broken = [thread for thread in threads if thread.status != "answered"]
-    rounds_left = settings.max_rounds - state.round
+    rounds_left = _rounds_left(state, settings)
     if not answered:
         return _send_back(state, broken, {}) if rounds_left > 0 else {"redo": []}
     tell_stage(runtime, "review", state.round)
-    caller = Caller(settings, "review", run=state.run, prompt=PROMPT.label, round=state.round)
+    within = budget(settings, state.run, "review", spending(state.calls))
+    caller = Caller(settings, "review", run=state.run, prompt=PROMPT.label, budget=within, round=state.round)
     try:
         written = await caller.structured(_messages(state, answered, broken, rounds_left), Review)
     except ModelError as error:
-        if broken and rounds_left > 0:
+        if broken and _rounds_left(state, settings, caller.calls) > 0:
             return _send_back(state, broken, {}) | {"calls": caller.calls}
         shortfall = f"the results stand unreviewed, since the review failed: {error}"
-        return conclude(state, answer=put_together(threads), calls=caller.calls, shortfall=shortfall)
+        return conclude(state, settings, answer=put_together(threads), calls=caller.calls, shortfall=shortfall)
     critiques, contradictions = judge(written, answered)
     refuted = {id: _refuted(state.results[id], critique) for id, critique in critiques.items()}
-    if rounds_left > 0 and (refuted or broken):
+    if (refuted or broken) and _rounds_left(state, settings, caller.calls) > 0:
         back = [thread for thread in threads if thread in broken or thread.id in refuted]
         return _send_back(state, back, critiques) | {
             "results": refuted,
@@ -57,7 +61,13 @@ async def review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     answer = written.answer.strip() or put_together(standing)
     if not answer:
         return {"redo": [], "results": refuted, "contradictions": contradictions, "calls": caller.calls}
-    return conclude(state, answer=answer, calls=caller.calls, changed=refuted, contradictions=contradictions)
+    return conclude(state, settings, answer=answer, calls=caller.calls, changed=refuted, contradictions=contradictions)
+
+
+def _rounds_left(state: State, settings: Settings, calls: Sequence[Call] = ()) -> int:
+    """Return how many extra rounds are left, none when time or tokens run out; `calls` are not in the state yet."""
+    spent = spending([*state.calls, *calls])
+    return 0 if exhausted(settings, state.run, spent) else settings.max_rounds - state.round
 
 
 def judge(review: Review, answered: Sequence[ThreadResult]) -> Judgement:

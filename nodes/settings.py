@@ -6,7 +6,7 @@ the only file that reads the environment.
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from langgraph.runtime import Runtime
@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     decompose_model: str | None = Field(None, description="Model that plans the threads, if another one.")
     solve_model: str | None = Field(None, description="Model of the threads and of direct answers, if another.")
     review_model: str | None = Field(None, description="Model that reviews and writes the answer, if another.")
+    fallback_model: str | None = Field(
+        None, description="Model that is tried once, with a time limit of its own, where the first one failed."
+    )
     base_url: str | None = Field(
         None,
         description="Address of an OpenAI-compatible server, such as `http://127.0.0.1:8000/v1`. "
@@ -113,6 +116,37 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds that assessing, planning, reviewing or answering directly may take, retries included.",
     )
+    hedge: float | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="Start a second copy of a thread that takes longer than so many times the median of its finished "
+        "siblings (when half have finished, and never before 0.5 s); the first result counts. At most one thread in "
+        "ten, and one in any case. Costs tokens; 1.5 to 3 cuts the waiting for stragglers.",
+    )
+    deadline: float | None = Field(
+        None,
+        gt=0,
+        le=86_400,
+        description="Seconds the whole run may take. The last fifth (at most 30 s) is kept for the review: no thread "
+        "starts or goes on then, and the answer is written from what stands.",
+    )
+    max_total_tokens: int | None = Field(
+        None,
+        ge=1_000,
+        le=1_000_000_000,
+        description="Tokens the whole run may use, input and output; a call that is expected to pass it is not made, "
+        "and the answer is written from what stands.",
+    )
+    requests_per_minute: int | None = Field(
+        None, ge=1, le=1_000_000, description="Most requests to one endpoint in any minute, of all runs of the process."
+    )
+    tokens_per_minute: int | None = Field(
+        None,
+        ge=1_000,
+        le=1_000_000_000,
+        description="Most tokens, input and output, of one endpoint in any minute, of all runs of the process.",
+    )
 
     def __init__(self, **values: Any) -> None:
         # Checked here, since pydantic-settings itself obeys names such as `_env_file` and `_cli_parse_args`.
@@ -126,7 +160,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise _without_key(error) from None
 
-    @field_validator("model", "assess_model", "decompose_model", "solve_model", "review_model")
+    @field_validator("model", "assess_model", "decompose_model", "solve_model", "review_model", "fallback_model")
     @classmethod
     def _provider_is_known(cls, value: str | None) -> str | None:
         if value is None or value == "local":
@@ -160,6 +194,11 @@ class Settings(BaseSettings):
         """Name the model of a role, as `provider:name`."""
         override: str | None = getattr(self, f"{role}_model")
         return override or self.model
+
+    def models(self) -> set[str]:
+        """Name all models that the run may ask."""
+        named = {self.model_for(role) for role in get_args(Role)}
+        return named | ({self.fallback_model} if self.fallback_model else set())
 
 
 def _without_key(error: ValidationError) -> ValidationError:

@@ -1,21 +1,27 @@
 """Solve: one thread. Whatever befalls it becomes a result, so that its siblings and the join go on."""
 
+import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from langgraph.runtime import Runtime
 
-from nodes.fanout import fan_out
+from nodes.fanout import FanOut, fan_out
+from nodes.llm.budget import Budget, latest
 from nodes.llm.caller import Caller
+from nodes.llm.clients import slots_for
 from nodes.llm.errors import ModelError
+from nodes.llm.ledger import Ledger
 from nodes.llm.reply import Reply
 from nodes.llm.text import has_result, short_result
-from nodes.llm.usage import total_usage
+from nodes.llm.usage import Call, Usage, total_usage
 from nodes.materials import whole
 from nodes.progress import tell_thread
 from nodes.results import Status, ThreadResult
 from nodes.settings import Settings, settings_of
 from nodes.state import ThreadTask
+from nodes.stragglers import SHARE, Stragglers, race
 from prompts import PROMPTS, block
 
 PROMPT = PROMPTS["solve"].checked({"context", "critique", "instructions", "material", "subquestion"})
@@ -26,51 +32,104 @@ _log = logging.getLogger(__name__)
 async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Work on one thread when its turn comes, within its time limit."""
     task, settings = state, settings_of(runtime)
-    caller = Caller(
+    slots = await slots_for(settings, "solve", until=latest(settings, task.run, "solve"))
+    shared = fan_out(task.run.id, task.round, lambda: _share(task, settings, slots))
+    queued_at = task.run.elapsed()
+    tell_thread(runtime, task, shared, "queued")
+    async with shared.turns:
+        outcome, calls = await _work(task, settings, shared, lambda: tell_thread(runtime, task, shared, "running"))
+    ended = task.run.elapsed()
+    started = calls[0].started_s if calls else ended
+    result = _result(task, settings, calls, outcome).model_copy(
+        update={
+            "queued_s": round(started - queued_at, 3),
+            "started_s": round(started, 3),
+            "latency_s": round(ended - started, 3),
+        }
+    )
+    shared.done += 1
+    if result.status == "answered":
+        shared.stragglers.finished(ended - started)
+    tell_thread(runtime, task, shared, result.status, result.usage.total)
+    return {"results": {task.spec.id: result}, "calls": calls}
+
+
+def _share(task: ThreadTask, settings: Settings, slots: int | None) -> FanOut:
+    """Make what the threads of this round share."""
+    return FanOut(
+        min(task.degree, slots or task.degree),
+        Ledger(settings.max_total_tokens, task.spent, kept=task.spent.join),
+        Stragglers(
+            settings.hedge,
+            threads=task.planned - task.settled,
+            left=max(1, task.planned // SHARE) - len(task.hedged),
+        ),
+    )
+
+
+async def _work(
+    task: ThreadTask, settings: Settings, shared: FanOut, on_start: Callable[[], None]
+) -> tuple[Reply | ModelError, list[Call]]:
+    """Ask, a second time should the thread be late; return what came of it and every request made."""
+    messages, started = _messages(task), asyncio.Event()
+
+    def begin() -> None:
+        started.set()
+        on_start()
+
+    callers = [_caller(task, settings, shared, settings.thread_timeout, on_start=begin)]
+
+    def copy() -> Coroutine[Any, Any, Reply]:
+        left = settings.thread_timeout - (task.run.elapsed() - callers[0].calls[0].started_s)
+        callers.append(_caller(task, settings, shared, left, hedge=True))
+        return callers[-1].text(messages)
+
+    outcome: Reply | ModelError
+    try:
+        if shared.stragglers.on and task.spec.id not in task.hedged:
+            outcome = await race(callers[0].text(messages), copy, shared.stragglers.late(started))
+        else:
+            outcome = await callers[0].text(messages)
+    except ModelError as error:
+        outcome = error
+    except Exception as error:  # a fault of ours must not sink the siblings either
+        _log.exception("thread %s broke", task.spec.id)
+        outcome = ModelError("bad_reply", f"{type(error).__name__}: {error}")
+    calls = [call for caller in callers for call in caller.calls]
+    if len(callers) > 1:
+        _charge_the_loser(calls)
+    return outcome, calls
+
+
+def _caller(
+    task: ThreadTask,
+    settings: Settings,
+    shared: FanOut,
+    time_limit: float,
+    *,
+    hedge: bool = False,
+    on_start: Callable[[], None] | None = None,
+) -> Caller:
+    return Caller(
         settings,
         "solve",
         run=task.run,
         prompt=PROMPT.label,
-        time_limit=settings.thread_timeout,
+        budget=Budget(latest(settings, task.run, "solve"), shared.ledger),
+        time_limit=time_limit,
         thread_id=task.spec.id,
         round=task.round,
+        hedge=hedge,
+        on_start=on_start,
     )
-    slots, queued_at = await _slots(caller), task.run.elapsed()
-    shared = fan_out(task.run.id, task.round, min(task.degree, slots or task.degree))
-    tell_thread(runtime, task, shared, "queued")
-    async with shared.turns:
-        started = task.run.elapsed()
-        tell_thread(runtime, task, shared, "running")
-        outcome = await _outcome(task, caller)
-    result = _result(task, caller, outcome).model_copy(
-        update={
-            "queued_s": round(started - queued_at, 3),
-            "started_s": round(started, 3),
-            "latency_s": round(task.run.elapsed() - started, 3),
-        }
-    )
-    shared.done += 1
-    tell_thread(runtime, task, shared, result.status, result.usage.total)
-    return {"results": {task.spec.id: result}, "calls": caller.calls}
 
 
-async def _slots(caller: Caller) -> int | None:
-    """Return how many requests the server works on at once, where that is known."""
-    try:
-        return (await caller.client()).endpoint.slots
-    except Exception:  # the call itself will tell
-        return None
-
-
-async def _outcome(task: ThreadTask, caller: Caller) -> Reply | ModelError:
-    try:
-        reply = await caller.text(_messages(task))
-    except ModelError as error:
-        return error
-    except Exception as error:  # a fault of ours must not sink the siblings either
-        _log.exception("thread %s broke", task.spec.id)
-        return ModelError("bad_reply", f"{type(error).__name__}: {error}")
-    return reply
+def _charge_the_loser(calls: list[Call]) -> None:
+    """Count the prompt of the copy that was cancelled: it read what the other one read."""
+    read = next((call.usage.input for call in calls if call.status == "ok"), 0)
+    for call in calls:
+        if call.status == "cancelled":
+            call.usage = Usage(input=read, total=read)
 
 
 def _messages(task: ThreadTask) -> Any:
@@ -87,15 +146,15 @@ def _messages(task: ThreadTask) -> Any:
     )
 
 
-def _result(task: ThreadTask, caller: Caller, outcome: Reply | ModelError) -> ThreadResult:
+def _result(task: ThreadTask, settings: Settings, calls: list[Call], outcome: Reply | ModelError) -> ThreadResult:
     before = task.previous
-    usage = total_usage(caller.calls) + before.usage if before else total_usage(caller.calls)
+    usage = total_usage(calls) + before.usage if before else total_usage(calls)
     common: dict[str, Any] = {
         "id": task.spec.id,
         "subquestion": task.spec.subquestion,
-        "attempts": len(caller.calls) + (before.attempts if before else 0),
+        "attempts": len(calls) + (before.attempts if before else 0),
         "rounds": task.round + 1 if before is None else before.rounds + 1,
-        "model": caller.model,
+        "model": _asked(calls) or settings.model_for("solve"),
         "usage": usage,
     }
     if isinstance(outcome, ModelError):
@@ -103,10 +162,15 @@ def _result(task: ThreadTask, caller: Caller, outcome: Reply | ModelError) -> Th
             # Its refuted answer is worth more than none, and stays refuted.
             error = f"{before.error}; sent back, but {outcome}"
             return before.model_copy(update=common | {"status": "refuted", "error": error})
-        status: Status = "timed_out" if outcome.kind == "timed_out" else "failed"
+        status: Status = "timed_out" if outcome.kind in ("timed_out", "deadline") else "failed"
         return ThreadResult(**common, status=status, error=str(outcome))
     told = {"text": outcome.text, "reasoning": outcome.reasoning, "finish_reason": outcome.finish_reason}
     if outcome.finish_reason == "length" and not has_result(outcome.text):
         error = "the reply was cut at the token limit before its result; raise `max_tokens`"
         return ThreadResult(**common, **told, status="failed", error=error)
     return ThreadResult(**common, **told, status="answered", answer=short_result(outcome.text))
+
+
+def _asked(calls: list[Call]) -> str:
+    """Return the model that answered, else the last one asked."""
+    return next((call.model for call in calls if call.status == "ok"), calls[-1].model if calls else "")

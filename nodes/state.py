@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from nodes.llm.ledger import Spending
 from nodes.llm.usage import Call, add_calls
 from nodes.plan import Plan, Segment, ThreadSpec, split_input
 from nodes.record import Record
@@ -160,6 +161,10 @@ class ThreadTask(Record):
     round: int = 0
     critique: str = ""
     """The reviewer's words, when it was sent back."""
+    spent: Spending = Spending()
+    """Tokens of the run before this round."""
+    hedged: list[str] = Field(default_factory=list)
+    """Ids of the run's threads that had a second copy before."""
     previous: ThreadResult | None = None
     """What it came to in the round before."""
     planned: int = 1

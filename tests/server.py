@@ -59,10 +59,22 @@ HANG = Fault(status=-1)
 """Never answer."""
 DROP = Fault(status=-2)
 """Close the connection instead of answering; while streaming, after the first words."""
+STALL = Fault(status=-3)
+"""Never answer; while streaming, after the first words."""
 WORDS = "Half of an "
-"""What is streamed before the connection is dropped."""
+"""What is streamed before the connection is dropped or stalls."""
 
-Step = str | BaseModel | dict[str, Any] | Reply | Tool | Fault
+
+@dataclass(frozen=True)
+class Storm:
+    """A fault that meets every request until it is over; then comes the next step."""
+
+    fault: Fault
+    until: float
+    """As `time.perf_counter` tells it."""
+
+
+Step = str | BaseModel | dict[str, Any] | Reply | Tool | Fault | Storm
 
 
 @dataclass
@@ -96,8 +108,11 @@ class ModelServer:
     Attributes:
         script: Steps by key; the last step of a key repeats for ever.
         asked: Every request, in order of arrival.
-        usage: What the replies that were sent counted, summed.
+        usage: What clients were told that their requests used, summed.
         refuses: Fields of a request's body that are refused with status 400.
+        allows: Requests at a time; one more is refused with status 429. `None` for any number.
+        slots: What the server says of itself at `/props`, as llama.cpp's does; `None` for nothing.
+        refused: When requests were refused for that, as `time.perf_counter` tells it.
     """
 
     def __init__(self) -> None:
@@ -105,6 +120,9 @@ class ModelServer:
         self.asked: list[Asked] = []
         self.usage: dict[str, int] = defaultdict(int)
         self.refuses: set[str] = set()
+        self.allows: int | None = None
+        self.refused: list[float] = []
+        self.slots: int | None = None
         self.open = 0
         self.peak = 0
         self.url = ""
@@ -114,6 +132,7 @@ class ModelServer:
     def on(self, key: str, *steps: Step) -> "ModelServer":
         """Script the replies to a role or a subquestion."""
         self.script[key] = steps
+        self._count[key] = 0
         return self
 
     def calls(self, role: str | None = None) -> list[Asked]:
@@ -138,6 +157,9 @@ class ModelServer:
         body = await http.json()
         role, key = who_asks(body)
         request = Asked(role, key, body, dict(http.headers), time.perf_counter())
+        if self.allows is not None and self.open >= self.allows:
+            self.refused.append(request.at)
+            return web.json_response({"error": {"message": "too many at once", "code": 429}}, status=429)
         self.open += 1
         self.peak = max(self.peak, self.open)
         async with self.arrived:
@@ -154,16 +176,21 @@ class ModelServer:
             async with self.arrived:
                 self.arrived.notify_all()
 
+    async def props(self, _: web.Request) -> web.Response:
+        if self.slots is None:
+            raise web.HTTPNotFound
+        return web.json_response({"total_slots": self.slots})
+
     async def _answer(self, http: web.Request, request: Asked) -> web.StreamResponse:
         if refused := self.refuses & set(request.body):
             return web.json_response({"error": {"message": f"unknown field {min(refused)}", "code": 400}}, status=400)
         step = self._next_step(request)
-        if step == HANG:
-            await asyncio.Event().wait()
         streamed = bool(request.body.get("stream"))
+        if streamed and step in (DROP, STALL):
+            await self._stream(http, Reply(text=WORDS), step)
+        if step in (HANG, STALL):
+            await asyncio.Event().wait()
         if step == DROP:
-            if streamed:
-                await self._stream(http, Reply(text=WORDS), step)
             assert http.transport is not None
             http.transport.abort()
             raise ConnectionResetError
@@ -177,13 +204,18 @@ class ModelServer:
         reply = as_reply(step)
         if reply.delay:
             await asyncio.sleep(reply.delay)
+        if streamed:
+            return await self._stream(http, reply, step)
+        self._count_usage(reply)
+        return web.json_response(completion(reply, step))
+
+    def _count_usage(self, reply: Reply) -> None:
         self.usage["input"] += reply.prompt_tokens
         self.usage["output"] += reply.completion_tokens
         self.usage["reasoning"] += reply.reasoning_tokens
-        return await self._stream(http, reply, step) if streamed else web.json_response(completion(reply, step))
 
     async def _stream(self, http: web.Request, reply: Reply, step: Step) -> web.StreamResponse:
-        """Send a reply in pieces, as server-sent events; the end is missing when the step is `DROP`."""
+        """Send a reply in pieces, as server-sent events; the end is missing when the step is a fault."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(http)
         shared = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
@@ -193,11 +225,12 @@ class ModelServer:
 
         for delta in deltas(reply, step):
             await send({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
-        if step == DROP:
+        if isinstance(step, Fault):
             return response
         if reply.finish_reason:
             await send({"choices": [{"index": 0, "delta": {}, "finish_reason": reply.finish_reason}]})
         if (await http.json()).get("stream_options", {}).get("include_usage"):
+            self._count_usage(reply)
             await send({"choices": [], "usage": usage(reply)})
         await response.write(b"data: [DONE]\n\n")
         return response
@@ -206,9 +239,11 @@ class ModelServer:
         steps = self.script.get(request.key) or self.script.get(request.role)
         if not steps:
             return default_step(request)
-        number = self._count[request.key]
+        step = steps[min(self._count[request.key], len(steps) - 1)]
+        if isinstance(step, Storm) and time.perf_counter() < step.until:
+            return step.fault
         self._count[request.key] += 1
-        return steps[min(number, len(steps) - 1)]
+        return self._next_step(request) if isinstance(step, Storm) else step
 
 
 def who_asks(body: dict[str, Any]) -> tuple[str, str]:
@@ -324,6 +359,7 @@ async def model_server() -> AsyncIterator[ModelServer]:
     server = ModelServer()
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/v1/chat/completions", server.handle)
+    app.router.add_get("/props", server.props)
     async with serving(app) as address:
         server.url = f"{address}/v1"
         yield server

@@ -1,11 +1,9 @@
-"""One task's access to its model: time limit, retries, and a record of every request made."""
+"""One task's access to its models: turns, time limit, retries, a fallback, and a record of every request made."""
 
 import asyncio
 import logging
-import math
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,31 +12,31 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
-from nodes.llm import structured
+from nodes.llm import retries, structured
+from nodes.llm.budget import Budget
 from nodes.llm.clients import Client, call_options, client_for
-from nodes.llm.errors import ConfigurationError, ModelError, classify
+from nodes.llm.errors import CONGESTION, OUT_OF_BUDGET, ConfigurationError, ModelError, classify
+from nodes.llm.ledger import CHARACTERS_A_TOKEN
+from nodes.llm.limiter import ShutTooLong, Turn
 from nodes.llm.reply import Reply, read_reply
+from nodes.llm.time_limit import TimeLimit
 from nodes.llm.usage import Call, Usage
+from nodes.llm.window import Ceilings
 from nodes.run import Run
 from nodes.settings import Role, Settings
 
+R = TypeVar("R")
 T = TypeVar("T", bound=BaseModel)
 
-MAX_ATTEMPTS = 4
-"""Requests in a row for one reply, faults included."""
-MAX_EMPTY = 2
-"""Of these, such as came back empty: a model that says nothing twice has nothing to say."""
-
-_backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=20, jitter=0.5)
 _log = logging.getLogger(__name__)
 
 
 class Caller:
-    """One task's access to its model.
+    """One task's access to its models.
 
     Attributes:
         calls: Every request made so far, failed ones included.
-        model: The model asked, as `provider:name`.
+        model: The model asked, as `provider:name`; after a failure the fallback.
     """
 
     def __init__(
@@ -48,9 +46,12 @@ class Caller:
         *,
         run: Run,
         prompt: str,
+        budget: Budget,
         time_limit: float | None = None,
         thread_id: str | None = None,
         round: int = 0,
+        hedge: bool = False,
+        on_start: Callable[[], None] | None = None,
     ) -> None:
         """Prepare calls for one task.
 
@@ -59,25 +60,25 @@ class Caller:
             role: What the calls are for; chooses the model.
             run: The run that the calls belong to.
             prompt: Name and version of the prompt, for traces.
-            time_limit: Seconds that each reply may take, retries included; `request_timeout` if left out.
+            budget: What the task may still use of the run's time and tokens.
+            time_limit: Seconds that each reply may take, retries included and waiting for a turn not;
+                `request_timeout` if left out.
             thread_id: The thread that the calls are for, if for one.
             round: 0 for the first pass, then 1, 2, …
+            hedge: Whether the calls are a second copy of a late thread's.
+            on_start: Called as the first request is sent.
         """
         self.calls: list[Call] = []
         self.model = settings.model_for(role)
-        self.time_limit = settings.request_timeout if time_limit is None else time_limit
-        self._deadline = math.inf
+        self._settings, self._role, self._run, self._prompt, self._budget = settings, role, run, prompt, budget
+        self._seconds = settings.request_timeout if time_limit is None else time_limit
+        self._limit_name = "thread_timeout" if thread_id else "request_timeout"
+        self._limit = TimeLimit(self._seconds)
+        self._ceilings = Ceilings(settings.requests_per_minute, settings.tokens_per_minute)
+        self._thread_id, self._round, self._hedge = thread_id, round, hedge
+        self._on_start = on_start
+        self._where = ""
         self._fault: ModelError | None = None
-        self._settings, self._role, self._run = settings, role, run
-        self._prompt, self._thread_id, self._round = prompt, thread_id, round
-
-    async def client(self) -> Client:
-        """Return the client of this task's model, starting the embedded server if need be.
-
-        Raises:
-            ConfigurationError: A key or an extra is missing.
-        """
-        return await client_for(self._settings, self._role)
 
     async def text(self, messages: Sequence[BaseMessage]) -> Reply:
         """Ask for text.
@@ -86,9 +87,7 @@ class Caller:
             ModelError: No usable reply came; `calls` tells what was tried.
             ConfigurationError: A key or an extra is missing.
         """
-        client = await self.client()
-        async with self._limited(client):
-            return await self.request(client, messages)
+        return await self._ask(lambda client: self.request(client, messages))
 
     async def structured(self, messages: Sequence[BaseMessage], shape: type[T]) -> T:
         """Ask for an object of `shape`, down the ladder of `nodes.llm.structured`.
@@ -97,27 +96,47 @@ class Caller:
             ModelError: No usable reply came; `calls` tells what was tried.
             ConfigurationError: A key or an extra is missing.
         """
-        client = await self.client()
-        async with self._limited(client):
-            return await structured.ask(partial(self.request, client), client.learnt, messages, shape)
+        return await self._ask(
+            lambda client: structured.ask(partial(self.request, client), client.learnt, messages, shape)
+        )
 
-    @asynccontextmanager
-    async def _limited(self, client: Client) -> AsyncIterator[None]:
-        self._deadline = time.monotonic() + self.time_limit
-        self._fault = None
+    async def _ask(self, ask: Callable[[Client], Awaitable[R]]) -> R:
         try:
-            async with asyncio.timeout(self.time_limit):
-                yield
+            return await self._in_time(ask)
+        except ModelError as error:
+            other = self._settings.fallback_model
+            if other in (None, self.model) or error.kind in OUT_OF_BUDGET:
+                raise
+            _log.info("%s falls back to %s: %s", self._role, other, error)
+            first, self.model = error, str(other)
+        try:
+            return await self._in_time(ask)
+        except ModelError as error:
+            raise ModelError(error.kind, f"{error}; before that: {first}") from first
+
+    async def _in_time(self, ask: Callable[[Client], Awaitable[R]]) -> R:
+        self._fault = None
+        self._limit = limit = TimeLimit(self._seconds, self._budget.latest)
+        try:
+            async with limit:
+                with limit.standing():  # the embedded model may have to be loaded first
+                    client = await client_for(self._settings, self._role, self.model)
+                self._where = f" at {client.endpoint.address}"
+                return await ask(client)
         except TimeoutError as late:
-            if self.calls and self.calls[-1].status == "cancelled":
-                self.calls[-1].status = "timed_out"
-            setting = "thread_timeout" if self._thread_id else "request_timeout"
-            before = f"; before that: {self._fault}" if self._fault else ""
-            raise ModelError(
-                "timed_out",
-                f"`{self.model}` at {client.endpoint.address} gave no answer within {self.time_limit:g} s "
-                f"(`{setting}`){before}",
-            ) from late
+            raise self._late() from late
+
+    def _late(self) -> ModelError:
+        before = f"; before that: {self._fault}" if self._fault else ""
+        if self._limit.by_run:
+            return ModelError(
+                "deadline",
+                f"the run's deadline of {self._settings.deadline:g} s (`deadline`) left no more time{before}",
+            )
+        return ModelError(
+            "timed_out",
+            f"`{self.model}`{self._where} gave no answer within {self._seconds:g} s (`{self._limit_name}`){before}",
+        )
 
     async def request(self, client: Client, messages: Sequence[BaseMessage], **extra: Any) -> Reply:
         """Send a request, again where another try may mend a fault (see `nodes.llm.errors.RETRYABLE`).
@@ -132,33 +151,76 @@ class Caller:
         """
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, ModelError) and error.retryable),
-            stop=self._enough,
-            wait=_wait,
+            stop=partial(self._enough, len(self.calls)),
+            wait=retries.wait,
             reraise=True,
         )
         return await retrying(self._once, client, messages, extra)
 
-    def _enough(self, state: tenacity.RetryCallState) -> bool:
-        error = state.outcome.exception() if state.outcome else None
-        empty = isinstance(error, ModelError) and error.kind == "empty"
+    def _enough(self, before: int, state: tenacity.RetryCallState) -> bool:
+        tried = self.calls[before:]
+        if not tried:  # it had no turn at all
+            return True
         # A try that would end beyond the time limit helps nobody: better to say now what went wrong.
-        too_late = time.monotonic() + state.upcoming_sleep + self.calls[-1].latency_s >= self._deadline
-        return too_late or state.attempt_number >= (MAX_EMPTY if empty else MAX_ATTEMPTS)
+        too_late = state.upcoming_sleep + tried[-1].latency_s >= self._limit.left()
+        return too_late or retries.often_enough(tried)
 
     async def _once(self, client: Client, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
+        prompt = sum(len(message.text) for message in messages) // CHARACTERS_A_TOKEN
+        reserved = self._budget.ledger.reserve(prompt)
+        call: Call | None = None
+        try:
+            asked = time.perf_counter()
+            turn = await self._turn(client, reserved)
+            call = self._begin(turn, time.perf_counter() - asked)
+            try:
+                return await self._send(client, call, messages, extra)
+            finally:
+                overload = next((why for kind, why in CONGESTION.items() if kind == call.status), "")
+                used, wait = call.usage.total, self._fault.retry_after if overload and self._fault else None
+                client.limiter.release(turn, tokens=used, ok=call.status == "ok", overload=overload, wait=wait)
+        finally:
+            self._budget.ledger.settle(reserved, call.usage.total if call else 0)
+
+    async def _turn(self, client: Client, tokens: int) -> Turn:
+        """Wait until the endpoint may be sent one more request; the task's clock stands meanwhile."""
+        patience, again = self._limit.left(), bool(self.calls)
+        try:
+            with self._limit.standing():
+                return await client.limiter.admit(
+                    self._run.id, tokens=tokens, ceilings=self._ceilings, patience=patience, again=again
+                )
+        except ShutTooLong as shut:
+            raise ModelError(
+                "rate_limited",
+                f"{client.endpoint.address} asked to be left alone for {shut.seconds:.0f} s more (Retry-After), and "
+                f"the time limit leaves {patience:.0f} s",
+                retry_after=shut.seconds,
+            ) from self._fault
+
+    def _begin(self, turn: Turn, queued: float) -> Call:
         call = Call(
             run_id=self._run.id,
             role=self._role,
             thread_id=self._thread_id,
             round=self._round,
             attempt=len(self.calls) + 1,
+            hedge=self._hedge,
             model=self.model,
             started_s=self._run.elapsed(),
+            queued_s=queued,
+            degree=turn.degree,
+            degree_reason=turn.reason,
         )
         self.calls.append(call)
+        if len(self.calls) == 1 and self._on_start:
+            self._on_start()
+        return call
+
+    async def _send(self, client: Client, call: Call, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
         began = time.perf_counter()
         try:
-            options = call_options(client.endpoint, self._settings, timeout=self.time_limit)
+            options = call_options(client.endpoint, self._settings, timeout=self._seconds)
             if extra:
                 options["extra_body"] = {**options.get("extra_body", {}), **extra}
             message = await client.chat.ainvoke(list(messages), config=self._trace(call), **options)
@@ -170,7 +232,7 @@ class Caller:
             call.status = "ok"
             return reply
         except asyncio.CancelledError:
-            call.status = "cancelled"
+            call.status = self._late().kind if self._limit.expired else "cancelled"
             raise
         except ConfigurationError:
             raise
@@ -191,14 +253,8 @@ class Caller:
             "apr_thread": call.thread_id,
             "apr_round": call.round,
             "apr_attempt": call.attempt,
+            "apr_hedge": call.hedge or None,
             "apr_prompt": self._prompt,
         }
         known = {key: value for key, value in metadata.items() if value is not None}
         return {"run_name": name, "tags": [f"apr:{name}"], "metadata": known}
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    """Wait as long as the server asked, else longer each time, with jitter against lockstep."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, ModelError) else None
-    return asked if asked is not None else _backoff(state)

@@ -2,9 +2,10 @@
 
 import asyncio
 import importlib.util
+import math
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import httpx2
@@ -15,6 +16,9 @@ from pydantic import SecretStr
 from nodes.llm.chat import CarefulOpenAI, deep_seek
 from nodes.llm.endpoint import Endpoint, Learnt
 from nodes.llm.errors import ConfigurationError
+from nodes.llm.limiter import Limiter
+from nodes.llm.slots import slots_of
+from nodes.llm.time_limit import TimeLimit
 from nodes.settings import (
     DEFAULT_BASE_URL,
     DEFAULT_KEY_ENV,
@@ -39,6 +43,12 @@ class Client:
     endpoint: Endpoint
     chat: BaseChatModel
     learnt: Learnt
+    limiter: Limiter
+
+    @property
+    def slots(self) -> int | None:
+        """How many requests the server works on at once, where it is known."""
+        return self.endpoint.slots or self.learnt.slots
 
 
 @dataclass
@@ -46,13 +56,15 @@ class _Pool:
     """The clients of one event loop; connections cannot be shared between loops."""
 
     http: dict[tuple[str, str], httpx2.AsyncClient] = field(default_factory=dict)
-    clients: dict[Endpoint, Client] = field(default_factory=dict)
+    clients: dict[Endpoint, asyncio.Task[Client]] = field(default_factory=dict)
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     closer: AsyncGenerator[None, None] | None = None
 
 
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
 _learnt: dict[Endpoint, Learnt] = {}
+_limiters: dict[Endpoint | str, Limiter] = {}
+"""By endpoint, since rate limits are a model's; by address where a server tells its slots, which its models share."""
 
 
 def check_configuration(settings: Settings) -> None:
@@ -61,8 +73,8 @@ def check_configuration(settings: Settings) -> None:
     Raises:
         ConfigurationError: A key or an extra is missing for one of the roles.
     """
-    for role in get_args(Role):
-        provider = settings.model_for(role).partition(":")[0]
+    for model in settings.models():
+        provider = model.partition(":")[0]
         if provider in DEFAULT_KEY_ENV:
             _key(settings, provider, needed=not (settings.base_url or environment_base_url(provider)))
         package, extra = _NEEDS.get(provider, (None, ""))
@@ -73,13 +85,17 @@ def check_configuration(settings: Settings) -> None:
             )
 
 
-async def resolve(settings: Settings, role: Role) -> Endpoint:
-    """Find the endpoint of a role; starts the embedded server if it is the one.
+async def resolve(settings: Settings, role: Role, model: str) -> Endpoint:
+    """Find the endpoint of a model; starts the embedded server if it is the one.
+
+    Args:
+        settings: The run's settings.
+        role: What it is asked for.
+        model: As `provider:name`.
 
     Raises:
         ConfigurationError: A key or an extra is missing; the message says which and what to do.
     """
-    model = settings.model_for(role)
     if model == "local":
         from nodes.llm import local
 
@@ -112,35 +128,65 @@ async def prepare(settings: Settings) -> None:
         ConfigurationError: A key or an extra is missing, or memory or disk does not suffice.
     """
     check_configuration(settings)
-    if any(settings.model_for(role) == "local" for role in get_args(Role)):
+    if "local" in settings.models():
         from nodes.llm import local
 
         await local.running_server()
 
 
-async def client_for(settings: Settings, role: Role) -> Client:
-    """Return the process's one client for a role's endpoint, opening it on first use.
+async def client_for(settings: Settings, role: Role, model: str) -> Client:
+    """Return the process's one client for a model's endpoint, opening it on first use.
+
+    Args:
+        settings: The run's settings.
+        role: What it is asked for.
+        model: As `provider:name`.
 
     Raises:
         ConfigurationError: A key, an extra or a file of certificates is missing, or the embedded server cannot start.
     """
-    endpoint = await resolve(settings, role)
+    endpoint = await resolve(settings, role, model)
     pool = await _pool()
+    task = pool.clients.get(endpoint)
+    if task is None or (task.done() and (task.cancelled() or task.exception())):
+        task = pool.clients[endpoint] = asyncio.create_task(_open(pool, endpoint))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    # Shielded: a run that is cancelled meanwhile must not break what others wait for.
+    return await asyncio.shield(task)
+
+
+async def slots_for(settings: Settings, role: Role, *, until: float) -> int | None:
+    """Return how many requests the server of a role works on at once, where that is known.
+
+    Args:
+        settings: The run's settings.
+        role: What it is asked for.
+        until: When the run has no more time to find out, in seconds since the epoch.
+    """
+    try:
+        async with TimeLimit(math.inf, until):
+            return (await client_for(settings, role, settings.model_for(role))).slots
+    except Exception:  # the call itself will tell
+        return None
+
+
+async def _open(pool: _Pool, endpoint: Endpoint) -> Client:
     async with pool.opening:
-        if endpoint not in pool.clients:
-            # In a thread: building a client reads certificates from disk.
-            try:
-                pool.clients[endpoint] = await asyncio.to_thread(_open, pool, endpoint)
-            except OSError as error:
-                raise ConfigurationError(
-                    f"no connection to {endpoint.address} can be set up ({error}); check SSL_CERT_FILE, if it is set"
-                ) from error
-    return pool.clients[endpoint]
-
-
-def _open(pool: _Pool, endpoint: Endpoint) -> Client:
+        # In a thread: building a client reads certificates from disk.
+        try:
+            http = await asyncio.to_thread(_http_client, pool, endpoint)
+            chat = await asyncio.to_thread(_chat_model, endpoint, http)
+        except OSError as error:
+            raise ConfigurationError(
+                f"no connection to {endpoint.address} can be set up ({error}); check SSL_CERT_FILE, if it is set"
+            ) from error
     learnt = _learnt.setdefault(endpoint, Learnt())
-    return Client(endpoint, _chat_model(endpoint, _http_client(pool, endpoint)), learnt)
+    if endpoint.base_url not in DEFAULT_BASE_URL.values() and not (endpoint.slots or learnt.asked_for_slots):
+        learnt.asked_for_slots, learnt.slots = await slots_of(endpoint, http)
+    slots = endpoint.slots or learnt.slots
+    limiter = _limiters.setdefault(endpoint.base_url if slots else endpoint, Limiter())
+    limiter.slots = slots
+    return Client(endpoint, chat, learnt, limiter)
 
 
 async def _pool() -> _Pool:

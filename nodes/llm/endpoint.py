@@ -39,3 +39,7 @@ class Learnt:
 
     first_rung: Rung = "json_schema"
     """Where structured output starts: higher rungs were seen not to work there."""
+    slots: int | None = None
+    """How many requests the server says it works on at once."""
+    asked_for_slots: bool = False
+    """Whether it was asked for its slots."""

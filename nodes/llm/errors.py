@@ -15,6 +15,8 @@ Kind = Literal[
     "timed_out",
     "unreachable",
     "rate_limited",
+    "overloaded",
+    "quota",
     "server_error",
     "unauthorized",
     "not_found",
@@ -25,11 +27,21 @@ Kind = Literal[
     "truncated",
     "refused",
     "malformed",
+    "deadline",
+    "over_budget",
 ]
-RETRYABLE: frozenset[Kind] = frozenset({"unreachable", "rate_limited", "server_error", "empty"})
+RETRYABLE: frozenset[Kind] = frozenset({"unreachable", "rate_limited", "overloaded", "server_error", "empty"})
 """What another try may mend. A wrong key or a wrong request stays wrong."""
-HOPELESS: frozenset[Kind] = frozenset({"unreachable", "unauthorized", "not_found", "bad_reply"})
+HOPELESS: frozenset[Kind] = frozenset({"unreachable", "unauthorized", "quota", "not_found", "bad_reply"})
 """What holds for every request to that model alike."""
+OUT_OF_BUDGET: frozenset[Kind] = frozenset({"deadline", "over_budget"})
+"""What no other model would mend: the run itself is at its end."""
+CONGESTION: dict[Kind, str] = {
+    "rate_limited": "refused with HTTP 429",
+    "overloaded": "refused as overloaded (HTTP 503)",
+    "timed_out": "a request timed out",
+}
+"""What shows that a server is asked for too much, in words."""
 
 _EXCERPT = 300
 
@@ -128,8 +140,12 @@ def _from_status(error: openai.APIStatusError, endpoint: Endpoint) -> ModelError
     if status == 404 and "support" not in said.lower():  # a router's 404 may mean a feature, not the model
         cure = "check `model` and `base_url`, which usually ends in /v1"
         return ModelError("not_found", f"{address} knows no model or path for `{model}` (HTTP 404): {said}; {cure}")
+    if status == 429 and error.code == "insufficient_quota":
+        return ModelError("quota", f"the account at {address} has no quota left (HTTP 429): {said}; add credit to it")
     if status == 429:
         return ModelError("rate_limited", f"{address} limits the rate of requests (HTTP 429): {said}", retry_after=wait)
+    if status in (503, 529):
+        return ModelError("overloaded", f"{address} is overloaded (HTTP {status}): {said}", retry_after=wait)
     if status >= 500 or status in (408, 409):
         return ModelError("server_error", f"{address} failed (HTTP {status}): {said}", retry_after=wait)
     if "context" in said.lower() and any(word in said.lower() for word in ("length", "window", "size", "token")):

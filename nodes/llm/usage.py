@@ -50,10 +50,18 @@ class Call(Record):
     """0 for the first pass, then 1, 2, … for the extra rounds."""
     attempt: int = 1
     """1 for the first request of this task, 2 for the next, …"""
+    hedge: bool = False
+    """Whether it belongs to the second copy of a late thread."""
     model: str = ""
     """`provider:name`."""
     status: str = "running"
     """`ok`, or the kind of the failure (see `nodes.llm.errors.Kind`), or `cancelled`."""
+    queued_s: float = 0.0
+    """Seconds it waited for its turn at the endpoint."""
+    degree: int | None = None
+    """Requests that the endpoint could be sent at once when this one went out; `None` for any number."""
+    degree_reason: str = ""
+    """Why the degree was what it was."""
     usage: Usage = Usage()
     started_s: float = 0.0
     """Seconds from the start of the run to the request."""
