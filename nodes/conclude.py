@@ -13,6 +13,8 @@ from nodes.results import ThreadResult, merge_results
 from nodes.settings import Settings
 from nodes.state import Contradiction, Outcome, State
 
+REASONS = 3
+"""Threads whose failure `stop_reason` words; the rest stand in `threads`."""
 _WORDS = {"failed": "failed", "timed_out": "timed out", "refuted": "refuted by the review"}
 
 
@@ -58,7 +60,8 @@ def conclude(
     reasons = [shortfall] if shortfall else []
     if missing:
         reasons.append(
-            f"{len(missing)} of {len(threads)} threads have no answer that stands after {state.round} extra rounds"
+            f"{len(missing)} of {len(threads)} threads have no answer that stands after {state.round} extra rounds: "
+            + _why(missing)
         )
         if why := exhausted(settings, state.run, spending([*state.calls, *calls])):
             reasons.append(why)
@@ -69,6 +72,12 @@ def conclude(
         "contradictions": list(contradictions),
         **_bookkeeping(state, threads, calls),
     } | ({"results": dict(changed)} if changed else {})
+
+
+def _why(missing: Sequence[ThreadResult]) -> str:
+    lines = [f"{thread.id} {_WORDS[thread.status]}: {thread.error}" for thread in missing[:REASONS]]
+    more = [f"and {len(missing) - REASONS} more"] if len(missing) > REASONS else []
+    return ", ".join(lines + more)
 
 
 def conclude_failed(state: State, reasons: Sequence[str], calls: Sequence[Call] = ()) -> dict[str, Any]:

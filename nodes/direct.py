@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 from nodes.conclude import conclude, conclude_failed
 from nodes.llm.budget import budget, exhausted
 from nodes.llm.caller import Caller
-from nodes.llm.errors import ModelError
+from nodes.llm.errors import HOPELESS, ModelError
 from nodes.llm.ledger import spending
 from nodes.materials import whole
 from nodes.progress import tell_stage
@@ -24,6 +24,9 @@ async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     settings, spent = settings_of(runtime), spending(state.calls)
     if state.plan and (why := exhausted(settings, state.run, spent)):
         return conclude_failed(state, [*state.problems, f"no thread could answer, and {why}"])
+    asked = [call for call in state.calls if call.role == "solve"]
+    if asked and not settings.fallback_model and all(call.status in HOPELESS for call in asked):
+        return conclude_failed(state, state.problems)
     if state.dead_model == settings.model_for("solve"):
         return conclude_failed(state, state.problems)
     tell_stage(runtime, "direct", state.round)

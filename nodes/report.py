@@ -9,7 +9,7 @@ from nodes.llm.usage import Call, Usage, total_usage
 from nodes.record import Record
 from nodes.results import ThreadResult
 
-BROKEN_OFF = frozenset({"cancelled", "timed_out", "deadline", "unreachable"})
+BROKEN_OFF = frozenset({"cancelled", "timed_out", "deadline", "dropped"})
 """Statuses of requests whose server did not get to say what they used."""
 
 

@@ -79,6 +79,7 @@ class Caller:
         self._on_start = on_start
         self._where = ""
         self._fault: ModelError | None = None
+        self._asked_to_wait: float | None = None
 
     async def text(self, messages: Sequence[BaseMessage]) -> Reply:
         """Ask for text.
@@ -177,8 +178,13 @@ class Caller:
                 return await self._send(client, call, messages, extra)
             finally:
                 overload = next((why for kind, why in CONGESTION.items() if kind == call.status), "")
-                used, wait = call.usage.total, self._fault.retry_after if overload and self._fault else None
-                client.limiter.release(turn, tokens=used, ok=call.status == "ok", overload=overload, wait=wait)
+                client.limiter.release(
+                    turn,
+                    tokens=call.usage.total,
+                    ok=call.status == "ok",
+                    overload=overload,
+                    wait=self._asked_to_wait if overload else None,
+                )
         finally:
             self._budget.ledger.settle(reserved, call.usage.total if call else 0)
 
@@ -213,6 +219,7 @@ class Caller:
             degree_reason=turn.reason,
         )
         self.calls.append(call)
+        self._asked_to_wait = None
         if len(self.calls) == 1 and self._on_start:
             self._on_start()
         return call
@@ -239,7 +246,7 @@ class Caller:
         except Exception as error:
             failure = classify(error, client.endpoint)
             call.status = failure.kind
-            self._fault = failure
+            self._fault, self._asked_to_wait = failure, failure.retry_after
             _log.info("%s call failed (%s): %s", self._role, failure.kind, failure)
             raise failure from error
         finally:

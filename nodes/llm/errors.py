@@ -14,6 +14,7 @@ from nodes.llm.endpoint import Endpoint
 Kind = Literal[
     "timed_out",
     "unreachable",
+    "dropped",
     "rate_limited",
     "overloaded",
     "quota",
@@ -30,7 +31,9 @@ Kind = Literal[
     "deadline",
     "over_budget",
 ]
-RETRYABLE: frozenset[Kind] = frozenset({"unreachable", "rate_limited", "overloaded", "server_error", "empty"})
+RETRYABLE: frozenset[Kind] = frozenset(
+    {"unreachable", "dropped", "rate_limited", "overloaded", "server_error", "empty"}
+)
 """What another try may mend. A wrong key or a wrong request stays wrong."""
 HOPELESS: frozenset[Kind] = frozenset({"unreachable", "unauthorized", "quota", "not_found", "bad_reply"})
 """What holds for every request to that model alike."""
@@ -108,6 +111,8 @@ def classify(error: Exception, endpoint: Endpoint) -> ModelError:
     lost = isinstance(error, openai.APIConnectionError | httpx2.TransportError | ConnectionError)
     if lost and not isinstance(root, httpx2.TooManyRedirects):
         cause = str(root) or type(root).__name__
+        if isinstance(root, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | ConnectionResetError):
+            return ModelError("dropped", f"{address} broke off the connection ({_excerpt(cause, key)})")
         return ModelError(
             "unreachable",
             f"cannot reach {address} ({_excerpt(cause, key)}); check that the server runs and that `base_url` is right",

@@ -91,6 +91,7 @@ class Limiter:
     _since: int = 0
     """Turns up to this number were given before the last decrease."""
     _shut_until: float = 0.0
+    _asked_until: float = 0.0
     _window: Window = field(default_factory=Window)
     _queues: "OrderedDict[str, deque[_Waiter]]" = field(default_factory=OrderedDict)
     """Who waits, first come first, by run; the run whose turn is next comes first."""
@@ -125,7 +126,7 @@ class Limiter:
             ShutTooLong: The server asked for a wait longer than `patience`.
         """
         with self._lock:
-            if (seconds := self._shut_until - time.monotonic()) > patience:
+            if (seconds := self._shut_for()) > max(0.0, patience):
                 raise ShutTooLong(seconds)
             if not self._queues and (turn := self._turn_now(tokens, ceilings)):
                 return turn
@@ -187,12 +188,20 @@ class Limiter:
             self._reason = f"rising again after: {self._cause}"
 
     def _shut(self, seconds: float) -> None:
-        self._shut_until = max(self._shut_until, time.monotonic() + min(seconds, LONGEST_SHUT))
+        now = time.monotonic()
+        self._asked_until = max(self._asked_until, now + seconds)
+        self._shut_until = max(self._shut_until, now + min(seconds, LONGEST_SHUT))
+        seconds = self._shut_for()
         for queue in list(self._queues.values()):
             for waiter in [waiter for waiter in queue if waiter.patience < seconds]:
                 waiter.shut = seconds
                 self._remove(waiter)
                 waiter.wake()
+
+    def _shut_for(self) -> float:
+        """Return how long the server asked to be left alone; 0 once somebody may find out whether it still does."""
+        now = time.monotonic()
+        return self._asked_until - now if now < self._shut_until else 0.0
 
     def _go_on(self) -> None:
         """Give turns to those who wait, as far as the limit allows; each run in turn, one request at a time."""

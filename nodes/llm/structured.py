@@ -7,6 +7,7 @@ is not asked for it again.
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -115,6 +116,7 @@ def _body(rung: Rung, shape: type[BaseModel]) -> dict[str, Any]:
     }
 
 
+@cache
 def wire_schema(shape: type[BaseModel]) -> dict[str, Any]:
     """Return the JSON schema of `shape` as strict servers want it: every field required, no others."""
     schema = _strict(shape.model_json_schema())

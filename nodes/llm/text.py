@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -25,6 +26,8 @@ _EXPLAINED = 8
 """Faults that a message names: a model that got a hundred threads wrong learns no more from the rest."""
 _EFFORT = 2_000_000
 """Characters read in vain before the search for JSON gives up: hostile text would make it quadratic."""
+_LAST_OBJECTS = 100
+"""Objects of a reply, from its end, that are tried: each try that fails takes time."""
 _MENDABLE, _MENDABLE_OBJECTS = 10_000, 100
 """Characters and opening braces of a text that is worth mending; the mending takes time quadratic in both."""
 
@@ -121,11 +124,13 @@ def parse_object(text: str, shape: type[T]) -> T:
 
 def _objects(text: str) -> Iterator[object]:
     """Yield the outermost JSON objects of `text`, last first, then mended ones, last first."""
-    decoder, sound, position, effort = json.JSONDecoder(), [], 0, 0
+    decoder, position, effort = json.JSONDecoder(), 0, 0
+    sound: deque[object] = deque(maxlen=_LAST_OBJECTS)
     while effort < _EFFORT and (start := _OBJECT_START.search(text, position)):
         try:
             value, position = decoder.raw_decode(text, start.start())
             sound.append(value)
+            effort += 100
         except RecursionError:
             break
         except ValueError as error:
