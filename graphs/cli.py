@@ -79,6 +79,10 @@ def apr(
     max_parallel: Annotated[
         str | None, typer.Option("--max-parallel", metavar="N", help="Most threads at once, 1 to 64. Default: 8.")
     ] = None,
+    deadline: Annotated[
+        str | None,
+        typer.Option("--deadline", metavar="SECONDS", help="Answer within so many seconds, from what stands by then."),
+    ] = None,
     sequential: Annotated[bool, typer.Option("--sequential", help="The baseline: one call, no threads.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole Solution as JSON.")] = False,
     version: Annotated[
@@ -90,7 +94,7 @@ def apr(
 
     from nodes.llm.errors import ConfigurationError
 
-    given = {"model": model, "base_url": base_url, "max_parallel": max_parallel}
+    given = {"model": model, "base_url": base_url, "max_parallel": max_parallel, "deadline": deadline}
     try:
         problem, settings = _checked(question, file or [], instructions, given)
         solution = _run(problem, settings, sequential=sequential)

@@ -19,6 +19,8 @@ from nodes.llm.window import NO_CEILINGS, Ceilings, Sent, Window
 
 FIRST_LIMIT = 4
 """The lowest first limit: that a lone request was refused tells little about how many are too many."""
+MOST = 1_000
+"""Requests open at once in any case: the connections that a client keeps. Who waits here waits in a fair line."""
 LONGEST_SHUT = 60.0
 """Seconds that all runs leave a server alone, at most; then one of them may find out whether it still refuses."""
 
@@ -237,8 +239,7 @@ class Limiter:
         return Turn(self._number, degree, reason, self._window.note(now, tokens))
 
     def _full(self) -> bool:
-        degree = self.degree
-        return degree is not None and self._open >= degree
+        return self._open >= min(self.degree or MOST, MOST)
 
     def _hold(self, waiter: _Waiter) -> float:
         """Return the seconds that it must wait even where the limit leaves room."""
