@@ -13,7 +13,7 @@ import pytest_asyncio
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
-from tests.server import ModelServer, assessment, model_server, plan
+from tests.server import HANG, ModelServer, assessment, model_server, plan
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
 
@@ -148,3 +148,16 @@ async def test_bad_input_is_refused_with_its_reason(
     result: Any = await studio.runs.wait(None, "adaptive", input=input, context=context, raise_error=False)
     assert said in result["__error__"]["message"]
     assert len(model.asked) == before
+
+
+async def test_a_cancelled_run_closes_its_requests(studio: LangGraphClient, model: ModelServer) -> None:
+    model.on(PARTS[0], HANG)
+    before = len(model.about(PARTS[0]))
+    thread = await studio.threads.create()
+    run = await studio.runs.create(thread["thread_id"], "adaptive", input=QUESTION)
+    async with model.arrived:
+        await model.arrived.wait_for(lambda: len(model.about(PARTS[0])) > before)
+    await studio.runs.cancel(thread["thread_id"], run["run_id"], wait=True)
+    async with asyncio.timeout(1):
+        await model.wait_until_idle()
+    assert model.about(PARTS[0])[-1].dropped
