@@ -195,11 +195,25 @@ def test_no_text_breaks_the_search_for_an_object(text: str, shape: type[Record])
         assert str(error)
 
 
-HOSTILE = ["{", '{"a":', '{"a":[', "{'a':", '{"a":1,', '{"', '{"a" ', "{ ", "[{", "{}", '{"a":"“', '{"b":["x",{"a":1},']
+HOSTILE = [
+    "{",
+    '{"a":',
+    '{"a":[',
+    "{'a':",
+    '{"a":1,',
+    '{"',
+    '{"a" ',
+    "{ ",
+    "[{",
+    "{}",
+    '{"a":"“',
+    '{"b":["x",{"a":1},',
+    '{"a": 1}\n',
+]
 
 
 @pytest.mark.parametrize("unit", HOSTILE)
-@pytest.mark.parametrize("length", [600, 200_000])
+@pytest.mark.parametrize("length", [600, 200_000, 5_000_000])
 def test_hostile_json_is_given_up_soon(unit: str, length: int) -> None:
     began = time.process_time()
     with pytest.raises(NoObject):

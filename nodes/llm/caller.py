@@ -169,24 +169,30 @@ class Caller:
     async def _once(self, client: Client, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
         prompt = sum(len(message.text) for message in messages) // CHARACTERS_A_TOKEN
         reserved = self._budget.ledger.reserve(prompt)
-        call: Call | None = None
+        calls_before = len(self.calls)
         try:
             asked = time.perf_counter()
             turn = await self._turn(client, reserved)
-            call = self._begin(turn, time.perf_counter() - asked)
             try:
+                call = self._begin(turn, time.perf_counter() - asked)
                 return await self._send(client, call, messages, extra)
             finally:
-                overload = next((why for kind, why in CONGESTION.items() if kind == call.status), "")
-                client.limiter.release(
-                    turn,
-                    tokens=call.usage.total,
-                    ok=call.status == "ok",
-                    overload=overload,
-                    wait=self._asked_to_wait if overload else None,
-                )
+                self._give_back(client, turn)
         finally:
-            self._budget.ledger.settle(reserved, call.usage.total if call else 0)
+            used = sum(call.usage.total for call in self.calls[calls_before:])
+            self._budget.ledger.settle(reserved, used)
+
+    def _give_back(self, client: Client, turn: Turn) -> None:
+        """Give the turn of the last call back, with what the call has shown."""
+        call = self.calls[-1]
+        overload = next((why for kind, why in CONGESTION.items() if kind == call.status), "")
+        client.limiter.release(
+            turn,
+            tokens=call.usage.total,
+            ok=call.status == "ok",
+            overload=overload,
+            wait=self._asked_to_wait if overload else None,
+        )
 
     async def _turn(self, client: Client, tokens: int) -> Turn:
         """Wait until the endpoint may be sent one more request; the task's clock stands meanwhile."""

@@ -191,7 +191,8 @@ class Limiter:
 
     def _shut(self, seconds: float) -> None:
         now = time.monotonic()
-        self._asked_until = max(self._asked_until, now + seconds)
+        earlier = self._asked_until if now < self._shut_until else now
+        self._asked_until = max(earlier, now + seconds)
         self._shut_until = max(self._shut_until, now + min(seconds, LONGEST_SHUT))
         seconds = self._shut_for()
         for queue in list(self._queues.values()):
