@@ -409,7 +409,7 @@ def test_a_server_that_died_is_started_again(serve: Start) -> None:
     print(post(second, [{"role": "user", "content": "hi"}], max_tokens=4)["usage"]["completion_tokens"])
     """)
     )
-    assert out == "4\n"
+    assert 1 <= int(out) <= 4  # a model of random weights may end its reply early
 
 
 PREPARED = """
