@@ -29,6 +29,8 @@ async def ask(context: dict[str, Any], question: str = "Tell me all.") -> Any:
 async def test_many_runs_settle_under_what_the_server_allows(server: ModelServer, context: dict[str, Any]) -> None:
     server.allows = 20
     split(server, 8, 0.2)
+    server.on("assess", Reply(json.dumps(assessment(*PARTS[:8])), delay=0.3))
+    server.on("decompose", Reply(json.dumps(plan(*PARTS[:8])), delay=0.3))
     began = time.perf_counter()
     solutions = await asyncio.gather(*(ask(context, f"Question {number}?") for number in range(32)))
     assert {solution["outcome"] for solution in solutions} == {"complete"}
