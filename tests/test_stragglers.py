@@ -23,7 +23,7 @@ async def ask(context: dict[str, Any]) -> Any:
 
 
 async def test_a_straggler_costs_little_with_a_hedge(server: ModelServer, context: dict[str, Any]) -> None:
-    ratios = []
+    ratios: list[float] = []
     while len(ratios) < 3:  # a busy machine may hold one run up, hardly three in a row
         ratios.append(await straggler_against_none(server, context))
         if ratios[-1] <= 2.2:
