@@ -1,6 +1,7 @@
 """How a stage ends that got no reply, and how a run ends: outcome, answer and report (pure)."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from nodes.llm.budget import exhausted
@@ -8,6 +9,7 @@ from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
 from nodes.llm.usage import Call, add_calls
+from nodes.prices import cost_of
 from nodes.report import make_report
 from nodes.results import ThreadResult, merge_results
 from nodes.settings import Settings
@@ -70,7 +72,7 @@ def conclude(
         "outcome": outcome,
         "stop_reason": "; ".join(reasons),
         "contradictions": list(contradictions),
-        **_bookkeeping(state, threads, calls),
+        **_bookkeeping(state, settings, threads, calls),
     } | ({"results": dict(changed)} if changed else {})
 
 
@@ -80,11 +82,14 @@ def _why(missing: Sequence[ThreadResult]) -> str:
     return ", ".join(lines + more)
 
 
-def conclude_failed(state: State, reasons: Sequence[str], calls: Sequence[Call] = ()) -> dict[str, Any]:
+def conclude_failed(
+    state: State, settings: Settings, reasons: Sequence[str], calls: Sequence[Call] = ()
+) -> dict[str, Any]:
     """Return the update that ends a run without an answer.
 
     Args:
         state: The run so far.
+        settings: The run's settings.
         reasons: What went wrong, in words that can be shown.
         calls: Requests that `state` does not hold yet.
     """
@@ -94,11 +99,13 @@ def conclude_failed(state: State, reasons: Sequence[str], calls: Sequence[Call] 
         "answer": "",
         "outcome": "failed",
         "stop_reason": "\n".join(lines),
-        **_bookkeeping(state, threads, calls),
+        **_bookkeeping(state, settings, threads, calls),
     }
 
 
-def _bookkeeping(state: State, threads: list[ThreadResult], calls: Sequence[Call]) -> dict[str, Any]:
+def _bookkeeping(
+    state: State, settings: Settings, threads: list[ThreadResult], calls: Sequence[Call]
+) -> dict[str, Any]:
     report = make_report(
         add_calls(state.calls, calls),
         threads,
@@ -106,6 +113,8 @@ def _bookkeeping(state: State, threads: list[ThreadResult], calls: Sequence[Call
         rounds=state.round,
         planned=len(threads),
         repairs=[*state.repairs, *state.problems],
+        suggested=len(state.assessment.subquestions) if state.assessment else 0,
+        price=partial(cost_of, settings),
     )
     route = "parallel" if threads else "direct"
     return {"threads": threads, "route": route, "report": report, "redo": [], "calls": list(calls)}

@@ -23,12 +23,12 @@ async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Answer in one call."""
     settings, spent = settings_of(runtime), spending(state.calls)
     if state.plan and (why := exhausted(settings, state.run, spent)):
-        return conclude_failed(state, [*state.problems, f"no thread could answer, and {why}"])
+        return conclude_failed(state, settings, [*state.problems, f"no thread could answer, and {why}"])
     asked = [call for call in state.calls if call.role == "solve"]
     if asked and not settings.fallback_model and all(call.status in HOPELESS for call in asked):
-        return conclude_failed(state, state.problems)
+        return conclude_failed(state, settings, state.problems)
     if state.dead_model == settings.model_for("solve"):
-        return conclude_failed(state, state.problems)
+        return conclude_failed(state, settings, state.problems)
     tell_stage(runtime, "direct", state.round)
     within = budget(settings, state.run, "direct", spent)
     caller = Caller(settings, "solve", run=state.run, prompt=PROMPT.label, budget=within)
@@ -41,6 +41,6 @@ async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     try:
         reply = await caller.text(messages)
     except ModelError as error:
-        return conclude_failed(state, [*state.problems, f"direct: {error}"], caller.calls)
+        return conclude_failed(state, settings, [*state.problems, f"direct: {error}"], caller.calls)
     cut = CUT if reply.finish_reason == "length" else ""
     return conclude(state, settings, answer=reply.text, calls=caller.calls, shortfall=cut)

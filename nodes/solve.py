@@ -40,6 +40,8 @@ async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]
         outcome, calls = await _work(task, settings, shared, lambda: tell_thread(runtime, task, shared, "running"))
     ended = task.run.elapsed()
     started = calls[0].started_s if calls else ended
+    if calls:
+        calls[0].queued_s = started - queued_at
     result = _result(task, settings, calls, outcome).model_copy(
         update={
             "queued_s": round(started - queued_at, 3),

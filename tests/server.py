@@ -44,6 +44,7 @@ class Reply:
     prompt_tokens: int = 10
     completion_tokens: int = 5
     reasoning_tokens: int = 0
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,7 @@ class ModelServer:
         self.usage["input"] += reply.prompt_tokens
         self.usage["output"] += reply.completion_tokens
         self.usage["reasoning"] += reply.reasoning_tokens
+        self.usage["cached"] += reply.cached_tokens
 
     async def _stream(self, http: web.Request, reply: Reply, step: Step) -> web.StreamResponse:
         """Send a reply in pieces, as server-sent events; the end is missing when the step is a fault."""
@@ -337,6 +339,7 @@ def usage(reply: Reply) -> dict[str, Any]:
         "completion_tokens": reply.completion_tokens,
         "total_tokens": reply.prompt_tokens + reply.completion_tokens,
         "completion_tokens_details": {"reasoning_tokens": reply.reasoning_tokens},
+        "prompt_tokens_details": {"cached_tokens": reply.cached_tokens},
     }
 
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodes.llm.usage import Call, Usage, add_calls, total_usage
-from nodes.report import make_report, peak_overlap
+from nodes.report import make_report
 from nodes.results import Status, ThreadResult, merge_results
+from nodes.spans import peak_overlap
 
 
 def result(id: str, rounds: int = 1, answer: str = "", status: Status = "answered") -> ThreadResult:

@@ -15,6 +15,8 @@ class Usage(Record):
     """Generated tokens, reasoning included."""
     reasoning: int = 0
     """Those of `output` that were reasoning, where the server tells."""
+    cached: int = 0
+    """Those of `input` that the server had in its prompt cache, where it tells."""
     total: int = 0
     """`input + output`."""
 
@@ -24,6 +26,7 @@ class Usage(Record):
             input=self.input + other.input,
             output=self.output + other.output,
             reasoning=self.reasoning + other.reasoning,
+            cached=self.cached + other.cached,
             total=self.total + other.total,
         )
 
@@ -32,10 +35,15 @@ class Usage(Record):
         """Read LangChain's `usage_metadata`; all zero where the server sent none."""
         if not metadata:
             return cls()
-        details = metadata.get("output_token_details") or {}
+        written, read = metadata.get("output_token_details") or {}, metadata.get("input_token_details") or {}
         counts = {"input": metadata.get("input_tokens"), "output": metadata.get("output_tokens")}
         known = {name: count or 0 for name, count in counts.items()}
-        return cls(**known, reasoning=details.get("reasoning") or 0, total=known["input"] + known["output"])
+        return cls(
+            **known,
+            reasoning=written.get("reasoning") or 0,
+            cached=read.get("cache_read") or 0,
+            total=known["input"] + known["output"],
+        )
 
 
 class Call(Record):
@@ -57,7 +65,7 @@ class Call(Record):
     status: str = "running"
     """`ok`, or the kind of the failure (see `nodes.llm.errors.Kind`), or `cancelled`."""
     queued_s: float = 0.0
-    """Seconds it waited for its turn at the endpoint."""
+    """Seconds it waited for its turn, among its siblings and at the endpoint."""
     degree: int | None = None
     """Requests that the endpoint could be sent at once when this one went out; `None` for any number."""
     degree_reason: str = ""
@@ -67,6 +75,11 @@ class Call(Record):
     """Seconds from the start of the run to the request."""
     latency_s: float = 0.0
     """Seconds from the request to its reply or failure."""
+
+    @property
+    def stage(self) -> str:
+        """The node that made it: a call of the threads' model that is for no thread is a direct answer."""
+        return "direct" if self.role == "solve" and self.thread_id is None else self.role
 
 
 def total_usage(calls: Iterable[Call]) -> Usage:

@@ -1,0 +1,123 @@
+"""What the report says of a run, against what the server counted."""
+
+import random
+from typing import Any
+
+import pytest
+
+from graphs import graph, sequential
+from nodes.llm.usage import Usage
+from nodes.prices import cost_of
+from nodes.settings import Settings
+from tests.server import HANG, Fault, ModelServer, Reply, Step, assessment, plan, review
+
+PARTS = [f"What is part {number}?" for number in range(1, 9)]
+
+
+def reply(chance: random.Random) -> Reply:
+    output = chance.randint(1, 90)
+    return Reply(
+        "Result: found",
+        delay=chance.uniform(0, 0.1),
+        prompt_tokens=chance.randint(20, 900),
+        cached_tokens=chance.randint(0, 20),
+        completion_tokens=output,
+        reasoning_tokens=chance.randint(0, output),
+    )
+
+
+def fate(chance: random.Random) -> list[Step]:
+    """Script what befalls a thread."""
+    sound: list[Step] = [reply(chance), reply(chance)]
+    fates: list[list[Step]] = [
+        *[sound] * 5,
+        [Fault(status=500), reply(chance)],
+        ["", reply(chance)],
+        [Reply("", prompt_tokens=70, completion_tokens=3), reply(chance)],
+        [Fault(status=400)],
+        [HANG, reply(chance)],
+    ]
+    return chance.choice(fates)
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_the_report_agrees_with_the_server(server: ModelServer, context: dict[str, Any], seed: int) -> None:
+    chance = random.Random(seed)
+    parts = PARTS[: chance.randint(2, 8)]
+    server.on("assess", assessment(*parts)).on("decompose", plan(*parts, degree=chance.randint(2, 8)))
+    for part in parts:
+        server.on(part, *fate(chance))
+    back = {f"T{number}": "retry: wrong" for number in range(1, len(parts) + 1) if chance.random() < 0.2}
+    server.on("review", review("", (), **back), review("All of it."))
+    solution = await graph.ainvoke(
+        {"question": "Tell me all."},
+        context={**context, "max_rounds": chance.randint(0, 2), "thread_timeout": 1.5, "max_parallel": 4},
+    )
+    report = solution["report"]
+    counted = Usage(**server.usage, total=server.usage["input"] + server.usage["output"])
+    assert report.tokens == counted and report.calls == len(server.asked)
+    of_stages = sum((stage.tokens for stage in report.stages), Usage())
+    assert of_stages == sum(report.tokens_by_model.values(), Usage()) == counted
+    of_threads = next((stage.tokens for stage in report.stages if stage.stage == "solve"), Usage())
+    assert sum(report.tokens_by_thread.values(), Usage()) == of_threads
+    assert {thread.id: thread.usage for thread in solution["threads"]} == report.tokens_by_thread
+    assert 0 < report.critical_path_s <= report.wall_s <= report.running_s + report.idle_s + 0.01
+    assert report.critical_path_tokens <= report.tokens.output
+    assert report.threads_suggested == len(parts)
+
+
+async def test_threads_side_by_side_shorten_the_critical_path(server: ModelServer, context: dict[str, Any]) -> None:
+    parts = PARTS[:3]
+    server.on("assess", assessment(*parts)).on("decompose", plan(*parts))
+    for part, output in zip(parts, (10, 40, 30), strict=True):
+        server.on(part, Reply("Result: found", delay=0.4, completion_tokens=output))
+    report = (await graph.ainvoke({"question": "Tell me all."}, context=context))["report"]
+    # Assess, plan and review generate 5 tokens each.
+    assert (report.tokens.output, report.critical_path_tokens) == (95, 55)
+    assert report.parallel_share == pytest.approx(80 / 95, abs=0.001)
+    assert report.estimate.output == 80
+    assert report.estimate.token_latency == pytest.approx(80 / 55, abs=0.001)
+    assert report.estimate.token_multiplier == pytest.approx(95 / 80, abs=0.001)
+    assert [stage.stage for stage in report.stages] == ["assess", "decompose", "solve", "review"]
+    solve = report.stages[2]
+    assert solve.calls == 3 and solve.running_s >= 1.2 > solve.wall_s
+    assert report.efficiency <= 1 and report.peak_parallel == 3
+
+
+async def test_a_thread_that_waits_for_its_siblings_is_told_as_queued(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    parts = PARTS[:3]
+    server.on("assess", assessment(*parts)).on("decompose", plan(*parts))
+    for part in parts:
+        server.on(part, Reply("Result: found", delay=0.3))
+    report = (await graph.ainvoke({"question": "Tell me all."}, context={**context, "max_parallel": 1}))["report"]
+    assert report.stages[2].queued_s >= 0.9  # one waits for the first, one for two
+    assert report.critical_path_s < 0.6 and report.wall_s >= 0.9
+
+
+async def test_the_baseline_has_a_report_of_one_stage(server: ModelServer, context: dict[str, Any]) -> None:
+    server.on("direct", "Paris.")
+    report = (await sequential.ainvoke({"question": "What is the capital of France?"}, context=context))["report"]
+    assert [stage.stage for stage in report.stages] == ["direct"]
+    assert report.estimate is None and report.parallel_share == 0
+    assert report.critical_path_tokens == report.tokens.output == 5
+    assert report.cost_usd is None and "unknown" in report.costs[0].source
+
+
+USAGE = Usage(input=1_000_000, cached=400_000, output=100_000, total=1_100_000)
+
+
+def test_the_price_of_a_known_model_is_the_published_one() -> None:
+    cost = cost_of(Settings(), "openai:gpt-5-mini", USAGE)
+    # 0.25 $ a million read, 0.025 $ of the cache, 2 $ written.
+    assert cost.usd == pytest.approx(0.6 * 0.25 + 0.4 * 0.025 + 0.1 * 2) and cost.source == "genai-prices"
+
+
+@pytest.mark.parametrize(
+    ("model", "base_url"),
+    [("local", None), ("openai:gpt-5-mini", "http://127.0.0.1:1/v1"), ("openai:no-such-model", None)],
+)
+def test_an_unknown_price_is_not_guessed(model: str, base_url: str | None) -> None:
+    cost = cost_of(Settings(base_url=base_url), model, USAGE)
+    assert cost.usd is None and cost.source
