@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+    from nodes.report import Baseline
     from nodes.settings import Settings
     from nodes.state import Problem, Solution
 
@@ -84,6 +85,9 @@ def apr(
         typer.Option("--deadline", metavar="SECONDS", help="Answer within so many seconds, from what stands by then."),
     ] = None,
     sequential: Annotated[bool, typer.Option("--sequential", help="The baseline: one call, no threads.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Ask once more in one call, and show what splitting saved and cost.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole Solution as JSON.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -94,7 +98,10 @@ def apr(
 
     from nodes.llm.errors import ConfigurationError
 
-    given = {"model": model, "base_url": base_url, "max_parallel": max_parallel, "deadline": deadline}
+    if compare and sequential:
+        _refuse("--compare: --sequential is the baseline itself; use one of the two")
+    given: dict[str, Any] = {"model": model, "base_url": base_url, "max_parallel": max_parallel, "deadline": deadline}
+    given |= {"baseline": True} if compare else {}
     try:
         problem, settings = _checked(question, file or [], instructions, given)
         solution = _run(problem, settings, sequential=sequential)
@@ -208,8 +215,28 @@ def _print(solution: "Solution", *, as_json: bool) -> None:
     threads = f"{report.threads_planned} threads, {report.rounds} extra rounds, " if solution.threads else ""
     sys.stderr.write(
         f"{solution.outcome}: {solution.route} route, {threads}{report.calls} calls, "
-        f"{report.tokens.total:,} tokens, {report.wall_s:.1f} s\n"
+        f"{report.tokens.total:,} tokens, {report.wall_s:.1f} s{_money(report.cost_usd)}\n"
     )
+    if report.baseline:
+        sys.stderr.write(_comparison(report.baseline))
+
+
+def _money(usd: float | None) -> str:
+    return "" if usd is None else f", ${usd:.4f}"
+
+
+def _comparison(baseline: "Baseline") -> str:
+    """Say what one call took, and how the run stands against it."""
+    if baseline.error:
+        return f"baseline: one call gave no whole answer: {baseline.error}\n"
+    took = f"baseline: one call, {baseline.tokens.total:,} tokens, {baseline.wall_s:.1f} s"
+    told = {
+        "time of one call / of the run": baseline.wall_ratio,
+        "tokens one after another": baseline.token_latency,
+        "tokens of the run / of one call": baseline.token_multiplier,
+    }
+    ratios = "; ".join(f"{name} {ratio:.2f}" for name, ratio in told.items() if ratio is not None)
+    return f"{took}; {ratios}\n\n{baseline.answer}\n" if ratios else f"{took}\n\n{baseline.answer}\n"
 
 
 def main() -> None:

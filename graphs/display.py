@@ -19,6 +19,7 @@ STAGES = {
     "decompose": "Planning the threads",
     "direct": "Answering in one call",
     "review": "Reviewing the results",
+    "baseline": "Asking once more in one call, to compare",
 }
 _STYLES = {
     "queued": "dim",

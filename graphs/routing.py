@@ -23,10 +23,15 @@ def after_decompose(state: State) -> list[Send] | Literal["direct"]:
     return to_threads(state) or "direct"
 
 
-def after_review(state: State) -> list[Send] | Literal["direct", "__end__"]:
+def after_answer(state: State) -> Literal["baseline", "__end__"]:
+    """Measure the baseline where it was asked for and there is an answer to compare with."""
+    return "baseline" if state.compare and state.outcome != "failed" else "__end__"
+
+
+def after_review(state: State) -> list[Send] | Literal["direct", "baseline", "__end__"]:
     """Run the named threads again, answer directly when nothing stands, or end."""
     if state.answer:
-        return "__end__"
+        return after_answer(state)
     return to_threads(state) or "direct"
 
 

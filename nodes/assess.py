@@ -30,7 +30,7 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     )
     documents = outline(segment for segment in state.segments() if segment.kind == "document")
     messages = PROMPT.messages(documents=block("Documents", documents), question=state.question)
-    start = fresh_run(run)
+    start = fresh_run(run) | {"compare": settings.baseline}
     try:
         assessment = await caller.structured(messages, Assessment)
     except ModelError as error:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from langchain_core.messages import BaseMessage
 from langgraph.runtime import Runtime
 
 from nodes.conclude import conclude, conclude_failed
@@ -32,15 +33,19 @@ async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     tell_stage(runtime, "direct", state.round)
     within = budget(settings, state.run, "direct", spent)
     caller = Caller(settings, "solve", run=state.run, prompt=PROMPT.label, budget=within)
-    documents = [segment for segment in state.segments() if segment.kind == "document"]
-    messages = PROMPT.messages(
-        instructions=block("Instructions", state.instructions),
-        material=block("Material", whole(documents)),
-        question=state.question,
-    )
     try:
-        reply = await caller.text(messages)
+        reply = await caller.text(messages(state))
     except ModelError as error:
         return conclude_failed(state, settings, [*state.problems, f"direct: {error}"], caller.calls)
     cut = CUT if reply.finish_reason == "length" else ""
     return conclude(state, settings, answer=reply.text, calls=caller.calls, shortfall=cut)
+
+
+def messages(state: State) -> list[BaseMessage]:
+    """Ask the whole question, with all its documents."""
+    documents = [segment for segment in state.segments() if segment.kind == "document"]
+    return PROMPT.messages(
+        instructions=block("Instructions", state.instructions),
+        material=block("Material", whole(documents)),
+        question=state.question,
+    )

@@ -138,6 +138,11 @@ class Settings(BaseSettings):
         description="Tokens the whole run may use, input and output; a call that is expected to pass it is not made, "
         "and the answer is written from what stands.",
     )
+    baseline: bool = Field(
+        False,
+        description="After the answer, ask the whole question once more in one call, and report both side by side "
+        "(`report.baseline`). Costs that call.",
+    )
     requests_per_minute: int | None = Field(
         None, ge=1, le=1_000_000, description="Most requests to one endpoint in any minute, of all runs of the process."
     )

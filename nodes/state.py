@@ -143,6 +143,8 @@ class State(Problem, Solution):
     """Failures of stages, in words that can be shown."""
     dead_model: str = ""
     """A model that was seen not to answer at all, as `provider:name`; it is not asked again."""
+    compare: bool = False
+    """Whether the baseline is to be measured after the answer."""
     calls: Annotated[list[Call], add_calls] = Field(default_factory=list)
     """Every request of this run to a model, in the order they were recorded."""
 
@@ -186,4 +188,5 @@ def fresh_run(run: Run) -> dict[str, Any]:
         "repairs": [],
         "problems": [],
         "dead_model": "",
+        "compare": False,
     }

@@ -217,3 +217,19 @@ async def test_a_second_review_is_told_in_the_summary(server: ModelServer, apr: 
     ended = await apr(QUESTION)
     assert ended.out == "Paris, 84, Shakespeare.\n"
     assert "3 threads, 1 extra rounds" in ended.err.splitlines()[-1]
+
+
+async def test_compare_shows_what_one_call_would_have_taken(server: ModelServer, apr: Apr) -> None:
+    split(server)
+    server.on("direct", "All in one go.")
+    ended = await apr(QUESTION, "--compare")
+    assert (ended.status, ended.out) == (0, "All of it.\n")
+    summary, line, *answer = ended.err[ended.err.index("complete: ") :].splitlines()
+    assert "6 calls, 90 tokens" in summary
+    assert line.startswith("baseline: one call, 15 tokens, ") and "tokens of the run / of one call 6.00" in line
+    assert answer == ["", "All in one go."]
+
+
+async def test_compare_and_sequential_exclude_each_other(server: ModelServer, apr: Apr) -> None:
+    ended = await apr(QUESTION, "--compare", "--sequential")
+    assert ended.status == 2 and "--compare" in ended.err and not server.asked

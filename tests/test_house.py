@@ -22,7 +22,15 @@ def settings_table() -> str:
     rows = []
     for name, field in Settings.model_fields.items():
         default = field.get_default()
-        shown = f"{default:g}" if isinstance(default, int | float) else "see meaning" if name == "model" else "none"
+        shown = (
+            "off"
+            if default is False
+            else f"{default:g}"
+            if isinstance(default, int | float)
+            else "see meaning"
+            if name == "model"
+            else "none"
+        )
         rows.append(f"| `{name}` | {shown} | `APR_{name.upper()}` | {field.description} |")
     return "\n".join(rows)
 

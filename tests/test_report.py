@@ -105,6 +105,43 @@ async def test_the_baseline_has_a_report_of_one_stage(server: ModelServer, conte
     assert report.cost_usd is None and "unknown" in report.costs[0].source
 
 
+async def test_the_baseline_is_measured_beside_the_run(server: ModelServer, context: dict[str, Any]) -> None:
+    parts = PARTS[:3]
+    server.on("assess", assessment(*parts)).on("decompose", plan(*parts))
+    for part in parts:
+        server.on(part, Reply("Result: found", delay=0.3, completion_tokens=30))
+    server.on("direct", Reply("In one go.", delay=1.2, completion_tokens=90))
+    question = {"question": "Tell me all.", "instructions": "Be brief."}
+    solution = await graph.ainvoke(question, context={**context, "baseline": True})
+    report, baseline = solution["report"], solution["report"].baseline
+    assert (solution["answer"], solution["route"]) == ("All of it.", "parallel")
+    assert (baseline.answer, baseline.error, baseline.calls, baseline.tokens.output) == ("In one go.", "", 1, 90)
+    # The run's own figures hold nothing of it.
+    assert report.calls == 6 and report.tokens.output == 105
+    assert baseline.wall_s >= 1.2 and baseline.wall_ratio == pytest.approx(baseline.wall_s / report.wall_s, abs=0.01)
+    assert baseline.token_latency == pytest.approx(90 / 45, abs=0.001)
+    assert baseline.token_multiplier == pytest.approx(report.tokens.total / 100, abs=0.001)
+    asked = await sequential.ainvoke(question, context=context)
+    first, second = server.calls("direct")
+    assert first.body == second.body and asked["answer"] == baseline.answer
+
+
+async def test_a_baseline_that_fails_harms_no_answer(server: ModelServer, context: dict[str, Any]) -> None:
+    server.on("direct", "Paris.", Fault(status=400))
+    solution = await graph.ainvoke({"question": "Which city?"}, context={**context, "baseline": True})
+    baseline = solution["report"].baseline
+    assert (solution["answer"], solution["outcome"], solution["route"]) == ("Paris.", "complete", "direct")
+    assert "HTTP 400" in baseline.error and baseline.answer == ""
+    assert baseline.wall_ratio is baseline.token_latency is baseline.token_multiplier is None
+
+
+async def test_without_an_answer_no_baseline_is_paid_for(server: ModelServer, context: dict[str, Any]) -> None:
+    server.on("direct", Fault(status=400))
+    solution = await graph.ainvoke({"question": "Which city?"}, context={**context, "baseline": True})
+    assert solution["outcome"] == "failed" and solution["report"].baseline is None
+    assert len(server.asked) == 2
+
+
 USAGE = Usage(input=1_000_000, cached=400_000, output=100_000, total=1_100_000)
 
 

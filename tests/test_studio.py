@@ -130,7 +130,10 @@ async def test_the_drawing_is_true(studio: LangGraphClient) -> None:
         ("review", "solve"),
         ("review", "direct"),
         ("review", "__end__"),
+        ("review", "baseline"),
+        ("direct", "baseline"),
         ("direct", "__end__"),
+        ("baseline", "__end__"),
     }
 
 

@@ -1,0 +1,49 @@
+"""Baseline: the whole question once more in one call, after the answer, to compare the two (setting `baseline`)."""
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from nodes.direct import CUT, PROMPT, messages
+from nodes.llm.budget import budget
+from nodes.llm.caller import Caller
+from nodes.llm.errors import ModelError
+from nodes.llm.ledger import spending
+from nodes.llm.usage import total_usage
+from nodes.progress import tell_stage
+from nodes.report import Baseline
+from nodes.settings import Settings, settings_of
+from nodes.state import State
+
+
+async def baseline(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
+    """Ask as the `sequential` graph does, and put what it took beside what the run took."""
+    settings, began = settings_of(runtime), state.run.elapsed()
+    tell_stage(runtime, "baseline")
+    within = budget(settings, state.run, "direct", spending(state.calls))
+    caller = Caller(settings, "solve", run=state.run, prompt=PROMPT.label, budget=within)
+    answer, error = "", ""
+    try:
+        reply = await caller.text(messages(state))
+        answer, error = reply.text, CUT if reply.finish_reason == "length" else ""
+    except ModelError as failure:
+        error = str(failure)
+    wall, report = state.run.elapsed() - began, state.report
+    tokens = total_usage(caller.calls)
+    measured = Baseline(
+        answer=answer,
+        error=error,
+        wall_s=round(wall, 3),
+        calls=len(caller.calls),
+        tokens=tokens,
+        wall_ratio=_ratio(wall, report.wall_s),
+        token_latency=_ratio(tokens.output, report.critical_path_tokens),
+        token_multiplier=_ratio(report.tokens.total, tokens.total),
+    )
+    # A failed call is no measure of how long an answer takes.
+    unknown = {"wall_ratio": None, "token_latency": None, "token_multiplier": None} if error else {}
+    return {"report": report.model_copy(update={"baseline": measured.model_copy(update=unknown)})}
+
+
+def _ratio(above: float, below: float) -> float | None:
+    return round(above / below, 3) if above and below else None
