@@ -120,6 +120,7 @@ def _caller(
         budget=Budget(latest(settings, task.run, "solve"), shared.ledger),
         time_limit=time_limit,
         thread_id=task.spec.id,
+        subquestion=task.spec.subquestion,
         round=task.round,
         hedge=hedge,
         on_start=on_start,

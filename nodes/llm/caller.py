@@ -49,6 +49,7 @@ class Caller:
         budget: Budget,
         time_limit: float | None = None,
         thread_id: str | None = None,
+        subquestion: str | None = None,
         round: int = 0,
         hedge: bool = False,
         on_start: Callable[[], None] | None = None,
@@ -64,6 +65,7 @@ class Caller:
             time_limit: Seconds that each reply may take, retries included and waiting for a turn not;
                 `request_timeout` if left out.
             thread_id: The thread that the calls are for, if for one.
+            subquestion: What that thread is asked, for traces.
             round: 0 for the first pass, then 1, 2, …
             hedge: Whether the calls are a second copy of a late thread's.
             on_start: Called as the first request is sent.
@@ -76,7 +78,7 @@ class Caller:
         self._limit = TimeLimit(self._seconds)
         self._ceilings = Ceilings(settings.requests_per_minute, settings.tokens_per_minute)
         self._thread_id, self._round, self._hedge = thread_id, round, hedge
-        self._on_start = on_start
+        self._subquestion, self._on_start = subquestion, on_start
         self._where = ""
         self._fault: ModelError | None = None
         self._asked_to_wait: float | None = None
@@ -264,6 +266,7 @@ class Caller:
         metadata = {
             "apr_role": call.role,
             "apr_thread": call.thread_id,
+            "apr_subquestion": self._subquestion,
             "apr_round": call.round,
             "apr_attempt": call.attempt,
             "apr_hedge": call.hedge or None,
