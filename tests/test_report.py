@@ -51,7 +51,7 @@ async def test_the_report_agrees_with_the_server(server: ModelServer, context: d
     server.on("review", review("", (), **back), review("All of it."))
     solution = await graph.ainvoke(
         {"question": "Tell me all."},
-        context={**context, "max_rounds": chance.randint(0, 2), "thread_timeout": 1.5, "max_parallel": 4},
+        context={**context, "max_rounds": chance.randint(0, 2), "thread_timeout": 3, "max_parallel": 4},
     )
     report = solution["report"]
     counted = Usage(**server.usage, total=server.usage["input"] + server.usage["output"])
@@ -80,7 +80,7 @@ async def test_threads_side_by_side_shorten_the_critical_path(server: ModelServe
     assert report.estimate.token_multiplier == pytest.approx(95 / 80, abs=0.001)
     assert [stage.stage for stage in report.stages] == ["assess", "decompose", "solve", "review"]
     solve = report.stages[2]
-    assert solve.calls == 3 and solve.running_s >= 1.2 > solve.wall_s
+    assert solve.calls == 3 and solve.running_s >= 1.2 and solve.wall_s < solve.running_s
     assert report.efficiency <= 1 and report.peak_parallel == 3
 
 
@@ -93,7 +93,7 @@ async def test_a_thread_that_waits_for_its_siblings_is_told_as_queued(
         server.on(part, Reply("Result: found", delay=0.3))
     report = (await graph.ainvoke({"question": "Tell me all."}, context={**context, "max_parallel": 1}))["report"]
     assert report.stages[2].queued_s >= 0.9  # one waits for the first, one for two
-    assert report.critical_path_s < 0.6 and report.wall_s >= 0.9
+    assert report.wall_s - report.critical_path_s >= 0.59  # the two other threads, one after another
 
 
 async def test_the_baseline_has_a_report_of_one_stage(server: ModelServer, context: dict[str, Any]) -> None:
