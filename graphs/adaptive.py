@@ -4,11 +4,12 @@ from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 
-from graphs.routing import after_answer, after_assess, after_decompose, after_review
+from graphs.routing import after_answer, after_assess, after_decompose, after_refine, after_review
 from nodes.assess import assess
 from nodes.baseline import baseline
 from nodes.decompose import decompose
 from nodes.direct import direct
+from nodes.refine import refine
 from nodes.review import review
 from nodes.settings import Settings
 from nodes.solve import solve
@@ -27,12 +28,14 @@ def build_graph(**compile_options: Any) -> Any:
     builder.add_node("decompose", decompose)
     builder.add_node("solve", solve, input_schema=ThreadTask)
     builder.add_node("review", review)
+    builder.add_node("refine", refine)
     builder.add_node("baseline", baseline)
     builder.add_edge(START, "assess")
     builder.add_conditional_edges("assess", after_assess, ["decompose", "direct"])
     builder.add_conditional_edges("decompose", after_decompose, ["solve", "direct"])
     builder.add_edge("solve", "review")
-    builder.add_conditional_edges("review", after_review, ["solve", "direct", "baseline", END])
+    builder.add_conditional_edges("review", after_review, ["solve", "refine", "direct", "baseline", END])
+    builder.add_conditional_edges("refine", after_refine, ["solve", "direct"])
     builder.add_conditional_edges("direct", after_answer, ["baseline", END])
     builder.add_edge("baseline", END)
     return builder.compile(name="adaptive", **compile_options)

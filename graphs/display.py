@@ -19,6 +19,7 @@ STAGES = {
     "decompose": "Planning the threads",
     "direct": "Answering in one call",
     "review": "Reviewing the results",
+    "refine": "Splitting large threads again",
     "baseline": "Asking once more in one call, to compare",
 }
 _STYLES = {
@@ -42,7 +43,9 @@ class Standing:
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Take in one event of the stream."""
-        if "thread_id" in event:
+        if event.get("status") == "split":
+            self.threads.pop(event["thread_id"], None)
+        elif "thread_id" in event:
             self.threads[event["thread_id"]] = event
             self.stage = ""
         else:

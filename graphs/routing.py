@@ -28,10 +28,15 @@ def after_answer(state: State) -> Literal["baseline", "__end__"]:
     return "baseline" if state.compare and state.outcome != "failed" else "__end__"
 
 
-def after_review(state: State) -> list[Send] | Literal["direct", "baseline", "__end__"]:
-    """Run the named threads again, answer directly when nothing stands, or end."""
+def after_review(state: State) -> list[Send] | Literal["refine", "direct", "baseline", "__end__"]:
+    """Run the named threads again, some split first; answer directly when nothing stands, or end."""
     if state.answer:
         return after_answer(state)
+    return "refine" if state.split else after_refine(state)
+
+
+def after_refine(state: State) -> list[Send] | Literal["direct"]:
+    """Run the named threads again, or answer directly."""
     return to_threads(state) or "direct"
 
 

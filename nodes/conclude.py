@@ -9,15 +9,17 @@ from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
 from nodes.llm.usage import Call, add_calls
+from nodes.measure import make_report
 from nodes.prices import cost_of
-from nodes.report import make_report
 from nodes.results import ThreadResult, merge_results
+from nodes.rot import WORDS
 from nodes.settings import Settings
+from nodes.sources import listed
 from nodes.state import Contradiction, Outcome, State
 
 REASONS = 3
 """Threads whose failure `stop_reason` words; the rest stand in `threads`."""
-_WORDS = {"failed": "failed", "timed_out": "timed out", "refuted": "refuted by the review"}
+_WORDS = {"answered": "answered", "failed": "failed", "timed_out": "timed out", "refuted": "refuted by the review"}
 
 
 def stage_failed(stage: str, caller: Caller, error: ModelError) -> dict[str, Any]:
@@ -115,9 +117,19 @@ def _bookkeeping(
         repairs=[*state.repairs, *state.problems],
         suggested=len(state.assessment.subquestions) if state.assessment else 0,
         price=partial(cost_of, settings),
+        marks={id: result.marks for id, result in state.results.items() if result.marks},
+        refined=state.refined,
+        settings=settings.shown(),
     )
     route = "parallel" if threads else "direct"
-    return {"threads": threads, "route": route, "report": report, "redo": [], "calls": list(calls)}
+    return {
+        "threads": threads,
+        "route": route,
+        "sources": listed(state.segments()),
+        "report": report,
+        "redo": [],
+        "calls": list(calls),
+    }
 
 
 def in_plan_order(state: State, results: Mapping[str, ThreadResult]) -> list[ThreadResult]:
@@ -128,7 +140,8 @@ def in_plan_order(state: State, results: Mapping[str, ThreadResult]) -> list[Thr
 
 def missing_line(thread: ThreadResult) -> str:
     """Say which thread has no answer that stands, and why."""
-    return f"{thread.id} ({thread.subquestion}): {_WORDS[thread.status]}: {thread.error}"
+    why = thread.error or "; ".join(WORDS[mark] for mark in thread.marks)
+    return f"{thread.id} ({thread.subquestion}): {_WORDS[thread.status]}: {why}"
 
 
 def put_together(threads: Sequence[ThreadResult]) -> str:

@@ -3,12 +3,13 @@
 from langgraph.runtime import Runtime
 
 from nodes.fanout import FanOut
+from nodes.plan import ThreadSpec
 from nodes.settings import Settings
-from nodes.state import ThreadTask
+from nodes.state import State, ThreadTask
 
 
 def tell_stage(runtime: Runtime[Settings], stage: str, round: int = 0) -> None:
-    """Stream that a stage begins: `assess`, `decompose`, `review` or `direct`."""
+    """Stream that a stage begins: `assess`, `decompose`, `review`, `refine`, `direct` or `baseline`."""
     runtime.stream_writer({"stage": stage, "round": round})
 
 
@@ -31,5 +32,27 @@ def tell_thread(runtime: Runtime[Settings], task: ThreadTask, shared: FanOut, st
             "n_done": task.settled + shared.done,
             "n_total": task.planned,
             "tokens": tokens,
+        }
+    )
+
+
+def tell_split(runtime: Runtime[Settings], state: State, spec: ThreadSpec, planned: int) -> None:
+    """Stream that smaller threads take the place of one (status `split`).
+
+    Args:
+        runtime: The run.
+        state: The run so far.
+        spec: The thread that was split.
+        planned: Threads of the plan from now on.
+    """
+    runtime.stream_writer(
+        {
+            "thread_id": spec.id,
+            "subquestion": spec.subquestion,
+            "status": "split",
+            "round": state.round,
+            "n_done": sum(result.status == "answered" for id, result in state.results.items() if id not in state.redo),
+            "n_total": planned,
+            "tokens": state.results[spec.id].usage.total,
         }
     )

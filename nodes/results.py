@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from pydantic import Field
+
 from nodes.llm.usage import Usage
 from nodes.record import Record
 
 Status = Literal["answered", "failed", "timed_out", "refuted"]
+Mark = Literal["cut", "crowded", "repetitive", "too_long", "sent_back_twice"]
+"""A sign of context rot; see `nodes.rot`."""
 
 
 class ThreadResult(Record):
@@ -39,6 +43,8 @@ class ThreadResult(Record):
     """Seconds from the start of the run to the start of its last run."""
     latency_s: float = 0.0
     """Seconds its last run took, from its first request to its end."""
+    marks: list[Mark] = Field(default_factory=list)
+    """Signs that its context was too much for the model."""
     cached: bool = False
     """Whether the result was taken from an earlier run."""
 

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 from langgraph.runtime import Runtime
 
 from nodes.conclude import conclude, in_plan_order, missing_line, put_together
+from nodes.finer import to_split, without_vain_splits
 from nodes.llm.budget import budget, exhausted
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
 from nodes.llm.usage import Call
 from nodes.progress import tell_stage
-from nodes.results import ThreadResult
+from nodes.results import Mark, ThreadResult
 from nodes.settings import Settings, settings_of
 from nodes.state import Contradiction, Review, State
 from prompts import PROMPTS, block
@@ -30,14 +31,19 @@ class Judgement(NamedTuple):
 
 
 async def review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
-    """Judge what is answered; what failed goes back without asking the model."""
+    """Judge what is answered; what failed or shows signs of context rot goes back without asking the model."""
+    plan = without_vain_splits(state.plan, state.results, state.refined) if state.plan else None
+    return {"plan": plan} | await _review(state.model_copy(update={"plan": plan}), runtime)
+
+
+async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     settings = settings_of(runtime)
-    threads = in_plan_order(state, state.results)
-    answered = [thread for thread in threads if thread.status == "answered"]
-    broken = [thread for thread in threads if thread.status != "answered"]
-    rounds_left = _rounds_left(state, settings)
+    threads, rounds_left = in_plan_order(state, state.results), _rounds_left(state, settings)
+    large = to_split(threads, state.plan, state.refined, max_threads=settings.max_threads) if rounds_left > 0 else []
+    answered = [thread for thread in threads if thread.status == "answered" and thread not in large]
+    broken = [thread for thread in threads if thread not in answered]
     if not answered:
-        return _send_back(state, broken, {}) if rounds_left > 0 else {"redo": []}
+        return _send_back(state, settings, broken, {}) if rounds_left > 0 else {"redo": []}
     tell_stage(runtime, "review", state.round)
     within = budget(settings, state.run, "review", spending(state.calls))
     caller = Caller(settings, "review", run=state.run, prompt=PROMPT.label, budget=within, round=state.round)
@@ -45,23 +51,22 @@ async def review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         written = await caller.structured(_messages(state, answered, broken, rounds_left), Review)
     except ModelError as error:
         if broken and _rounds_left(state, settings, caller.calls) > 0:
-            return _send_back(state, broken, {}) | {"calls": caller.calls}
+            return _send_back(state, settings, broken, {}) | {"calls": caller.calls}
         shortfall = f"the results stand unreviewed, since the review failed: {error}"
         return conclude(state, settings, answer=put_together(threads), calls=caller.calls, shortfall=shortfall)
     critiques, contradictions = judge(written, answered)
     refuted = {id: _refuted(state.results[id], critique) for id, critique in critiques.items()}
+    told = {"reviews": [*state.reviews, written], "results": refuted, "contradictions": contradictions}
     if (refuted or broken) and _rounds_left(state, settings, caller.calls) > 0:
-        back = [thread for thread in threads if thread in broken or thread.id in refuted]
-        return _send_back(state, back, critiques) | {
-            "results": refuted,
-            "contradictions": contradictions,
-            "calls": caller.calls,
-        }
-    standing = [thread for thread in answered if thread.id not in refuted]
+        back = [refuted.get(thread.id, thread) for thread in threads if thread in broken or thread.id in refuted]
+        return _send_back(state, settings, back, critiques) | told | {"calls": caller.calls}
+    standing = [thread for thread in threads if thread.status == "answered" and thread.id not in refuted]
     answer = written.answer.strip() or put_together(standing)
     if not answer:
-        return {"redo": [], "results": refuted, "contradictions": contradictions, "calls": caller.calls}
-    return conclude(state, settings, answer=answer, calls=caller.calls, changed=refuted, contradictions=contradictions)
+        return {"redo": [], "calls": caller.calls} | told
+    return told | conclude(
+        state, settings, answer=answer, calls=caller.calls, changed=refuted, contradictions=contradictions
+    )
 
 
 def _rounds_left(state: State, settings: Settings, calls: Sequence[Call] = ()) -> int:
@@ -100,16 +105,22 @@ def judge(review: Review, answered: Sequence[ThreadResult]) -> Judgement:
     return Judgement({thread.id: critiques[thread.id] for thread in answered if thread.id in critiques}, contradictions)
 
 
-def _send_back(state: State, threads: Sequence[ThreadResult], critiques: Mapping[str, str]) -> dict[str, Any]:
+def _send_back(
+    state: State, settings: Settings, threads: Sequence[ThreadResult], critiques: Mapping[str, str]
+) -> dict[str, Any]:
     return {
         "redo": [thread.id for thread in threads],
+        "split": [
+            thread.id for thread in to_split(threads, state.plan, state.refined, max_threads=settings.max_threads)
+        ],
         "critiques": {thread.id: critiques.get(thread.id) or state.critiques.get(thread.id, "") for thread in threads},
         "round": state.round + 1,
     }
 
 
 def _refuted(thread: ThreadResult, critique: str) -> ThreadResult:
-    return thread.model_copy(update={"status": "refuted", "error": critique})
+    twice: list[Mark] = ["sent_back_twice"] if thread.rounds > 1 else []
+    return thread.model_copy(update={"status": "refuted", "error": critique, "marks": [*thread.marks, *twice]})
 
 
 def _messages(state: State, answered: Sequence[ThreadResult], broken: Sequence[ThreadResult], rounds_left: int) -> Any:

@@ -138,6 +138,20 @@ class Settings(BaseSettings):
         description="Tokens the whole run may use, input and output; a call that is expected to pass it is not made, "
         "and the answer is written from what stands.",
     )
+    context_window: int | None = Field(
+        None,
+        ge=256,
+        le=100_000_000,
+        description="Tokens that prompt and reply may have together, for models of which neither the server nor "
+        "LangChain's profile tells it.",
+    )
+    window_share: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="Share of the context window; a thread that used more is split into smaller ones in the next "
+        "round, as long contexts are read badly.",
+    )
     baseline: bool = Field(
         False,
         description="After the answer, ask the whole question once more in one call, and report both side by side "
@@ -199,6 +213,14 @@ class Settings(BaseSettings):
         """Name the model of a role, as `provider:name`."""
         override: str | None = getattr(self, f"{role}_model")
         return override or self.model
+
+    def shown(self) -> dict[str, Any]:
+        """Return the settings as they may be shown: without a name and password in `base_url`."""
+        values = self.model_dump()
+        if self.base_url:
+            parts = urlsplit(self.base_url)
+            values["base_url"] = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        return values
 
     def models(self) -> set[str]:
         """Name all models that the run may ask."""

@@ -18,7 +18,8 @@ from nodes.llm.text import has_result, short_result
 from nodes.llm.usage import Call, Usage, total_usage
 from nodes.materials import whole
 from nodes.progress import tell_thread
-from nodes.results import Status, ThreadResult
+from nodes.results import Mark, Status, ThreadResult
+from nodes.rot import marks_of
 from nodes.settings import Settings, settings_of
 from nodes.state import ThreadTask
 from nodes.stragglers import SHARE, Stragglers, race
@@ -151,20 +152,20 @@ def _messages(task: ThreadTask) -> Any:
 
 def _result(task: ThreadTask, settings: Settings, calls: list[Call], outcome: Reply | ModelError) -> ThreadResult:
     before = task.previous
-    usage = total_usage(calls) + before.usage if before else total_usage(calls)
     common: dict[str, Any] = {
         "id": task.spec.id,
         "subquestion": task.spec.subquestion,
         "attempts": len(calls) + (before.attempts if before else 0),
-        "rounds": task.round + 1 if before is None else before.rounds + 1,
+        "rounds": before.rounds + 1 if before else 1,
         "model": _asked(calls) or settings.model_for("solve"),
-        "usage": usage,
+        "usage": total_usage(calls) + before.usage if before else total_usage(calls),
+        "marks": _marks(settings, calls, outcome),
     }
     if isinstance(outcome, ModelError):
         if before and before.answer:
-            # Its refuted answer is worth more than none, and stays refuted.
-            error = f"{before.error}; sent back, but {outcome}"
-            return before.model_copy(update=common | {"status": "refuted", "error": error})
+            # Its earlier answer is worth more than none, and stands or stays refuted as it was.
+            error = "; ".join(part for part in (before.error, f"sent back, but {outcome}") if part)
+            return before.model_copy(update=common | {"error": error})
         status: Status = "timed_out" if outcome.kind in ("timed_out", "deadline") else "failed"
         return ThreadResult(**common, status=status, error=str(outcome))
     told = {"text": outcome.text, "reasoning": outcome.reasoning, "finish_reason": outcome.finish_reason}
@@ -172,6 +173,16 @@ def _result(task: ThreadTask, settings: Settings, calls: list[Call], outcome: Re
         error = "the reply was cut at the token limit before its result; raise `max_tokens`"
         return ThreadResult(**common, **told, status="failed", error=error)
     return ThreadResult(**common, **told, status="answered", answer=short_result(outcome.text))
+
+
+def _marks(settings: Settings, calls: list[Call], outcome: Reply | ModelError) -> list[Mark]:
+    return marks_of(
+        calls,
+        text="" if isinstance(outcome, ModelError) else f"{outcome.reasoning}\n{outcome.text}",
+        cut=outcome.kind == "truncated" if isinstance(outcome, ModelError) else outcome.finish_reason == "length",
+        too_long=isinstance(outcome, ModelError) and outcome.kind == "context_length",
+        window_share=settings.window_share,
+    )
 
 
 def _asked(calls: list[Call]) -> str:

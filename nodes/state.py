@@ -6,11 +6,13 @@ from pydantic import Field, field_validator
 
 from nodes.llm.ledger import Spending
 from nodes.llm.usage import Call, add_calls
+from nodes.pieces import Piece, as_segments
 from nodes.plan import Plan, Segment, ThreadSpec, split_input
 from nodes.record import Record
 from nodes.report import Report
 from nodes.results import ThreadResult, merge_results
 from nodes.run import Run
+from nodes.sources import Source
 
 MAX_QUESTION = 100_000
 """Characters; more belongs into documents."""
@@ -110,6 +112,8 @@ class Review(Record):
 class Solution(Record):
     """The output."""
 
+    question: str = ""
+    """What was asked."""
     answer: str = ""
     outcome: Outcome = "failed"
     """`complete` only when every thread is answered and none stands refuted."""
@@ -122,6 +126,12 @@ class Solution(Record):
     """In plan order."""
     contradictions: list[Contradiction] = Field(default_factory=list)
     """Those that stand at the end."""
+    sources: list[Source] = Field(default_factory=list)
+    """The numbered input that the plan's threads name, each piece by its beginning."""
+    reviews: list[Review] = Field(default_factory=list)
+    """What the reviewer wrote, round by round."""
+    calls: Annotated[list[Call], add_calls] = Field(default_factory=list)
+    """Every request to a model, in the order they were recorded; one measured as the baseline is not among them."""
     report: Report = Report()
 
 
@@ -145,8 +155,17 @@ class State(Problem, Solution):
     """A model that was seen not to answer at all, as `provider:name`; it is not asked again."""
     compare: bool = False
     """Whether the baseline is to be measured after the answer."""
-    calls: Annotated[list[Call], add_calls] = Field(default_factory=list)
-    """Every request of this run to a model, in the order they were recorded."""
+    split: list[str] = Field(default_factory=list)
+    """Ids of the threads that are split into smaller ones before they run."""
+    refined: dict[str, list[str]] = Field(default_factory=dict)
+    """Threads that were split again, and into which; an empty list where no finer split was found."""
+    pieces: list[Piece] = Field(default_factory=list)
+    """Parts of segments that were too long for one thread."""
+
+    def segments(self) -> list[Segment]:
+        """Number the input, the pieces that were cut from it included."""
+        whole = super().segments()
+        return [*whole, *as_segments(self.pieces, whole)]
 
 
 class ThreadTask(Record):
@@ -179,7 +198,7 @@ def fresh_run(run: Run) -> dict[str, Any]:
     """The update that starts a run: nothing of an earlier question on the same LangGraph thread stays."""
     blank = Solution()
     return {
-        **{name: blank[name] for name in Solution.model_fields},
+        **{name: blank[name] for name in Solution.model_fields if name not in Problem.model_fields},
         "run": run,
         "results": None,
         "critiques": {},
@@ -189,4 +208,7 @@ def fresh_run(run: Run) -> dict[str, Any]:
         "problems": [],
         "dead_model": "",
         "compare": False,
+        "split": [],
+        "refined": {},
+        "pieces": [],
     }

@@ -125,4 +125,4 @@ def _examples(path: Path) -> Iterable[tuple[dict[str, Any], str]]:
                 yield given, wanted if isinstance(wanted, str) else json.dumps(wanted, ensure_ascii=False)
 
 
-PROMPTS = {name: load(name) for name in ("assess", "decompose", "solve", "review", "direct")}
+PROMPTS = {name: load(name) for name in ("assess", "decompose", "solve", "review", "refine", "direct")}

@@ -113,6 +113,8 @@ class ModelServer:
         refuses: Fields of a request's body that are refused with status 400.
         allows: Requests at a time; one more is refused with status 429. `None` for any number.
         slots: What the server says of itself at `/props`, as llama.cpp's does; `None` for nothing.
+        window: The context window that it tells there; prompts of more characters than three times that are refused.
+        model_window: The window that it tells in its list of models, as vLLM does.
         refused: When requests were refused for that, as `time.perf_counter` tells it.
     """
 
@@ -124,6 +126,8 @@ class ModelServer:
         self.allows: int | None = None
         self.refused: list[float] = []
         self.slots: int | None = None
+        self.window: int | None = None
+        self.model_window: int | None = None
         self.open = 0
         self.peak = 0
         self.url = ""
@@ -178,13 +182,23 @@ class ModelServer:
                 self.arrived.notify_all()
 
     async def props(self, _: web.Request) -> web.Response:
-        if self.slots is None:
+        if self.slots is None and self.window is None:
             raise web.HTTPNotFound
-        return web.json_response({"total_slots": self.slots})
+        told = {"total_slots": self.slots, "default_generation_settings": {"n_ctx": self.window}}
+        return web.json_response(told)
+
+    async def models(self, _: web.Request) -> web.Response:
+        told = [{"id": "other", "max_model_len": 1}, {"id": "scripted", "max_model_len": self.model_window}]
+        return web.json_response({"object": "list", "data": told})
 
     async def _answer(self, http: web.Request, request: Asked) -> web.StreamResponse:
         if refused := self.refuses & set(request.body):
             return web.json_response({"error": {"message": f"unknown field {min(refused)}", "code": 400}}, status=400)
+        if self.window and len(request.prompt) > 3 * self.window:
+            said = (
+                f"request ({len(request.prompt) // 3} tokens) exceeds the available context size ({self.window} tokens)"
+            )
+            return web.json_response({"error": {"message": said, "type": "exceed_context_size_error"}}, status=400)
         step = self._next_step(request)
         streamed = bool(request.body.get("stream"))
         if streamed and step in (DROP, STALL):
@@ -254,6 +268,8 @@ def who_asks(body: dict[str, Any]) -> tuple[str, str]:
     if not wanted and body.get("tools"):
         wanted = body["tools"][0]["function"]["name"]
     system = str(body["messages"][0]["content"])
+    if system.startswith("A helper was given one subquestion"):
+        return "refine", "refine"
     if not wanted:
         # The lower rungs ask in words.
         names = {"You decide": "Assessment", "You split": "Plan", "Threads worked": "Review"}
@@ -269,6 +285,8 @@ def default_step(request: Asked) -> Step:
     """Answer sensibly where nothing was scripted."""
     if request.role == "assess":
         return {"subquestions": [], "decomposable": False, "complexity": "simple", "reason": "one question"}
+    if request.role == "refine":
+        return plan()
     if request.role == "review":
         ids = re.findall(r'^\{"thread_id": "(T[\d.]+)"', request.last, re.MULTILINE)
         verdicts = [{"thread_id": id, "verdict": "accept", "critique": ""} for id in ids]
@@ -363,6 +381,7 @@ async def model_server() -> AsyncIterator[ModelServer]:
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/v1/chat/completions", server.handle)
     app.router.add_get("/props", server.props)
+    app.router.add_get("/v1/models", server.models)
     async with serving(app) as address:
         server.url = f"{address}/v1"
         yield server

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodes.llm.usage import Call, Usage, add_calls, total_usage
-from nodes.report import make_report
+from nodes.measure import make_report
 from nodes.results import Status, ThreadResult, merge_results
 from nodes.spans import peak_overlap
 

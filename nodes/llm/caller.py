@@ -74,7 +74,7 @@ class Caller:
         self.model = settings.model_for(role)
         self._settings, self._role, self._run, self._prompt, self._budget = settings, role, run, prompt, budget
         self._seconds = settings.request_timeout if time_limit is None else time_limit
-        self._limit_name = "thread_timeout" if thread_id else "request_timeout"
+        self._limit_name = "request_timeout" if time_limit is None else "thread_timeout"
         self._limit = TimeLimit(self._seconds)
         self._ceilings = Ceilings(settings.requests_per_minute, settings.tokens_per_minute)
         self._thread_id, self._round, self._hedge = thread_id, round, hedge
@@ -176,7 +176,7 @@ class Caller:
             asked = time.perf_counter()
             turn = await self._turn(client, reserved)
             try:
-                call = self._begin(turn, time.perf_counter() - asked)
+                call = self._begin(client, turn, time.perf_counter() - asked)
                 return await self._send(client, call, messages, extra)
             finally:
                 self._give_back(client, turn)
@@ -212,7 +212,8 @@ class Caller:
                 retry_after=shut.seconds,
             ) from self._fault
 
-    def _begin(self, turn: Turn, queued: float) -> Call:
+    def _begin(self, client: Client, turn: Turn, queued: float) -> Call:
+        window, window_source = client.window(self._settings)
         call = Call(
             run_id=self._run.id,
             role=self._role,
@@ -225,6 +226,8 @@ class Caller:
             queued_s=queued,
             degree=turn.degree,
             degree_reason=turn.reason,
+            window=window,
+            window_source=window_source,
         )
         self.calls.append(call)
         self._asked_to_wait = None
@@ -262,7 +265,7 @@ class Caller:
 
     def _trace(self, call: Call) -> RunnableConfig:
         """Name the call in traces, so that one thread can be filtered out."""
-        name = f"{call.role} {call.thread_id}" if call.thread_id else call.role
+        name = f"{call.stage} {call.thread_id}" if call.thread_id else call.role
         metadata = {
             "apr_role": call.role,
             "apr_thread": call.thread_id,

@@ -17,8 +17,8 @@ from nodes.llm.chat import CarefulOpenAI, deep_seek
 from nodes.llm.endpoint import Endpoint, Learnt
 from nodes.llm.errors import ConfigurationError
 from nodes.llm.limiter import Limiter
-from nodes.llm.slots import slots_of
 from nodes.llm.time_limit import TimeLimit
+from nodes.llm.told import told_by
 from nodes.settings import (
     DEFAULT_BASE_URL,
     DEFAULT_KEY_ENV,
@@ -49,6 +49,12 @@ class Client:
     def slots(self) -> int | None:
         """How many requests the server works on at once, where it is known."""
         return self.endpoint.slots or self.learnt.slots
+
+    def window(self, settings: Settings) -> tuple[int | None, str]:
+        """Return the context window in tokens, where it is known, and who told it."""
+        profile = (self.chat.profile or {}).get("max_input_tokens")
+        known = {"server": self.learnt.window, "profile": profile, "setting": settings.context_window}
+        return next(((window, source) for source, window in known.items() if window), (None, ""))
 
 
 @dataclass
@@ -181,8 +187,8 @@ async def _open(pool: _Pool, endpoint: Endpoint) -> Client:
                 f"no connection to {endpoint.address} can be set up ({error}); check SSL_CERT_FILE, if it is set"
             ) from error
     learnt = _learnt.setdefault(endpoint, Learnt())
-    if endpoint.base_url not in DEFAULT_BASE_URL.values() and not (endpoint.slots or learnt.asked_for_slots):
-        learnt.asked_for_slots, learnt.slots = await slots_of(endpoint, http)
+    if endpoint.base_url not in DEFAULT_BASE_URL.values() and not learnt.asked:
+        learnt.asked, learnt.slots, learnt.window = await told_by(endpoint, http)
     slots = endpoint.slots or learnt.slots
     limiter = _limiters.setdefault(endpoint.base_url if slots else endpoint, Limiter())
     limiter.slots = slots

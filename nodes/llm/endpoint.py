@@ -41,5 +41,7 @@ class Learnt:
     """Where structured output starts: higher rungs were seen not to work there."""
     slots: int | None = None
     """How many requests the server says it works on at once."""
-    asked_for_slots: bool = False
-    """Whether it was asked for its slots."""
+    window: int | None = None
+    """Tokens of prompt and reply together, as the server says."""
+    asked: bool = False
+    """Whether the server was asked what it has."""

@@ -25,11 +25,11 @@ class Spending(Record):
 def spending(calls: Iterable[Call]) -> Spending:
     """Sum up the calls of a run so far."""
     known = list(calls)
-    threads = [call.usage.total for call in known if call.thread_id and call.status == "ok"]
+    threads = [call.usage.total for call in known if call.stage == "solve" and call.status == "ok"]
     return Spending(
         total=total_usage(known).total,
         thread=sum(threads) // len(threads) if threads else 0,
-        join=total_usage(call for call in known if call.role == "decompose").total,
+        join=total_usage(call for call in known if call.stage == "decompose").total,
     )
 
 

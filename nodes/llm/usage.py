@@ -70,6 +70,10 @@ class Call(Record):
     """Requests that the endpoint could be sent at once when this one went out; `None` for any number."""
     degree_reason: str = ""
     """Why the degree was what it was."""
+    window: int | None = None
+    """Tokens that prompt and reply may have together, where it is known."""
+    window_source: str = ""
+    """Who told the window: `server`, `profile` or `setting`."""
     usage: Usage = Usage()
     started_s: float = 0.0
     """Seconds from the start of the run to the request."""
@@ -77,9 +81,16 @@ class Call(Record):
     """Seconds from the request to its reply or failure."""
 
     @property
+    def utilisation(self) -> float | None:
+        """Share of the context window that prompt and reply took; `None` where either is unknown."""
+        return self.usage.total / self.window if self.window and self.usage.total else None
+
+    @property
     def stage(self) -> str:
-        """The node that made it: a call of the threads' model that is for no thread is a direct answer."""
-        return "direct" if self.role == "solve" and self.thread_id is None else self.role
+        """The node that made it: no thread's own answer is a direct one, a plan for one thread alone a finer split."""
+        if self.role == "solve" and self.thread_id is None:
+            return "direct"
+        return "refine" if self.role == "decompose" and self.thread_id else self.role
 
 
 def total_usage(calls: Iterable[Call]) -> Usage:

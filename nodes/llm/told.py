@@ -1,0 +1,57 @@
+"""What a server tells of itself: how much it works on at once, and how long its context window is."""
+
+import asyncio
+from typing import Any, NamedTuple
+
+import httpx2
+
+from nodes.llm.endpoint import Endpoint
+
+PATIENCE = 2.0
+"""Seconds for the answer; it delays the first call only, and once in a process."""
+
+
+class Told(NamedTuple):
+    """What a server told."""
+
+    answered: bool
+    """Whether it answered at all."""
+    slots: int | None
+    """Requests that it works on at once (llama.cpp)."""
+    window: int | None
+    """Tokens of prompt and reply together (llama.cpp, vLLM and what follows it)."""
+
+
+async def told_by(endpoint: Endpoint, http: httpx2.AsyncClient) -> Told:
+    """Ask a server of one's own; llama.cpp tells at `/props`, vLLM at `/v1/models` (`max_model_len`)."""
+    props, models = await asyncio.gather(
+        _get(endpoint, http, endpoint.base_url.removesuffix("/v1") + "/props"),
+        _get(endpoint, http, endpoint.base_url + "/models"),
+    )
+    slots = _field(props, "total_slots")
+    window = _field(_field(props, "default_generation_settings"), "n_ctx")
+    listed = _field(models, "data")
+    for model in listed if isinstance(listed, list) else []:
+        if _field(model, "id") == endpoint.name:
+            window = window or _field(model, "max_model_len")
+    return Told(props is not None, _positive(slots), _positive(window))
+
+
+async def _get(endpoint: Endpoint, http: httpx2.AsyncClient, url: str) -> Any:
+    """Return the JSON at an address: empty where there is none, `None` where nobody answered."""
+    key = endpoint.api_key.get_secret_value()
+    try:
+        reply = await http.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE)
+        return reply.json() if reply.is_success else {}
+    except (httpx2.HTTPError, OSError):
+        return None
+    except ValueError:
+        return {}
+
+
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _positive(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
