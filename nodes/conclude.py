@@ -117,7 +117,7 @@ def _bookkeeping(
         repairs=[*state.repairs, *state.problems],
         suggested=len(state.assessment.subquestions) if state.assessment else 0,
         price=partial(cost_of, settings),
-        marks={id: result.marks for id, result in state.results.items() if result.marks},
+        marks={thread.id: thread.marks for thread in [*state.results.values(), *threads] if thread.marks},
         refined=state.refined,
         settings=settings.shown(),
     )

@@ -131,6 +131,7 @@ def repair(plan: Plan, segments: Sequence[Segment], *, max_threads: int, max_par
     """
     repairs: list[str] = []
     threads = _known_sources(plan.threads, {segment.number for segment in segments}, repairs)
+    threads = _with_named_documents(threads, segments, repairs)
     threads = _without_blanks_and_duplicates(threads, repairs)
     threads = _folded(threads, max_threads, repairs)
     threads = _renamed(threads, repairs)
@@ -150,6 +151,27 @@ def _known_sources(threads: Sequence[ThreadSpec], known: set[int], repairs: list
             repairs.append(f"thread {thread.id}: put its segments in order, each once")
         mended.append(thread.model_copy(update={"sources": sources}))
     return mended
+
+
+def _with_named_documents(
+    threads: Sequence[ThreadSpec], segments: Sequence[Segment], repairs: list[str]
+) -> list[ThreadSpec]:
+    """Give a thread the documents that no thread reads and that its subquestion names."""
+    read = {number for thread in threads for number in thread.sources}
+    unread = [segment for segment in segments if segment.kind == "document" and segment.number not in read]
+    mended = []
+    for thread in threads:
+        named = [segment.number for segment in unread if _names(thread.subquestion, segment.label)]
+        if named:
+            repairs.append(f"thread {thread.id}: added segments {', '.join(map(str, named))}, which it names in words")
+        mended.append(thread.model_copy(update={"sources": sorted({*thread.sources, *named})}))
+    return mended
+
+
+def _names(text: str, label: str) -> bool:
+    """Tell whether a text names a document, by its label or the last part of its path; not by a letter or two."""
+    name = re.split(r"[/\\]", label.strip())[-1]
+    return len(name) > 2 and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _without_blanks_and_duplicates(threads: Sequence[ThreadSpec], repairs: list[str]) -> list[ThreadSpec]:

@@ -44,7 +44,7 @@ class ThreadResult(Record):
     latency_s: float = 0.0
     """Seconds its last run took, from its first request to its end."""
     marks: list[Mark] = Field(default_factory=list)
-    """Signs that its context was too much for the model."""
+    """Signs that its context was too much for the model, in any of its rounds."""
     cached: bool = False
     """Whether the result was taken from an earlier run."""
 

@@ -120,7 +120,8 @@ def _send_back(
 
 def _refuted(thread: ThreadResult, critique: str) -> ThreadResult:
     twice: list[Mark] = ["sent_back_twice"] if thread.rounds > 1 else []
-    return thread.model_copy(update={"status": "refuted", "error": critique, "marks": [*thread.marks, *twice]})
+    marks = list(dict.fromkeys([*thread.marks, *twice]))
+    return thread.model_copy(update={"status": "refuted", "error": critique, "marks": marks})
 
 
 def _messages(state: State, answered: Sequence[ThreadResult], broken: Sequence[ThreadResult], rounds_left: int) -> Any:

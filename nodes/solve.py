@@ -159,7 +159,7 @@ def _result(task: ThreadTask, settings: Settings, calls: list[Call], outcome: Re
         "rounds": before.rounds + 1 if before else 1,
         "model": _asked(calls) or settings.model_for("solve"),
         "usage": total_usage(calls) + before.usage if before else total_usage(calls),
-        "marks": _marks(settings, calls, outcome),
+        "marks": list(dict.fromkeys([*(before.marks if before else []), *_marks(settings, calls, outcome)])),
     }
     if isinstance(outcome, ModelError):
         if before and before.answer:

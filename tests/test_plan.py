@@ -164,6 +164,24 @@ def test_an_unread_document_is_noted_and_not_copied() -> None:
     assert repaired == (written, ["document 5 (d) is read by no thread"])
 
 
+def test_a_thread_gets_the_document_that_it_names_in_words() -> None:
+    segments = [
+        Segment(number=1, text="Which bugs are there?"),
+        Segment(number=2, text="…", kind="document", label="src/cart.py"),
+        Segment(number=3, text="…", kind="document", label="src/login.py"),
+        Segment(number=4, text="…", kind="document", label="a"),
+    ]
+    threads = [thread("Which bugs does Cart.py have?", 1), thread("Is a bug in login.py or mycart.py?", 1, 3, id="T2")]
+    plan, repairs = repair(
+        Plan(shared_context="", parallelism=2, threads=threads), segments, max_threads=8, max_parallel=8
+    )
+    assert [spec.sources for spec in plan.threads] == [[1, 2], [1, 3]]
+    assert repairs == [
+        "thread T1: added segments 2, which it names in words",
+        "document 4 (a) is read by no thread",
+    ]
+
+
 QUESTIONS = ["What is the capital?", "what is  the capital? ", "Who wrote it?", "Name x.", "列出所有。", "", " \n"]
 SENTENCES = [
     "Ana has 3 boxes of pens.",
