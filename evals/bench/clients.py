@@ -49,8 +49,22 @@ async def _this_graph(order: Order, base_url: str) -> AsyncIterator[Run]:
     yield run
 
 
+@asynccontextmanager
+async def _without_report(order: Order, base_url: str) -> AsyncIterator[Run]:
+    """Leave the report empty: what it costs is the difference to the whole graph."""
+    from nodes import conclude
+    from nodes.report import Report
+
+    empty = Report()
+    setattr(conclude, "make_report", lambda *_, **__: empty)  # noqa: B010
+    setattr(conclude, "listed", lambda _: [])  # noqa: B010
+    async with _this_graph(order, base_url) as run:
+        yield run
+
+
 CLIENTS: dict[str, Client] = {
     "graph": Client("this graph", _this_graph),
+    "graph-unreported": Client("this graph, its report left empty", _without_report),
     "openai": Client("openai SDK + asyncio.gather", comparison.openai_sdk),
     "chat": Client("ChatOpenAI + asyncio.gather", comparison.chat_openai),
     "langgraph": Client("bare LangGraph map-reduce over ChatOpenAI", comparison.bare_langgraph),
