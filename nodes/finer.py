@@ -106,8 +106,7 @@ def _by_size(spec: ThreadSpec, segments: Sequence[Segment], longest: int, limit:
         ThreadSpec(
             id=spec.id,
             sources=[segment.number for segment in part],
-            subquestion=f"{spec.subquestion} (You read part {number} of {len(parts)} of the material: say what this part "
-            "tells; if it tells nothing of it, the result is: Nothing in this part.)",
+            subquestion=f"{spec.subquestion} (Answer for part {number} of {len(parts)} of the material.)",
         )
         for number, part in enumerate(parts, 1)
     ]
