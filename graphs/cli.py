@@ -7,9 +7,12 @@ import os
 import sys
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from graphs import cli_report
+from graphs.cli_report import refuse, unwritable, write
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from nodes.settings import Settings
     from nodes.state import Problem, Solution
 
-EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_FAILED, EXIT_PARTIAL, EXIT_INTERRUPTED = 1, 3, 130
 PACKAGE = "adaptive-parallel-reasoning"
 
 # Newlines inside a paragraph are kept by the help printer, so they are taken out.
@@ -35,9 +38,13 @@ standard error.
 
   cat question.txt | apr - --json > solution.json
 
+  apr "…" --report run.html
+
   apr "…" --model openai:gpt-5-mini
 
   apr "…" --model openai:qwen3 --base-url http://127.0.0.1:8000/v1
+
+[bold]apr report[/bold] RUN.json writes the page of a run that was printed by --json; see apr report --help.
 
 [bold]Settings[/bold] not listed here are read from the environment as APR_<NAME>, such as
 APR_THREAD_TIMEOUT=60; the README lists them all.
@@ -89,6 +96,12 @@ def apr(
         bool, typer.Option("--compare", help="Ask once more in one call, and show what splitting saved and cost.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole Solution as JSON.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", help="Write the run to this file: a page of HTML, or the Solution if its name ends in .json."
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -99,16 +112,18 @@ def apr(
     from nodes.llm.errors import ConfigurationError
 
     if compare and sequential:
-        _refuse("--compare: --sequential is the baseline itself; use one of the two")
+        refuse("--compare: --sequential is the baseline itself; use one of the two")
+    if report and (why := unwritable(report)):
+        refuse(f"--report {report}: {why}")
     given: dict[str, Any] = {"model": model, "base_url": base_url, "max_parallel": max_parallel, "deadline": deadline}
     given |= {"baseline": True} if compare else {}
     try:
         problem, settings = _checked(question, file or [], instructions, given)
         solution = _run(problem, settings, sequential=sequential)
     except ValidationError as error:
-        _refuse("\n".join(_lines(error)))
+        refuse("\n".join(_lines(error)))
     except ConfigurationError as error:
-        _refuse(str(error))
+        refuse(str(error))
     except KeyboardInterrupt:
         sys.stderr.write("apr: stopped\n")
         sys.stderr.flush()
@@ -117,6 +132,8 @@ def apr(
         # At once, without waiting for threads that read or write the embedded model.
         os._exit(EXIT_INTERRUPTED)
     _print(solution, as_json=as_json)
+    if report:
+        write(solution, report, "--report")
     raise typer.Exit({"complete": 0, "partial": EXIT_PARTIAL, "failed": EXIT_FAILED}[solution.outcome])
 
 
@@ -136,31 +153,25 @@ def _standard_input() -> str:
     try:
         return sys.stdin.buffer.read().decode("utf-8").strip()
     except UnicodeDecodeError as error:
-        _refuse(f"QUESTION: standard input is not UTF-8 text ({error.reason} at byte {error.start})")
+        refuse(f"QUESTION: standard input is not UTF-8 text ({error.reason} at byte {error.start})")
 
 
 def _read(path: Path) -> str:
     """Read a document, or say what is wrong with it and leave."""
     if path.is_dir():
-        _refuse(f"--file {path}: is a folder; name its files one by one")
+        refuse(f"--file {path}: is a folder; name its files one by one")
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        _refuse(f"--file {path}: no such file")
+        refuse(f"--file {path}: no such file")
     except OSError as error:
-        _refuse(f"--file {path}: cannot be read: {error.strerror}")
+        refuse(f"--file {path}: cannot be read: {error.strerror}")
     if b"\0" in content:
-        _refuse(f"--file {path}: is a binary file; only text can be handed over")
+        refuse(f"--file {path}: is a binary file; only text can be handed over")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        _refuse(f"--file {path}: is not UTF-8 text ({error.reason} at byte {error.start}); convert it first")
-
-
-def _refuse(message: str) -> NoReturn:
-    for line in message.splitlines():
-        sys.stderr.write(f"apr: {line}\n")
-    raise typer.Exit(EXIT_USAGE)
+        refuse(f"--file {path}: is not UTF-8 text ({error.reason} at byte {error.start}); convert it first")
 
 
 def _lines(error: "ValidationError") -> list[str]:
@@ -240,5 +251,8 @@ def _comparison(baseline: "Baseline") -> str:
 
 
 def main() -> None:
-    """Run the command."""
-    app()
+    """Run the command: `apr report …`, or a question."""
+    if sys.argv[1:2] == ["report"]:
+        cli_report.app(args=sys.argv[2:], prog_name="apr report")
+    else:
+        app()
