@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from langgraph_sdk import get_client
@@ -138,6 +139,43 @@ async def test_the_drawing_is_true(studio: LangGraphClient) -> None:
         ("direct", "__end__"),
         ("baseline", "__end__"),
     }
+
+
+async def test_a_finished_thread_has_its_page(studio: LangGraphClient) -> None:
+    thread = await studio.threads.create()
+    id = thread["thread_id"]
+    before = await page_of(studio, id)
+    assert before.status_code == 409 and "no run of this thread has finished" in before.text
+    await studio.runs.wait(id, "adaptive", input=QUESTION)
+    shown = await page_of(studio, id)
+    assert shown.status_code == 200 and shown.headers["content-type"] == "text/html; charset=utf-8"
+    assert shown.text.startswith("<!doctype html>") and all(part in shown.text for part in PARTS)
+    assert "default-src 'none'" in shown.headers["content-security-policy"]
+
+
+async def test_the_page_of_a_running_thread_is_not_ready(studio: LangGraphClient, model: ModelServer) -> None:
+    thread = await studio.threads.create()
+    model.on("review", HANG)
+    run = await studio.runs.create(thread["thread_id"], "adaptive", input=QUESTION)
+    try:
+        await model.wait_for(len(model.calls("review")) + 1, "review")
+        shown = await page_of(studio, thread["thread_id"])
+        assert shown.status_code == 409 and "still running" in shown.text
+    finally:
+        await studio.runs.cancel(thread["thread_id"], run["run_id"], wait=True)
+        model.script.pop("review")
+
+
+@pytest.mark.parametrize(("id", "status"), [("nobody", 422), ("8a0d5b6e-0000-4000-8000-000000000000", 404)])
+async def test_there_is_no_page_of_an_unknown_thread(studio: LangGraphClient, id: str, status: int) -> None:
+    shown = await page_of(studio, id)
+    assert shown.status_code == status and shown.text.startswith(f"{id}: no ")
+
+
+async def page_of(studio: LangGraphClient, id: str) -> httpx.Response:
+    """Open a thread's page as a browser does."""
+    async with httpx.AsyncClient(base_url=str(studio.http.client.base_url)) as browser:
+        return await browser.get(f"/report/{id}")
 
 
 @pytest.mark.parametrize(
