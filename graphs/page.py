@@ -77,7 +77,7 @@ def page(solution: Solution) -> str:
     Returns:
         A whole HTML document.
     """
-    report, calls = solution.report, solution.calls[:MOST_CALLS]
+    report, calls, clip = solution.report, solution.calls[:MOST_CALLS], _clipper(solution)
     rows = _rows(calls, solution)
     with_content = {
         "threads": bool(solution.threads),
@@ -87,7 +87,7 @@ def page(solution: Solution) -> str:
     html: str = _template().render(
         run=solution,
         report=report,
-        title=" ".join(solution.question.split())[:80] or "A run",
+        title=" ".join(clip(solution.question).shown.split())[:80] or "A run",
         policy=POLICY,
         css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
         figures=_figures(solution),
@@ -101,7 +101,7 @@ def page(solution: Solution) -> str:
         tokens=_tokens(solution),
         models=_models(solution),
         sources_of=_sources_of(solution),
-        clip=_clipper(solution),
+        clip=clip,
         words=words,
         tone=tone,
         percent=percent,

@@ -1,0 +1,271 @@
+"""The page of a run: all of it there, nothing in it alive, never too large."""
+
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphs.page import POLICY, page
+from nodes.llm.usage import Call, Usage
+from nodes.plan import Plan, ThreadSpec
+from nodes.prices import Cost
+from nodes.report import Baseline, Context, Degree, Estimate, Report
+from nodes.results import ThreadResult
+from nodes.sources import Source
+from nodes.state import Assessment, Contradiction, Review, Solution, Verdict
+
+ALIVE = "<script>alert('1')</script><img src=x onerror=\"alert(2)\">"
+
+
+class Seen(HTMLParser):
+    """What a browser would make of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.words: list[str] = []
+        self.style = ""
+        self._inside: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        self._inside.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._inside and self._inside.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if "style" in self._inside:
+            self.style += data
+        else:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+
+def call(stage: str = "solve", thread: str | None = "T1", **more: Any) -> Call:
+    given = {
+        "started_s": 1.0,
+        "latency_s": 2.0,
+        "status": "ok",
+        "model": "openai:m",
+        "usage": Usage(input=30, output=7),
+    }
+    role = "decompose" if stage == "refine" else stage
+    return Call(run_id="r", role=role, thread_id=thread, **given | more)
+
+
+def thread(id: str = "T1", **more: Any) -> ThreadResult:
+    return ThreadResult(
+        **{"id": id, "subquestion": f"What is {id}?", "status": "answered", "answer": f"It is {id}."} | more
+    )
+
+
+def run(**more: Any) -> Solution:
+    specs = [ThreadSpec(id="T1", sources=[1, 2], subquestion="What is T1?")]
+    given: dict[str, Any] = {
+        "question": "What is it?",
+        "answer": "It is so.",
+        "outcome": "complete",
+        "route": "parallel",
+        "plan": Plan(shared_context="", parallelism=1, threads=specs),
+        "threads": [thread()],
+        "sources": [
+            Source(number=1, characters=9, excerpt="What is it?"),
+            Source(number=2, label="a.txt", characters=4000, excerpt="Once"),
+        ],
+        "calls": [call("assess", None, started_s=0.0, latency_s=1.0), call()],
+        "report": Report(wall_s=4.0, calls=2, tokens=Usage(input=60, output=14, total=74)),
+    }
+    return Solution(**given | more)
+
+
+def bars(html: str) -> list[tuple[str, float, float, str]]:
+    """Kind, left, width and title of each bar of the timeline."""
+    found = re.findall(r'<span class="bar ([^"]*)" style="left:([\d.]+)%;width:([\d.]+)%" title="([^"]*)"', html)
+    return [(kind, float(left), float(width), title) for kind, left, width, title in found]
+
+
+def test_the_run_is_there_in_words() -> None:
+    text = Seen(page(run())).text
+    for words in (
+        "What is it?",
+        "It is so.",
+        "complete",
+        "parallel",
+        "4.0 s",
+        "It is T1.",
+        "a.txt",
+        "4,000 characters",
+    ):
+        assert words in text
+
+
+def test_it_is_one_file_without_scripts_or_addresses() -> None:
+    html = page(run())
+    seen = Seen(html)
+    assert not {"script", "link", "iframe", "img", "object", "form"} & set(seen.tags)
+    assert all(value.startswith("#") for _, name, value in seen.attributes if name in ("href", "src", "action"))
+    assert "url(" not in seen.style and "@import" not in seen.style and "http" not in seen.style
+    assert ("meta", "content", POLICY) in seen.attributes and "default-src 'none'" in POLICY
+    assert ("html", "lang", "en") in seen.attributes and seen.tags["h1"] == seen.tags["main"] == 1
+
+
+def test_text_from_anywhere_is_shown_and_never_alive() -> None:
+    spec = ThreadSpec(id=ALIVE, sources=[1], subquestion=ALIVE)
+    verdict, contradiction = (
+        Verdict(thread_id=ALIVE, verdict="retry", critique=ALIVE),
+        Contradiction(thread_ids=[ALIVE], claim=ALIVE),
+    )
+    solution = run(
+        question=ALIVE,
+        answer=ALIVE,
+        stop_reason=ALIVE,
+        assessment=Assessment(subquestions=[ALIVE], decomposable=True, complexity="simple", reason=ALIVE),
+        plan=Plan(shared_context=ALIVE, parallelism=1, threads=[spec]),
+        threads=[thread(ALIVE, subquestion=ALIVE, answer=ALIVE, text=ALIVE, reasoning=ALIVE, error=ALIVE, model=ALIVE)],
+        sources=[Source(number=1, label=ALIVE, characters=1, excerpt=ALIVE)],
+        reviews=[Review(verdicts=[verdict], contradictions=[contradiction])],
+        contradictions=[contradiction],
+        calls=[call(thread=ALIVE, model=ALIVE, status=ALIVE)],
+        report=Report(
+            tokens_by_thread={ALIVE: Usage()},
+            tokens_by_model={ALIVE: Usage()},
+            baseline=Baseline(answer=ALIVE, error=ALIVE),
+            costs=[Cost(model=ALIVE, source=ALIVE)],
+            contexts=[Context(model=ALIVE, window=10, source=ALIVE)],
+            degrees=[Degree(at_s=0, model=ALIVE, degree=1, reason=ALIVE)],
+            repairs=[ALIVE],
+            refined={ALIVE: [ALIVE]},
+            settings={ALIVE: ALIVE},
+        ),
+    )
+    plain, seen = Seen(page(run())), Seen(page(solution))
+    assert not {"script", "img"} & set(seen.tags) and not [
+        name for _, name, _ in seen.attributes if name.startswith("on")
+    ]
+    assert seen.text.count(ALIVE) > 25 and ALIVE not in plain.text
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=60)
+def test_any_text_leaves_the_page_whole(text: str) -> None:
+    seen = Seen(page(run(question=text or "?", answer=text, threads=[thread(text=text, answer=text)])))
+    assert seen.tags["main"] == seen.tags["footer"] == 1 and "script" not in seen.tags
+    page(run(answer=text)).encode("utf-8")
+
+
+@pytest.mark.parametrize("unit", ["long text ", "<&\"'>", "日本語", "\x00\x07"])
+def test_it_stays_under_a_megabyte(unit: str) -> None:
+    many = range(1, 65)
+    long = unit * (200_000 // len(unit))
+    solution = run(
+        question=long[:100_000],
+        answer=long,
+        plan=Plan(
+            shared_context=long,
+            parallelism=8,
+            threads=[ThreadSpec(id=f"T{n}", sources=[n], subquestion=long) for n in many],
+        ),
+        threads=[thread(f"T{n}", subquestion=long, answer=long, text=long, reasoning=long, error=long) for n in many],
+        sources=[Source(number=n, label=long, characters=9, excerpt=long[:400]) for n in many],
+        reviews=[Review(verdicts=[Verdict(thread_id=f"T{n}", verdict="accept", critique=long) for n in many])] * 3,
+        calls=[call(thread=f"T{n % 64 + 1}") for n in range(3_000)],
+        report=Report(tokens_by_thread={f"T{n}": Usage() for n in many}, repairs=[long] * 64),
+    )
+    html = page(solution)
+    assert len(html.encode()) < 1_000_000
+    assert "characters are left out here" in html and "2500 more are in the JSON" in html
+
+
+def test_every_call_stands_in_the_table_with_its_numbers() -> None:
+    calls = [
+        call(thread=f"T{n}", latency_s=n / 4, queued_s=0.5, usage=Usage(input=1000 + n, output=n)) for n in range(1, 20)
+    ]
+    html = page(run(calls=calls))
+    for n in range(1, 20):
+        row = rf"<tr><td>solve</td><td>T{n}</td>.*?>0\.50<.*?>1\.00<.*?>{n / 4:.2f}<.*?>1,0{n:02}<.*?>{n}<"
+        assert re.search(row, html), n
+
+
+def test_bars_stand_in_proportion_with_the_wait_before_the_work() -> None:
+    html = page(
+        run(calls=[call(started_s=2.0, latency_s=1.0, queued_s=1.0), call(thread="T2", started_s=0.0, latency_s=4.0)])
+    )
+    queued, worked, whole = bars(html)
+    assert queued[:3] == ("queued", 25.0, 25.0) and worked[:3] == ("", 50.0, 25.0) and whole[1:3] == (0.0, 100.0)
+    assert "queued for 1.00 s" in queued[3]
+
+
+@pytest.mark.parametrize(
+    ("more", "kind", "said"),
+    [
+        ({"attempt": 2}, "", "↻2"),
+        ({"hedge": True}, "hedge", "copy"),
+        ({"status": "timed_out"}, "fault", "timeout"),
+        ({"status": "server_error"}, "fault", "✕"),
+        ({"status": "cancelled", "hedge": True}, "hedge dropped", "copy cancelled"),
+    ],
+)
+def test_what_befell_a_call_is_marked_in_shape_and_sign(more: dict[str, Any], kind: str, said: str) -> None:
+    html = page(run(calls=[call(**more)]))
+    assert [found[0] for found in bars(html)] == [kind]
+    assert re.findall(r'<span class="sign"[^>]*>([^<]*)<', html) == [said]
+
+
+def test_cached_threads_and_threads_split_again_are_marked() -> None:
+    report = Report(
+        tokens_by_thread={"T1": Usage(input=5, total=5), "T1.1": Usage()},
+        refined={"T1": ["T1.1", "T1.2"]},
+        marks={"T1": ["too_long"]},
+    )
+    html = page(
+        run(threads=[thread("T1.1", cached=True), thread("T1.2", marks=["repetitive"])], report=report, calls=[call()])
+    )
+    text = Seen(html).text
+    assert re.search("T1 ?split again", text) and "its material does not fit the context window" in text
+    assert "split into T1.1, T1.2" in text and "Sign of context rot: its text repeats itself." in text
+    assert "from the cache" in text and "cached" in [kind for kind, *_ in bars(html)]
+
+
+def test_an_estimate_is_called_one_and_a_measurement_too() -> None:
+    estimate = Estimate(output=80, token_latency=1.5, token_multiplier=1.2)
+    assert "An estimate, not a measurement." in Seen(page(run(report=Report(estimate=estimate)))).text
+    base = Baseline(
+        answer="Otherwise.", wall_s=8.0, tokens=Usage(output=50, total=60), wall_ratio=2.0, token_latency=1.25
+    )
+    text = Seen(page(run(report=Report(wall_s=4, estimate=estimate, baseline=base)))).text
+    assert "An estimate" not in text and "Measured" in text and "2.00 × as fast" in text and "Otherwise." in text
+    failed = Seen(page(run(report=Report(baseline=Baseline(error="it was cut"))))).text
+    assert "gave no whole answer" in failed and "it was cut" in failed and "unknown" in failed
+
+
+@pytest.mark.parametrize(
+    ("solution", "said"),
+    [
+        (Solution(), ["There is no answer.", "No model was called."]),
+        (Solution(question="Why?", outcome="failed", stop_reason="no key"), ["Why?", "failed", "no key"]),
+        (run(route="direct", plan=None, threads=[], calls=[call("solve", None)]), ["direct", "All 1 calls as a table"]),
+    ],
+    ids=["empty", "failed", "direct"],
+)
+def test_runs_without_threads_have_a_page(solution: Solution, said: list[str]) -> None:
+    seen = Seen(page(solution))
+    assert all(words in seen.text for words in said)
+    ids = {value for _, name, value in seen.attributes if name == "id"}
+    assert all(value[1:] in ids for _, name, value in seen.attributes if name == "href")
+
+
+def test_money_that_is_not_known_is_called_unknown() -> None:
+    assert "Cost unknown" in re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page(run())))
+    assert "$0.0123" in page(run(report=Report(cost_usd=0.0123)))
