@@ -14,6 +14,7 @@ from nodes.review import review
 from nodes.settings import Settings
 from nodes.solve import solve
 from nodes.state import Problem, Solution, State, ThreadTask
+from nodes.tracing import mask_traces
 
 
 def build_graph(**compile_options: Any) -> Any:
@@ -38,6 +39,7 @@ def build_graph(**compile_options: Any) -> Any:
     builder.add_conditional_edges("refine", after_refine, ["solve", "direct"])
     builder.add_conditional_edges("direct", after_answer, ["baseline", END])
     builder.add_edge("baseline", END)
+    mask_traces()
     return builder.compile(name="adaptive", **compile_options)
 
 

@@ -8,6 +8,7 @@ from nodes.direct import direct
 from nodes.settings import Settings
 from nodes.start import start
 from nodes.state import Problem, Solution, State
+from nodes.tracing import mask_traces
 
 
 def build_sequential(**compile_options: Any) -> Any:
@@ -22,6 +23,7 @@ def build_sequential(**compile_options: Any) -> Any:
     builder.add_edge(START, "start")
     builder.add_edge("start", "direct")
     builder.add_edge("direct", END)
+    mask_traces()
     return builder.compile(name="sequential", **compile_options)
 
 

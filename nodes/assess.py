@@ -15,6 +15,7 @@ from nodes.progress import tell_stage
 from nodes.run import Run
 from nodes.settings import Settings, settings_of
 from nodes.state import Assessment, Problem, fresh_run
+from nodes.tracing import name_run
 from prompts import PROMPTS, block
 
 PROMPT = PROMPTS["assess"].checked({"documents", "question"}, Assessment)
@@ -24,6 +25,7 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Start the run and ask the model whether the problem has independent parts."""
     settings, run = settings_of(runtime), Run()
     check_configuration(settings)
+    name_run("adaptive", state.question)
     tell_stage(runtime, "assess")
     caller = Caller(
         settings, "assess", run=run, prompt=PROMPT.label, budget=budget(settings, run, "assess", Spending())

@@ -1,4 +1,4 @@
-"""How a stage ends that got no reply, and how a run ends: outcome, answer and report (pure)."""
+"""How a stage ends that got no reply, and how a run ends: outcome, answer and report."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -16,6 +16,7 @@ from nodes.rot import WORDS
 from nodes.settings import Settings
 from nodes.sources import listed
 from nodes.state import Contradiction, Outcome, State
+from nodes.tracing import tell_outcome
 
 REASONS = 3
 """Threads whose failure `stop_reason` words; the rest stand in `threads`."""
@@ -74,7 +75,7 @@ def conclude(
         "outcome": outcome,
         "stop_reason": "; ".join(reasons),
         "contradictions": list(contradictions),
-        **_bookkeeping(state, settings, threads, calls),
+        **_bookkeeping(state, settings, outcome, threads, calls),
     } | ({"results": dict(changed)} if changed else {})
 
 
@@ -101,12 +102,12 @@ def conclude_failed(
         "answer": "",
         "outcome": "failed",
         "stop_reason": "\n".join(lines),
-        **_bookkeeping(state, settings, threads, calls),
+        **_bookkeeping(state, settings, "failed", threads, calls),
     }
 
 
 def _bookkeeping(
-    state: State, settings: Settings, threads: list[ThreadResult], calls: Sequence[Call]
+    state: State, settings: Settings, outcome: Outcome, threads: list[ThreadResult], calls: Sequence[Call]
 ) -> dict[str, Any]:
     report = make_report(
         add_calls(state.calls, calls),
@@ -122,6 +123,7 @@ def _bookkeeping(
         settings=settings.shown(),
     )
     route = "parallel" if threads else "direct"
+    tell_outcome(outcome, route, report)
     return {
         "threads": threads,
         "route": route,

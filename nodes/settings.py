@@ -26,6 +26,10 @@ DEFAULT_KEY_ENV = {"openai": "OPENAI_API_KEY", "deepseek": "DEEPSEEK_API_KEY"}
 DEFAULT_BASE_URL = {"openai": "https://api.openai.com/v1", "deepseek": "https://api.deepseek.com/v1"}
 
 
+_keys: set[str] = set()
+"""Names of the variables that keys were asked for."""
+
+
 def default_model() -> str:
     """Name the model of a run that chose none: OpenAI where it is set up, else the embedded one."""
     openai = environment_key("OPENAI_API_KEY") or environment_base_url("openai")
@@ -34,7 +38,18 @@ def default_model() -> str:
 
 def environment_key(name: str) -> str | None:
     """Read an API key from the environment variable `name`; `None` when it is unset or blank."""
+    _keys.add(name)
     return os.environ.get(name, "").strip() or None
+
+
+def environment_secrets() -> list[str]:
+    """Read what the environment holds under names of secrets, the longest first; what is short is a placeholder."""
+    names = [
+        name for name in os.environ if name.upper().endswith(("KEY", "TOKEN", "SECRET", "PASSWORD")) or name in _keys
+    ]
+    return sorted(
+        {os.environ[name].strip() for name in names if len(os.environ[name].strip()) >= 8}, key=len, reverse=True
+    )
 
 
 def environment_base_url(provider: str) -> str | None:

@@ -8,9 +8,11 @@ from nodes.llm.clients import check_configuration
 from nodes.run import Run
 from nodes.settings import Settings, settings_of
 from nodes.state import Problem, fresh_run
+from nodes.tracing import name_run
 
 
 async def start(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Begin a run of a graph that does not assess."""
     check_configuration(settings_of(runtime))
+    name_run("sequential", state.question)
     return fresh_run(Run())

@@ -1,0 +1,219 @@
+"""What leaves for LangSmith, or through OpenTelemetry: the whole tree, well named, and no secret in any byte of it.
+
+Each run is a process of its own, since tracing is read from the environment once.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodes.tracing import anonymizer, mask
+from tests.server import Fault, ModelServer, Reply, assessment, plan
+from tests.traces import TraceServer, trace_server
+
+PARTS = [f"What is part {number}?" for number in range(1, 7)]
+KEY = "a-key-that-looks-like-nothing-special"
+PLANTED = "sk-planted0123456789abcdef"
+CODE = """
+import asyncio, json, sys
+from graphs import graph, sequential
+from nodes.state import Solution
+
+problem, context = json.loads(sys.stdin.read())
+chosen = sequential if context.pop("sequential", False) else graph
+solution = Solution.model_validate(asyncio.run(chosen.ainvoke(problem, context=context)))
+print(solution.model_dump_json(), flush=True)
+"""
+SENT = """
+from langchain_core.tracers.langchain import wait_for_all_tracers
+wait_for_all_tracers()
+"""
+OTEL = (
+    """
+import json, sys
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+exporter, provider = InMemorySpanExporter(), TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+"""
+    + CODE
+    + """
+from langsmith.run_trees import get_cached_client
+get_cached_client().flush()
+print(json.dumps([json.loads(span.to_json()) for span in exporter.get_finished_spans()]))
+"""
+)
+
+
+@pytest.fixture
+def problem(server: ModelServer) -> dict[str, Any]:
+    """Six threads, one of them with a retry; secrets in the question, a document, an answer and an error."""
+    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS, sources=[[1]] * 6))
+    repeated = json.dumps({"error": {"message": f"bad moment for {KEY} and {PLANTED}"}})
+    server.on(PARTS[2], Fault(status=500, body=repeated), "Result: at last")
+    server.on(PARTS[3], Reply(f"Result: it is {PLANTED}", reasoning=f"They say {KEY}."))
+    text = f"password {KEY} at http://user:{KEY}@host/"
+    return {
+        "question": f"Tell me all of {PLANTED} and {KEY}, please.",
+        "documents": [{"id": f"{PLANTED}.txt", "text": text}],
+        "instructions": f"Never say {PLANTED}.",
+    }
+
+
+async def run(code: str, server: ModelServer, problem: dict[str, Any], context: Any = None, **environment: str) -> str:
+    given = {"model": "openai:scripted", "base_url": server.url} | (context or {})
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code),
+        cwd=Path(__file__).parent.parent,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"OPENAI_API_KEY": KEY} | environment,
+    )
+    out, err = await process.communicate(json.dumps([problem, given]).encode())
+    assert process.returncode == 0, err.decode()
+    assert KEY not in err.decode() and PLANTED not in err.decode()
+    return out.decode()
+
+
+async def traced(
+    server: ModelServer, problem: dict[str, Any], sent: TraceServer, after: str = SENT, **context: Any
+) -> dict[str, Any]:
+    environment = {
+        "LANGSMITH_TRACING": "true",
+        "LANGSMITH_ENDPOINT": sent.url,
+        "LANGSMITH_API_KEY": "lsv2_pt_its_own_key",
+    }
+    solution: dict[str, Any] = json.loads(await run(CODE + after, server, problem, context, **environment))
+    return solution
+
+
+async def test_the_posted_tree_is_named_and_every_call_stands_under_its_thread(
+    server: ModelServer, problem: dict[str, Any]
+) -> None:
+    async with trace_server() as sent:
+        solution = await traced(server, problem, sent)
+    assert solution["outcome"] == "complete"
+    root = sent.root
+    assert root["name"] == "adaptive: Tell me all of [secret] and [secret], please."
+    stages = sent.below(root)
+    assert [stage["name"] for stage in stages if stage["name"] != "solve"][:2] == ["assess", "decompose"]
+    told = {}
+    for node in (stage for stage in stages if stage["name"] == "solve"):
+        calls = sent.below(node)
+        threads = {call["extra"]["metadata"]["apr_thread"] for call in calls}
+        assert len(threads) == 1 and {call["run_type"] for call in calls} == {"llm"}
+        told[threads.pop()] = calls
+    assert sorted(told) == ["T1", "T2", "T3", "T4", "T5", "T6"]
+    for number, (id, calls) in enumerate(sorted(told.items())):
+        for attempt, call in enumerate(calls, 1):
+            about = call["extra"]["metadata"]
+            assert call["name"] == f"solve {id}" and f"apr:solve {id}" in call["tags"]
+            assert (about["apr_role"], about["apr_subquestion"]) == ("solve", PARTS[number])
+            assert (about["apr_round"], about["apr_attempt"]) == (0, attempt)
+            assert about["apr_prompt"].startswith("solve@")
+    assert [bool(call.get("error")) for call in told["T3"]] == [True, False] and len(told["T1"]) == 1
+
+
+async def test_the_root_carries_the_outcome_and_the_figures(server: ModelServer, problem: dict[str, Any]) -> None:
+    async with trace_server() as sent:
+        solution = await traced(server, problem, sent)
+    about, report = sent.root["extra"]["metadata"], solution["report"]
+    assert (about["apr_outcome"], about["apr_route"]) == ("complete", "parallel")
+    assert about["apr_tokens_total"] == report["tokens"]["total"] > 0
+    for name in ("wall_s", "critical_path_s", "calls", "retries", "threads_planned", "peak_parallel"):
+        assert about[f"apr_{name}"] == report[name]
+    assert (about["apr_calls"], about["apr_retries"]) == (10, 1)
+
+
+async def test_the_sequential_graph_is_named_and_told_too(server: ModelServer, problem: dict[str, Any]) -> None:
+    async with trace_server() as sent:
+        await traced(server, problem, sent, sequential=True)
+    assert sent.root["name"].startswith("sequential: Tell me all")
+    assert sent.root["extra"]["metadata"]["apr_outcome"] == "complete"
+    assert secrets_in(sent.bytes) == []
+
+
+def secrets_in(posted: bytes) -> list[str]:
+    return [secret for secret in (KEY, PLANTED, "its_own_key") if secret.encode() in posted]
+
+
+async def test_no_secret_is_in_any_byte_posted(server: ModelServer, problem: dict[str, Any]) -> None:
+    async with trace_server() as sent:
+        solution = await traced(server, problem, sent)
+    assert solution["threads"][3]["answer"] == f"it is {PLANTED}"  # the run itself keeps what it was given
+    assert secrets_in(sent.bytes) == []
+    assert b"[secret]" in sent.bytes and b"What is part 4?" in sent.bytes
+
+
+async def test_a_failed_run_says_so_in_its_trace(server: ModelServer, problem: dict[str, Any]) -> None:
+    server.on("assess", Fault(status=401, body=json.dumps({"error": {"message": f"wrong key {KEY}"}})))
+    async with trace_server() as sent:
+        await traced(server, problem, sent)
+    assert sent.root["extra"]["metadata"]["apr_outcome"] == "failed" and secrets_in(sent.bytes) == []
+
+
+async def test_the_same_leaves_through_opentelemetry(server: ModelServer, problem: dict[str, Any]) -> None:
+    pytest.importorskip("opentelemetry.sdk", reason="OpenTelemetry's SDK comes with the `dev` extra")
+    flags = dict.fromkeys(("LANGSMITH_TRACING", "LANGSMITH_OTEL_ENABLED", "LANGSMITH_OTEL_ONLY"), "true")
+    async with trace_server() as sent:
+        out = await run(
+            OTEL, server, problem, LANGSMITH_ENDPOINT=sent.url, LANGSMITH_API_KEY="lsv2_pt_its_own_key", **flags
+        )
+    assert sent.runs == {}
+    spans = json.loads(out.splitlines()[-1])
+    assert secrets_in(json.dumps(spans).encode()) == []
+    calls = [span for span in spans if span["name"].startswith("solve T")]
+    about = [
+        (span["attributes"]["langsmith.metadata.apr_thread"], span["attributes"]["langsmith.metadata.apr_attempt"])
+        for span in calls
+    ]
+    assert sorted(about) == sorted([(f"T{n}", 1) for n in range(1, 7)] + [("T3", 2)])
+    parents = {span["context"]["span_id"]: span for span in spans}
+    assert all(parents[span["parent_id"]]["name"] == "solve" for span in calls)
+    (root,) = [span for span in spans if span["parent_id"] is None]
+    assert root["attributes"]["langsmith.metadata.apr_outcome"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        (PLANTED, "[secret]"),
+        (f"key={PLANTED}, and more", "key=[secret], and more"),
+        ("sk-ant-api03-abcdefgh_ijk", "[secret]"),
+        ("lsv2_pt_0123456789abcdef_0123", "[secret]"),
+        ("ghp_0123456789abcdefghij", "[secret]"),
+        ("Authorization: Bearer abc.def.ghi-jkl", "Authorization: Bearer [secret]"),
+        ("https://me:hunter2hunter2@host/x", "https://[secret]@host/x"),
+        (f"{KEY}{KEY}", "[secret][secret]"),
+        (
+            "a task-force at https://host:80/x, risk-averse, sk-1",
+            "a task-force at https://host:80/x, risk-averse, sk-1",
+        ),
+    ],
+)
+def test_keys_are_masked_and_other_words_are_not(monkeypatch: pytest.MonkeyPatch, text: str, masked: str) -> None:
+    monkeypatch.setenv("SOME_API_KEY", KEY)
+    assert mask(text) == masked and anonymizer({"a": [{"b": text}]}) == {"a": [{"b": masked}]}
+
+
+async def test_nothing_is_posted_where_tracing_is_off(server: ModelServer, problem: dict[str, Any]) -> None:
+    async with trace_server() as sent:
+        await run(CODE, server, problem, LANGSMITH_ENDPOINT=sent.url, LANGSMITH_API_KEY="lsv2_pt_its_own_key")
+    assert sent.bytes == b""
+
+
+async def test_a_run_is_whole_where_no_traces_are_taken(server: ModelServer, problem: dict[str, Any]) -> None:
+    sent = TraceServer()
+    sent.url = "http://127.0.0.1:9"
+    # It need not wait for the tracer to give up.
+    assert (await traced(server, problem, sent, "\nimport os; os._exit(0)"))["outcome"] == "complete"
