@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 EXIT_FAILED, EXIT_PARTIAL, EXIT_INTERRUPTED = 1, 3, 130
 PACKAGE = "adaptive-parallel-reasoning"
 
-# Newlines inside a paragraph are kept by the help printer, so they are taken out.
+# One line a paragraph: the help printer keeps the line breaks within one.
 HELP = """Answer a question; split it into threads that run side by side if it has independent parts.
 
-The model itself decides whether and how to split. The answer goes to standard output, progress and a summary to
-standard error.
+The model itself decides whether and how to split. The answer goes to standard output, all else to standard error.
 
 [bold]Examples[/bold]
 
@@ -46,8 +45,7 @@ standard error.
 
 [bold]apr report[/bold] RUN.json writes the page of a run that was printed by --json; see apr report --help.
 
-[bold]Settings[/bold] not listed here are read from the environment as APR_<NAME>, such as
-APR_THREAD_TIMEOUT=60; the README lists them all.
+[bold]Settings[/bold] not listed here are read from the environment, such as APR_THREAD_TIMEOUT=60; see the README.
 
 [bold]Exit status[/bold]: 0 complete, 3 partial, 1 failed, 2 bad usage, 130 interrupted.
 """

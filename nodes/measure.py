@@ -44,6 +44,7 @@ def make_report(
         settings: The settings in force, without keys.
     """
     by_model = _tokens_by(calls, lambda call: call.model)
+    back = sum(thread.rounds - 1 for thread in threads) + sum(bool(into) for into in (refined or {}).values())
     costs = [price(model, usage) for model, usage in by_model.items()] if price else []
     known = [cost.usd for cost in costs if cost.usd is not None]
     return Report(
@@ -57,7 +58,7 @@ def make_report(
         threads_suggested=suggested,
         calls=len(calls),
         rounds=rounds,
-        retries=sum(call.attempt > 1 for call in calls) + sum(thread.rounds - 1 for thread in threads),
+        retries=sum(call.attempt > 1 for call in calls) + back,
         threads_planned=planned,
         threads_used=sum(thread.status == "answered" for thread in threads),
         peak_parallel=peak_overlap((call.started_s, call.latency_s) for call in calls if call.stage == "solve"),

@@ -136,7 +136,7 @@ class Report(Record):
     rounds: int = 0
     """Extra rounds: how often threads were sent back."""
     retries: int = 0
-    """Requests that repeated an earlier one, plus threads that were sent back."""
+    """Requests that repeated an earlier one, plus threads that were sent back, those split again included."""
     threads_suggested: int = 0
     """Independent parts that the assessment listed."""
     threads_planned: int = 0
