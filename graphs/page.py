@@ -106,6 +106,8 @@ def page(solution: Solution) -> str:
         tone=tone,
         percent=percent,
         times=times,
+        compared=compared,
+        counted=counted,
         money=money,
     )
     return html
@@ -272,6 +274,18 @@ def percent(share: float | None) -> str:
 def times(ratio: float | None) -> str:
     """Write a ratio."""
     return "unknown" if ratio is None else f"{ratio:.2f} ×"
+
+
+def compared(ratio: float | None, above: str, below: str) -> str:
+    """Say how one thing stands to another: with `above` from 1 on, else the other way round with `below`."""
+    if not ratio:
+        return "unknown"
+    return f"{times(ratio)} {above}" if ratio >= 1 else f"{times(1 / ratio)} {below}"
+
+
+def counted(number: int, what: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def money(usd: float | None) -> str:

@@ -246,6 +246,10 @@ def test_an_estimate_is_called_one_and_a_measurement_too() -> None:
     )
     text = Seen(page(run(report=Report(wall_s=4, estimate=estimate, baseline=base)))).text
     assert "An estimate" not in text and "Measured" in text and "2.00 × as fast" in text and "Otherwise." in text
+    slower = page(
+        run(report=Report(wall_s=4, baseline=Baseline(wall_ratio=0.25, token_latency=0.5, token_multiplier=0.5)))
+    )
+    assert "4.00 × as slow" in slower and "2.00 × as many" in slower and "2.00 × fewer" in slower
     failed = Seen(page(run(report=Report(baseline=Baseline(error="it was cut"))))).text
     assert "gave no whole answer" in failed and "it was cut" in failed and "unknown" in failed
 
@@ -255,7 +259,7 @@ def test_an_estimate_is_called_one_and_a_measurement_too() -> None:
     [
         (Solution(), ["There is no answer.", "No model was called."]),
         (Solution(question="Why?", outcome="failed", stop_reason="no key"), ["Why?", "failed", "no key"]),
-        (run(route="direct", plan=None, threads=[], calls=[call("solve", None)]), ["direct", "All 1 calls as a table"]),
+        (run(route="direct", plan=None, threads=[], calls=[call("solve", None)]), ["direct", "1 call as a table"]),
     ],
     ids=["empty", "failed", "direct"],
 )
