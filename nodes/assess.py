@@ -36,5 +36,6 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     try:
         assessment = await caller.structured(messages, Assessment)
     except ModelError as error:
-        return start | stage_failed("assess", caller, error)
+        # An empty list would leave the calls of an earlier run where they are.
+        return start | stage_failed("assess", caller, error) | {"calls": caller.calls or None}
     return start | {"assessment": assessment, "calls": caller.calls}

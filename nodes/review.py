@@ -39,7 +39,7 @@ async def review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
 async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     settings = settings_of(runtime)
     threads, rounds_left = in_plan_order(state, state.results), _rounds_left(state, settings)
-    large = to_split(threads, state.plan, state.refined, max_threads=settings.max_threads) if rounds_left > 0 else []
+    large = _too_large(state, settings, threads) if rounds_left > 0 else []
     answered = [thread for thread in threads if thread.status == "answered" and thread not in large]
     broken = [thread for thread in threads if thread not in answered]
     if not answered:
@@ -73,6 +73,11 @@ def _rounds_left(state: State, settings: Settings, calls: Sequence[Call] = ()) -
     """Return how many extra rounds are left, none when time or tokens run out; `calls` are not in the state yet."""
     spent = spending([*state.calls, *calls])
     return 0 if exhausted(settings, state.run, spent) else settings.max_rounds - state.round
+
+
+def _too_large(state: State, settings: Settings, threads: Sequence[ThreadResult]) -> list[ThreadResult]:
+    """List those of `threads` that are split when they run again."""
+    return to_split(threads, state.plan, state.refined, max_threads=settings.max_threads)
 
 
 def judge(review: Review, answered: Sequence[ThreadResult]) -> Judgement:
@@ -110,9 +115,7 @@ def _send_back(
 ) -> dict[str, Any]:
     return {
         "redo": [thread.id for thread in threads],
-        "split": [
-            thread.id for thread in to_split(threads, state.plan, state.refined, max_threads=settings.max_threads)
-        ],
+        "split": [thread.id for thread in _too_large(state, settings, threads)],
         "critiques": {thread.id: critiques.get(thread.id) or state.critiques.get(thread.id, "") for thread in threads},
         "round": state.round + 1,
     }

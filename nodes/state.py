@@ -201,6 +201,7 @@ def fresh_run(run: Run) -> dict[str, Any]:
         **{name: blank[name] for name in Solution.model_fields if name not in Problem.model_fields},
         "run": run,
         "results": None,
+        "calls": None,
         "critiques": {},
         "redo": [],
         "round": 0,

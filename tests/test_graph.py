@@ -254,7 +254,9 @@ async def test_a_new_question_on_the_same_thread_keeps_nothing_of_the_last(
     server.on("assess", {**assessment(), "decomposable": False}).on("direct", "Second.")
     second = await kept.ainvoke({"question": "Second?"}, config, context=context)
     assert (second["answer"], second["route"], second["threads"], second["plan"]) == ("Second.", "direct", [], None)
-    assert second["report"].calls == 2
+    assert second["report"].calls == len(second["calls"]) == 2
+    third = await kept.ainvoke({"question": "Third? " * 1_000}, config, context={**context, "max_total_tokens": 1_000})
+    assert (third["outcome"], third["report"].calls, third["calls"]) == ("failed", 0, [])
 
 
 @pytest.mark.parametrize(

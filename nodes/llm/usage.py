@@ -98,6 +98,8 @@ def total_usage(calls: Iterable[Call]) -> Usage:
     return sum((call.usage for call in calls), Usage())
 
 
-def add_calls(standing: Sequence[Call], new: Sequence[Call]) -> list[Call]:
-    """Append calls; those of an earlier run on the same LangGraph thread go."""
+def add_calls(standing: Sequence[Call], new: Sequence[Call] | None) -> list[Call]:
+    """Append calls; those of an earlier run on the same LangGraph thread go, with `None` all of them."""
+    if new is None:
+        return []
     return [call for call in standing if not new or call.run_id == new[0].run_id] + list(new)
