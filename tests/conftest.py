@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from nodes.llm import clients
 from tests.server import ModelServer, model_server
 
 # Run in the background, tests inherit an ignored SIGINT, and so would the programs whose Ctrl-C they test.
@@ -26,6 +27,13 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             monkeypatch.delenv(name)
     monkeypatch.setenv("LANGSMITH_TRACING", "false")
     yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_learnt() -> None:
+    """No test knows what another one's server taught this process: its port may be given out again."""
+    clients._learnt.clear()
+    clients._limiters.clear()
 
 
 @pytest.fixture
