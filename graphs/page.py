@@ -1,8 +1,9 @@
 """The picture of a run: one page of HTML that needs nothing else, no network and no script."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,10 @@ ROOM = 500_000
 """Bytes of all texts together, as they are written into the page; the rest of it stays under 1 MB with them."""
 MOST_CALLS = 500
 """Calls that the page shows one by one."""
+NAME = 100
+"""Bytes of a name that stands on the page once for each call: a thread's id, a model."""
+# Controls, half characters and marks that turn the direction round; spaces and joiners of any script stay.
+_UNSEEN = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]")
 
 _TONES = {"complete": "good", "answered": "good", "partial": "warn", "refuted": "warn"}
 _SECTIONS = {
@@ -53,11 +58,6 @@ class Bar(NamedTuple):
     title: str
     sign: str = ""
 
-    @property
-    def end(self) -> float:
-        """Where it ends."""
-        return round(self.left + self.width, 3)
-
 
 @dataclass
 class Row:
@@ -65,6 +65,11 @@ class Row:
 
     name: str
     bars: list[Bar] = field(default_factory=list)
+
+    @property
+    def signs(self) -> str:
+        """What befell its calls, in their order; beside the name, where no bar can cover it."""
+        return " · ".join(bar.sign for bar in self.bars if bar.sign)
 
 
 def page(solution: Solution) -> str:
@@ -102,6 +107,7 @@ def page(solution: Solution) -> str:
         models=_models(solution),
         sources_of=_sources_of(solution),
         clip=clip,
+        name=lambda text: clipped(text, NAME).shown,
         words=words,
         tone=tone,
         percent=percent,
@@ -129,22 +135,23 @@ def _template() -> Any:
 def _clipper(solution: Solution) -> Callable[[str], Clipped]:
     """Give each text of the page an equal share of its room, measured as it will be written."""
     texts = 20 + 8 * len(solution.threads) + len(solution.sources) + len(solution.report.repairs)
-    texts += sum(2 * len(review.verdicts) + len(review.contradictions) for review in solution.reviews)
-    most = max(40, ROOM // texts)
+    texts += sum(2 * len(review.verdicts) + 2 * len(review.contradictions) for review in solution.reviews)
+    texts += 2 * len(solution.contradictions) + len(solution.report.settings)
+    return partial(clipped, most=max(40, ROOM // texts))
 
-    def clip(text: str) -> Clipped:
-        clean = "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text[:most])
-        if len(text) <= most and len(escape(clean).encode()) <= most:
-            return Clipped(clean, 0)
-        size = kept = 0
-        for char in clean:
-            size += len(escape(char).encode())
-            if size > most:
-                break
-            kept += 1
-        return Clipped(clean[:kept] + " …", len(text) - kept)
 
-    return clip
+def clipped(text: str, most: int) -> Clipped:
+    """Shorten a text to so many bytes as they will be written; what cannot be seen is marked."""
+    clean = _UNSEEN.sub("\ufffd", text[:most])
+    if len(text) <= most and len(escape(clean).encode()) <= most:
+        return Clipped(clean, 0)
+    size = kept = 0
+    for char in clean:
+        size += len(escape(char).encode())
+        if size > most:
+            break
+        kept += 1
+    return Clipped(clean[:kept] + " …", len(text) - kept)
 
 
 def _figures(solution: Solution) -> list[tuple[str, str, str]]:
@@ -170,18 +177,21 @@ def _rows(calls: list[Call], solution: Solution) -> list[Row]:
     whole = _length(calls, solution)
     rows: dict[str, Row] = {}
     for call in calls:
-        name = call.thread_id or (f"{call.stage}, round {call.round}" if call.round else call.stage)
+        name = _name(call.thread_id) or (f"{call.stage}, round {call.round}" if call.round else call.stage)
         rows.setdefault(name, Row(name)).bars.extend(_bars(call, whole))
-    cached = [thread for thread in solution.threads if thread.cached and thread.id not in rows]
-    for thread in cached:
+    for name, thread in ((_name(thread.id), thread) for thread in solution.threads if thread.cached):
         left = round(100 * thread.started_s / whole, 3)
-        rows[thread.id] = Row(thread.id, [Bar(left, 0.5, "cached", f"{thread.id}: from the cache", "cached")])
+        rows.setdefault(name, Row(name, [Bar(left, 0.5, "cached", f"{name}: from the cache", "cached")]))
     return list(rows.values())
+
+
+def _name(id: str | None) -> str:
+    return clipped(id or "", NAME).shown
 
 
 def _bars(call: Call, whole: float) -> Iterator[Bar]:
     start, width = 100 * call.started_s / whole, 100 * call.latency_s / whole
-    who = f"{call.stage} {call.thread_id}" if call.thread_id else call.stage
+    who = f"{call.stage} {_name(call.thread_id)}".strip()
     if call.queued_s > 0.001:
         waited = min(start, 100 * call.queued_s / whole)
         yield Bar(round(start - waited, 3), round(waited, 3), "queued", f"{who}: queued for {call.queued_s:.2f} s")

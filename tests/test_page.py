@@ -165,6 +165,20 @@ def test_any_text_leaves_the_page_whole(text: str) -> None:
     page(run(answer=text)).encode("utf-8")
 
 
+@pytest.mark.parametrize(
+    "text", ["12\u00a0km", "1\u202f000", "日本\u3000語", "👩\u200d💻", "می\u200cخواهم", "one\r\ntwo"]
+)
+def test_letters_and_spaces_of_any_script_stay_as_they_are(text: str) -> None:
+    html = page(run(answer=text))
+    assert text in html and "\ufffd" not in html
+
+
+@pytest.mark.parametrize("char", ["\0", "\x1b", "\x85", "\u202e", "\ud800", "\uffff"])
+def test_what_cannot_be_seen_or_turns_the_text_round_is_marked(char: str) -> None:
+    html = page(run(answer=f"one{char}two"))
+    assert "one\ufffdtwo" in html and char not in html
+
+
 @pytest.mark.parametrize("unit", ["long text ", "<&\"'>", "日本語", "\x00\x07"])
 def test_it_stays_under_a_megabyte(unit: str) -> None:
     many = range(1, 65)
@@ -180,8 +194,12 @@ def test_it_stays_under_a_megabyte(unit: str) -> None:
         threads=[thread(f"T{n}", subquestion=long, answer=long, text=long, reasoning=long, error=long) for n in many],
         sources=[Source(number=n, label=long, characters=9, excerpt=long[:400]) for n in many],
         reviews=[Review(verdicts=[Verdict(thread_id=f"T{n}", verdict="accept", critique=long) for n in many])] * 3,
-        calls=[call(thread=f"T{n % 64 + 1}") for n in range(3_000)],
-        report=Report(tokens_by_thread={f"T{n}": Usage() for n in many}, repairs=[long] * 64),
+        calls=[call(thread=f"T{n % 64 + 1}{long}", model=long) for n in range(3_000)],
+        report=Report(
+            tokens_by_thread={f"T{n}": Usage() for n in many},
+            repairs=[long] * 64,
+            settings=dict.fromkeys(map(str, many), long),
+        ),
     )
     html = page(solution)
     assert len(html.encode()) < 1_000_000
@@ -221,6 +239,13 @@ def test_what_befell_a_call_is_marked_in_shape_and_sign(more: dict[str, Any], ki
     html = page(run(calls=[call(**more)]))
     assert [found[0] for found in bars(html)] == [kind]
     assert re.findall(r'<span class="sign"[^>]*>([^<]*)<', html) == [said]
+
+
+def test_signs_of_a_row_stand_beside_its_name_each_to_be_read() -> None:
+    lost, won = call(status="cancelled"), call(hedge=True)
+    tried = [call(thread="T2", status="timed_out"), call(thread="T2", attempt=2)]
+    text = Seen(page(run(calls=[lost, won, *tried]))).text
+    assert "T1 cancelled · copy" in text and "T2 timeout · ↻2" in text
 
 
 def test_cached_threads_and_threads_split_again_are_marked() -> None:
