@@ -10,10 +10,8 @@ from nodes.state import State, ThreadTask
 
 
 def after_assess(state: State) -> Literal["decompose", "direct"]:
-    """Split only what the model found to have at least two independent parts."""
-    found = state.assessment
-    # Exactly one part is a contradiction in itself; none may be a model that saved itself the list.
-    return "decompose" if found and found.decomposable and len(found.subquestions) != 1 else "direct"
+    """Split what the gate let through."""
+    return "decompose" if state.parallel else "direct"
 
 
 def after_decompose(state: State) -> list[Send] | Literal["direct"]:

@@ -1,41 +1,80 @@
-"""Assess: list the subquestions that can be answered at the same time, and decide whether to split."""
+"""Assess: list the subquestions, see which need another's answer, and decide whether to split."""
 
 from typing import Any
 
 from langgraph.runtime import Runtime
 
 from nodes.conclude import stage_failed
-from nodes.llm.budget import budget
+from nodes.gate import Forecast, forecast, independent, is_chain
+from nodes.llm.budget import budget, latest
 from nodes.llm.caller import Caller
-from nodes.llm.clients import check_configuration
+from nodes.llm.clients import check_configuration, known_client
 from nodes.llm.errors import ModelError
-from nodes.llm.ledger import Spending
+from nodes.llm.ledger import CHARACTERS_A_TOKEN, Spending
 from nodes.materials import outline
 from nodes.progress import tell_stage
 from nodes.run import Run
-from nodes.settings import Settings, settings_of
+from nodes.settings import Role, Settings, settings_of
 from nodes.state import Assessment, Problem, fresh_run
 from nodes.tracing import name_run
 from prompts import PROMPTS, block
 
-PROMPT = PROMPTS["assess"].checked({"documents", "question"}, Assessment)
+VERSIONS = PROMPTS["assess"].checked({"documents", "question"}, Assessment)
+STAGES: tuple[Role, Role, Role] = ("decompose", "solve", "review")
 
 
 async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
-    """Start the run and ask the model whether the problem has independent parts."""
+    """Start the run and decide whether the problem is split."""
     settings, run = settings_of(runtime), Run()
     check_configuration(settings)
     name_run("adaptive", state.question)
     tell_stage(runtime, "assess")
-    caller = Caller(
-        settings, "assess", run=run, prompt=PROMPT.label, budget=budget(settings, run, "assess", Spending())
-    )
-    documents = outline(segment for segment in state.segments() if segment.kind == "document")
-    messages = PROMPT.messages(documents=block("Documents", documents), question=state.question)
     start = fresh_run(run) | {"compare": settings.baseline}
+    if settings.split == "always":
+        return start | {"parallel": True}
+    prompt = VERSIONS.chosen(settings.prompts)
+    within = budget(settings, run, "assess", Spending())
+    caller = Caller(settings, "assess", run=run, prompt=prompt.label, budget=within)
+    documents = outline(segment for segment in state.segments() if segment.kind == "document")
+    messages = prompt.messages(documents=block("Documents", documents), question=state.question)
     try:
-        assessment = await caller.structured(messages, Assessment)
+        written = await caller.structured(messages, Assessment)
     except ModelError as error:
         # An empty list would leave the calls of an earlier run where they are.
         return start | stage_failed("assess", caller, error) | {"calls": caller.calls or None}
-    return start | {"assessment": assessment, "calls": caller.calls}
+    assessment = structured(written)
+    ahead = await _forecast(state, settings, run, assessment) if assessment.decomposable else None
+    pays = ahead is None or ahead.pays or settings.split == "if_independent"
+    return start | {
+        "assessment": assessment,
+        "forecast": ahead,
+        "parallel": assessment.decomposable and pays,
+        "calls": caller.calls,
+    }
+
+
+def structured(written: Assessment) -> Assessment:
+    """Let the structure decide: a chain is not split, and only the parts that need no other's answer stay listed.
+
+    A model that wants to split and lists no such parts is taken at its word, since the plan is made from the question;
+    exactly one part is a contradiction in itself, and nothing to split.
+    """
+    parts = independent(written.subquestions)
+    split = written.decomposable and len(written.subquestions) != 1 and not is_chain(written.subquestions)
+    return written.model_copy(update={"subquestions": parts if split and len(parts) > 1 else [], "decomposable": split})
+
+
+async def _forecast(state: Problem, settings: Settings, run: Run, assessment: Assessment) -> Forecast | None:
+    until = latest(settings, run, "assess")
+    planning, solving, reviewing = [await known_client(settings, role, until=until) for role in STAGES]
+    if not (planning and solving and reviewing and assessment.subquestions):
+        return None
+    return forecast(
+        parts=min(len(assessment.subquestions), settings.max_threads),
+        tokens=sum(len(segment.text) for segment in state.segments()) // CHARACTERS_A_TOKEN,
+        at_once=min(settings.max_parallel, solving.slots or settings.max_parallel),
+        planning=planning.learnt.pace,
+        solving=solving.learnt.pace,
+        reviewing=reviewing.learnt.pace,
+        window=solving.window(settings)[0],
+    )

@@ -4,7 +4,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from nodes.direct import CUT, PROMPT, messages
+from nodes.direct import CUT, VERSIONS, messages
 from nodes.llm.budget import budget
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
@@ -21,10 +21,11 @@ async def baseline(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     settings, began = settings_of(runtime), state.run.elapsed()
     tell_stage(runtime, "baseline")
     within = budget(settings, state.run, "direct", spending(state.calls))
-    caller = Caller(settings, "solve", run=state.run, prompt=PROMPT.label, budget=within)
+    label = VERSIONS.chosen(settings.prompts).label
+    caller = Caller(settings, "solve", run=state.run, prompt=label, budget=within)
     answer, error = "", ""
     try:
-        reply = await caller.text(messages(state))
+        reply = await caller.text(messages(state, settings))
         answer, error = reply.text, CUT if reply.finish_reason == "length" else ""
     except ModelError as failure:
         error = str(failure)

@@ -121,6 +121,7 @@ def _bookkeeping(
         marks={thread.id: thread.marks for thread in [*state.results.values(), *threads] if thread.marks},
         refined=state.refined,
         settings=settings.shown(),
+        forecast=state.forecast,
     )
     route = "parallel" if threads else "direct"
     tell_outcome(outcome, route, report)

@@ -10,13 +10,13 @@ from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
 from nodes.materials import overview
-from nodes.plan import Plan, repair
+from nodes.plan import Plan, reading_everything, repair
 from nodes.progress import tell_stage
 from nodes.settings import Settings, settings_of
 from nodes.state import State
 from prompts import PROMPTS, block
 
-PROMPT = PROMPTS["decompose"].checked({"limit", "parts", "segments"}, Plan)
+VERSIONS = PROMPTS["decompose"].checked({"limit", "parts", "segments"}, Plan)
 
 
 async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
@@ -24,9 +24,10 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     settings, segments = settings_of(runtime), state.segments()
     tell_stage(runtime, "decompose")
     within = budget(settings, state.run, "decompose", spending(state.calls))
-    caller = Caller(settings, "decompose", run=state.run, prompt=PROMPT.label, budget=within)
+    prompt = VERSIONS.chosen(settings.prompts)
+    caller = Caller(settings, "decompose", run=state.run, prompt=prompt.label, budget=within)
     parts = state.assessment.subquestions if state.assessment else []
-    messages = PROMPT.messages(
+    messages = prompt.messages(
         segments=block("Segments", overview(segments)),
         parts=block(f"{len(parts)} parts found", "\n".join(f"- {part}" for part in parts)),
         limit=str(settings.max_threads),
@@ -36,6 +37,8 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     except ModelError as error:
         return stage_failed("decompose", caller, error)
     plan, repairs = repair(written, segments, max_threads=settings.max_threads, max_parallel=settings.max_parallel)
+    if not settings.scoped:
+        plan = reading_everything(plan, segments)
     return {
         "plan": plan,
         "repairs": repairs,

@@ -16,7 +16,7 @@ from nodes.settings import Settings, settings_of
 from nodes.state import State
 from prompts import PROMPTS, block
 
-PROMPT = PROMPTS["direct"].checked({"instructions", "material", "question"})
+VERSIONS = PROMPTS["direct"].checked({"instructions", "material", "question"})
 CUT = "the reply was cut at the token limit; raise `max_tokens`"
 
 
@@ -32,19 +32,20 @@ async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         return conclude_failed(state, settings, state.problems)
     tell_stage(runtime, "direct", state.round)
     within = budget(settings, state.run, "direct", spent)
-    caller = Caller(settings, "solve", run=state.run, prompt=PROMPT.label, budget=within)
+    label = VERSIONS.chosen(settings.prompts).label
+    caller = Caller(settings, "solve", run=state.run, prompt=label, budget=within)
     try:
-        reply = await caller.text(messages(state))
+        reply = await caller.text(messages(state, settings))
     except ModelError as error:
         return conclude_failed(state, settings, [*state.problems, f"direct: {error}"], caller.calls)
     cut = CUT if reply.finish_reason == "length" else ""
     return conclude(state, settings, answer=reply.text, calls=caller.calls, shortfall=cut)
 
 
-def messages(state: State) -> list[BaseMessage]:
+def messages(state: State, settings: Settings) -> list[BaseMessage]:
     """Ask the whole question, with all its documents."""
     documents = [segment for segment in state.segments() if segment.kind == "document"]
-    return PROMPT.messages(
+    return VERSIONS.chosen(settings.prompts).messages(
         instructions=block("Instructions", state.instructions),
         material=block("Material", whole(documents)),
         question=state.question,

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from nodes.gate import Forecast
 from nodes.llm.usage import Call, Usage, total_usage
 from nodes.prices import Cost
 from nodes.report import Context, Degree, Estimate, Report, Stage
@@ -27,6 +28,7 @@ def make_report(
     marks: Mapping[str, list[Mark]] | None = None,
     refined: Mapping[str, list[str]] | None = None,
     settings: Mapping[str, Any] | None = None,
+    forecast: Forecast | None = None,
 ) -> Report:
     """Put the report of a run together.
 
@@ -42,6 +44,7 @@ def make_report(
         marks: Signs of context rot by thread id.
         refined: Threads that were split again.
         settings: The settings in force, without keys.
+        forecast: What the split was expected to take.
     """
     by_model = _tokens_by(calls, lambda call: call.model)
     back = sum(thread.rounds - 1 for thread in threads) + sum(bool(into) for into in (refined or {}).values())
@@ -70,6 +73,7 @@ def make_report(
         marks=dict(marks or {}),
         refined=dict(refined or {}),
         settings=dict(settings or {}),
+        forecast=forecast,
     )
 
 

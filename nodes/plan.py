@@ -140,6 +140,14 @@ def repair(plan: Plan, segments: Sequence[Segment], *, max_threads: int, max_par
     return Repaired(Plan(shared_context=shared, parallelism=degree, threads=threads), repairs)
 
 
+def reading_everything(plan: Plan, segments: Sequence[Segment]) -> Plan:
+    """Let every thread of a plan read the whole input."""
+    numbers = [segment.number for segment in segments]
+    return plan.model_copy(
+        update={"threads": [thread.model_copy(update={"sources": numbers}) for thread in plan.threads]}
+    )
+
+
 def _known_sources(threads: Sequence[ThreadSpec], known: set[int], repairs: list[str]) -> list[ThreadSpec]:
     mended = []
     for thread in threads:

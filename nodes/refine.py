@@ -19,7 +19,7 @@ from nodes.settings import Settings, settings_of
 from nodes.state import State
 from prompts import PROMPTS, block
 
-PROMPT = PROMPTS["refine"].checked({"limit", "reason", "segments", "subquestion"}, Plan)
+VERSIONS = PROMPTS["refine"].checked({"limit", "reason", "segments", "subquestion"}, Plan)
 
 
 class Large(NamedTuple):
@@ -47,7 +47,7 @@ async def refine(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     callers = [_caller(state, settings, thread.spec) for thread in large]
     limit = 1 + (settings.max_threads - len(state.plan.threads)) // len(large)
     plans = await asyncio.gather(
-        *(_ask(state, caller, thread, limit) for caller, thread in zip(callers, large, strict=True))
+        *(_ask(state, settings, caller, thread, limit) for caller, thread in zip(callers, large, strict=True))
     )
     plan, redo, critiques, refined = state.plan, list(state.redo), dict(state.critiques), dict(state.refined)
     for written, (spec, segments, longest) in zip(plans, large, strict=True):
@@ -85,7 +85,7 @@ def _caller(state: State, settings: Settings, spec: ThreadSpec) -> Caller:
         settings,
         "decompose",
         run=state.run,
-        prompt=PROMPT.label,
+        prompt=VERSIONS.chosen(settings.prompts).label,
         budget=budget(settings, state.run, "solve", spending(state.calls)),
         thread_id=spec.id,
         subquestion=spec.subquestion,
@@ -93,9 +93,9 @@ def _caller(state: State, settings: Settings, spec: ThreadSpec) -> Caller:
     )
 
 
-async def _ask(state: State, caller: Caller, thread: Large, limit: int) -> Plan | None:
+async def _ask(state: State, settings: Settings, caller: Caller, thread: Large, limit: int) -> Plan | None:
     marks = state.results[thread.spec.id].marks
-    messages = PROMPT.messages(
+    messages = VERSIONS.chosen(settings.prompts).messages(
         segments=block("Segments", overview(thread.segments)),
         subquestion=thread.spec.subquestion,
         reason="; ".join(WORDS[mark] for mark in marks),

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
+from nodes.gate import Forecast
 from nodes.llm.usage import Usage
 from nodes.prices import Cost
 from nodes.record import Record
@@ -154,6 +155,9 @@ class Report(Record):
     prompt of a late thread's copy."""
     degrees: list[Degree] = Field(default_factory=list)
     """How many requests each endpoint could be sent at once, from when on and why; empty while nothing limited them."""
+    forecast: Forecast | None = None
+    """What splitting was expected to take against one call; `None` where there were no independent parts or too
+    little was known. A question whose split would not save time is answered in one call."""
     repairs: list[str] = Field(default_factory=list)
     """What was mended in the plan, and stages that got no usable reply and were passed over; a line each."""
     settings: dict[str, Any] = Field(default_factory=dict)

@@ -1,6 +1,5 @@
 """Review: judge the results, send threads back by name, or write the one answer."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,6 +7,7 @@ from langgraph.runtime import Runtime
 
 from nodes.conclude import conclude, in_plan_order, missing_line, put_together
 from nodes.finer import to_split, without_vain_splits
+from nodes.join import as_lines, join
 from nodes.llm.budget import budget, exhausted
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
@@ -17,9 +17,9 @@ from nodes.progress import tell_stage
 from nodes.results import Mark, ThreadResult
 from nodes.settings import Settings, settings_of
 from nodes.state import Contradiction, Review, State
-from prompts import PROMPTS, block
+from prompts import PROMPTS, Prompt, block
 
-PROMPT = PROMPTS["review"].checked({"instructions", "missing", "question", "results", "rounds"}, Review)
+VERSIONS = PROMPTS["review"].checked({"instructions", "missing", "question", "results", "rounds"}, Review)
 
 
 class Judgement(NamedTuple):
@@ -44,11 +44,17 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     broken = [thread for thread in threads if thread not in answered]
     if not answered:
         return _send_back(state, settings, broken, {}) if rounds_left > 0 else {"redo": []}
+    if not settings.review:
+        if broken and rounds_left > 0:
+            return _send_back(state, settings, broken, {})
+        tell_stage(runtime, "review", state.round)
+        return await join(state, settings, answered, broken)
     tell_stage(runtime, "review", state.round)
     within = budget(settings, state.run, "review", spending(state.calls))
-    caller = Caller(settings, "review", run=state.run, prompt=PROMPT.label, budget=within, round=state.round)
+    prompt = VERSIONS.chosen(settings.prompts)
+    caller = Caller(settings, "review", run=state.run, prompt=prompt.label, budget=within, round=state.round)
     try:
-        written = await caller.structured(_messages(state, answered, broken, rounds_left), Review)
+        written = await caller.structured(_messages(prompt, state, answered, broken, rounds_left), Review)
     except ModelError as error:
         if broken and _rounds_left(state, settings, caller.calls) > 0:
             return _send_back(state, settings, broken, {}) | {"calls": caller.calls}
@@ -127,16 +133,20 @@ def _refuted(thread: ThreadResult, critique: str) -> ThreadResult:
     return thread.model_copy(update={"status": "refuted", "error": critique, "marks": marks})
 
 
-def _messages(state: State, answered: Sequence[ThreadResult], broken: Sequence[ThreadResult], rounds_left: int) -> Any:
-    # As JSON lines: whatever a thread wrote, it cannot end its own line and speak to the reviewer.
-    results = [{"thread_id": item.id, "subquestion": item.subquestion, "result": item.answer} for item in answered]
+def _messages(
+    prompt: Prompt,
+    state: State,
+    answered: Sequence[ThreadResult],
+    broken: Sequence[ThreadResult],
+    rounds_left: int,
+) -> Any:
     title = (
         "These threads run again, so leave `answer` empty" if rounds_left > 0 else "Missing, to be said in the answer"
     )
-    return PROMPT.messages(
+    return prompt.messages(
         question=state.question,
         instructions=block("Instructions", state.instructions),
-        results="\n".join(json.dumps(result, ensure_ascii=False) for result in results),
+        results=as_lines(answered),
         missing=block(title, "\n".join(f"- {missing_line(thread)}" for thread in broken)),
         rounds=str(max(0, rounds_left)),
     )

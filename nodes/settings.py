@@ -14,6 +14,9 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from prompts import chosen_versions
+
+Split = Literal["if_faster", "if_independent", "always"]
 Role = Literal["assess", "decompose", "solve", "review"]
 """What a call is for; each role may have a model of its own."""
 
@@ -182,6 +185,23 @@ class Settings(BaseSettings):
         description="Most tokens, input and output, of one endpoint in any minute, of all runs of the process.",
     )
 
+    prompts: str = Field(
+        "",
+        max_length=1_000,
+        description="Versions of prompts to use instead of the default ones, such as `assess@1 review@1`.",
+    )
+    split: Split = Field(
+        "if_faster",
+        description="When to split: where the model finds independent parts and threads are not forecast to take "
+        "longer than one call (`if_faster`), wherever it finds them (`if_independent`), or every question (`always`).",
+    )
+    scoped: bool = Field(
+        True, description="Show each thread only the segments that it needs; off, every thread reads the whole input."
+    )
+    review: bool = Field(
+        True, description="Have the results judged before they are joined; off, they are joined as they stand."
+    )
+
     def __init__(self, **values: Any) -> None:
         # Checked here, since pydantic-settings itself obeys names such as `_env_file` and `_cli_parse_args`.
         unknown = sorted(set(values) - set(type(self).model_fields))
@@ -209,6 +229,12 @@ class Settings(BaseSettings):
         else:
             problem = f"unknown provider `{provider}` in `{value}`"
         raise ValueError(f"{problem}; allowed are {', '.join(PROVIDERS.values())}")
+
+    @field_validator("prompts")
+    @classmethod
+    def _prompts_are_there(cls, value: str) -> str:
+        chosen_versions(value)
+        return value
 
     @field_validator("base_url")
     @classmethod

@@ -10,7 +10,7 @@ from langgraph.runtime import Runtime
 from nodes.fanout import FanOut, fan_out
 from nodes.llm.budget import Budget, latest
 from nodes.llm.caller import Caller
-from nodes.llm.clients import slots_for
+from nodes.llm.clients import known_client
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import Ledger
 from nodes.llm.reply import Reply
@@ -25,7 +25,7 @@ from nodes.state import ThreadTask
 from nodes.stragglers import SHARE, Stragglers, race
 from prompts import PROMPTS, block
 
-PROMPT = PROMPTS["solve"].checked({"context", "critique", "instructions", "material", "subquestion"})
+VERSIONS = PROMPTS["solve"].checked({"context", "critique", "instructions", "material", "subquestion"})
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,8 @@ _log = logging.getLogger(__name__)
 async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Work on one thread when its turn comes, within its time limit."""
     task, settings = state, settings_of(runtime)
-    slots = await slots_for(settings, "solve", until=latest(settings, task.run, "solve"))
+    client = await known_client(settings, "solve", until=latest(settings, task.run, "solve"))
+    slots = client.slots if client else None
     shared = fan_out(task.run.id, task.round, lambda: _share(task, settings, slots))
     queued_at = task.run.elapsed()
     tell_thread(runtime, task, shared, "queued")
@@ -74,7 +75,7 @@ async def _work(
     task: ThreadTask, settings: Settings, shared: FanOut, on_start: Callable[[], None]
 ) -> tuple[Reply | ModelError, list[Call]]:
     """Ask, a second time should the thread be late; return what came of it and every request made."""
-    messages, started = _messages(task), asyncio.Event()
+    messages, started = _messages(task, settings), asyncio.Event()
 
     def begin() -> None:
         started.set()
@@ -117,7 +118,7 @@ def _caller(
         settings,
         "solve",
         run=task.run,
-        prompt=PROMPT.label,
+        prompt=VERSIONS.chosen(settings.prompts).label,
         budget=Budget(latest(settings, task.run, "solve"), shared.ledger),
         time_limit=time_limit,
         thread_id=task.spec.id,
@@ -136,9 +137,9 @@ def _charge_the_loser(calls: list[Call]) -> None:
             call.usage = Usage(input=read, total=read)
 
 
-def _messages(task: ThreadTask) -> Any:
+def _messages(task: ThreadTask, settings: Settings) -> Any:
     earlier = f"Your earlier result: {task.previous.answer}\n" if task.previous and task.previous.answer else ""
-    return PROMPT.messages(
+    return VERSIONS.chosen(settings.prompts).messages(
         instructions=block("Instructions", task.instructions),
         context=block("What holds for every part", task.shared_context),
         material=block("Material", whole(task.segments)),

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from nodes.gate import Forecast
 from nodes.llm.ledger import Spending
 from nodes.llm.usage import Call, add_calls
 from nodes.pieces import Piece, as_segments
@@ -147,6 +148,10 @@ class State(Problem, Solution):
     """Ids of the threads that run next."""
     round: int = 0
     """0 for the first pass, then 1, 2, … for the extra rounds."""
+    parallel: bool = False
+    """Whether the gate let the question through to be split."""
+    forecast: Forecast | None = None
+    """What the split was expected to take, where that could be told."""
     repairs: list[str] = Field(default_factory=list)
     """What was mended in the plan."""
     problems: list[str] = Field(default_factory=list)
@@ -205,6 +210,8 @@ def fresh_run(run: Run) -> dict[str, Any]:
         "critiques": {},
         "redo": [],
         "round": 0,
+        "parallel": False,
+        "forecast": None,
         "repairs": [],
         "problems": [],
         "dead_model": "",

@@ -1,9 +1,10 @@
 """The prompts, loaded and checked when this package is imported.
 
-A prompt is a Markdown file with a version and its variables in the front matter and two sections,
-`# System` and `# User`; its few-shot examples lie beside it as `<name>.examples.jsonl`. What never
-varies comes first (system text, then the examples as turns of the conversation), so that servers can
-reuse their prefix cache.
+A prompt is a Markdown file `<name>@<version>.md` with the version and its variables in the front matter
+and two sections, `# System` and `# User`; its few-shot examples lie beside it as
+`<name>@<version>.examples.jsonl`. Versions stay side by side; `defaults.json` names the one in use, a
+setting may name another. What never varies comes first (system text, then the examples as turns of the
+conversation), so that servers can reuse their prefix cache.
 """
 
 import json
@@ -54,7 +55,7 @@ class Prompt:
         """
         if self.variables != set(variables):
             raise PromptError(
-                f"prompt `{self.name}` has the variables {sorted(self.variables)}, the code passes {sorted(variables)}"
+                f"prompt `{self.label}` has the variables {sorted(self.variables)}, the code passes {sorted(variables)}"
             )
         for number, (_, wanted) in enumerate(self.examples, 1):
             if reply is not None:
@@ -62,7 +63,7 @@ class Prompt:
                     reply.model_validate_json(wanted)
                 except ValueError as error:
                     raise PromptError(
-                        f"example {number} of prompt `{self.name}` is no {reply.__name__}: {error}"
+                        f"example {number} of prompt `{self.label}` is no {reply.__name__}: {error}"
                     ) from error
         return self
 
@@ -79,40 +80,108 @@ def block(title: str, text: str) -> str:
     return f"{title}:\n{text.strip()}\n\n" if text.strip() else ""
 
 
-def load(name: str, folder: Path = FOLDER) -> Prompt:
+@dataclass(frozen=True)
+class Family:
+    """All versions of one prompt."""
+
+    versions: Mapping[int, Prompt]
+    default: int
+
+    @property
+    def standard(self) -> Prompt:
+        """The version in use where nobody names another."""
+        return self.versions[self.default]
+
+    def checked(self, variables: Iterable[str], reply: type[BaseModel] | None = None) -> "Family":
+        """Return this family if every version fits the code that uses it; see `Prompt.checked`."""
+        wanted = list(variables)
+        for prompt in self.versions.values():
+            prompt.checked(wanted, reply)
+        return self
+
+    def chosen(self, labels: str) -> Prompt:
+        """Return the version that `labels` (see `chosen_versions`) names, else the standard one."""
+        return self.versions[chosen_versions(labels).get(self.standard.name, self.default)]
+
+
+def chosen_versions(labels: str) -> dict[str, int]:
+    """Read labels such as `assess@1 review@2`, with spaces or commas between them.
+
+    Raises:
+        ValueError: A label is malformed or names a version that there is not.
+    """
+    chosen = {}
+    for label in labels.replace(",", " ").split():
+        name, _, version = label.partition("@")
+        known = PROMPTS[name].versions if name in PROMPTS else {}
+        if not (version.isdecimal() and int(version) in known):
+            there = ", ".join(prompt.label for family in PROMPTS.values() for prompt in family.versions.values())
+            raise ValueError(f"there is no prompt `{label}`; there are {there}")
+        chosen[name] = int(version)
+    return chosen
+
+
+def load_families(folder: Path = FOLDER) -> dict[str, Family]:
+    """Read all versions of all prompts that `defaults.json` names.
+
+    Raises:
+        PromptError: A prompt or the choice of the defaults is not as it should be.
+    """
+    try:
+        defaults = dict(json.loads((folder / "defaults.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise PromptError(f"`defaults.json` cannot be read: {error}") from error
+    families = {}
+    for name, default in defaults.items():
+        labels = sorted(path.stem for path in folder.glob(f"{name}@*.md"))
+        versions = {prompt.version: prompt for prompt in (load(label, folder) for label in labels)}
+        if default not in versions:
+            raise PromptError(f"`defaults.json` names `{name}@{default}`, which there is not")
+        families[name] = Family(versions, default)
+    return families
+
+
+def load(label: str, folder: Path = FOLDER) -> Prompt:
     """Read and check a prompt file and its examples.
+
+    Args:
+        label: Name and version, as in `assess@1`.
+        folder: Where the files lie.
 
     Raises:
         PromptError: The file cannot be read, or a section, a variable or an example is not as it should be.
     """
     try:
-        prompt = _read(name, folder)
+        prompt = _read(label, folder)
     except PromptError:
         raise
     except (OSError, ValueError, KeyError, TypeError, YAMLError) as error:
-        raise PromptError(f"prompt `{name}` cannot be read: {type(error).__name__}: {error}") from error
+        raise PromptError(f"prompt `{label}` cannot be read: {type(error).__name__}: {error}") from error
     if not prompt.user.is_valid():
-        raise PromptError(f"the text of prompt `{name}` holds a `$` that starts no variable; write `$$` for a dollar")
+        raise PromptError(f"the text of prompt `{label}` holds a `$` that starts no variable; write `$$` for a dollar")
     written = [("text", prompt.user.get_identifiers())]
     written += [(f"example {number}", list(given)) for number, (given, _) in enumerate(prompt.examples, 1)]
     for where, names in written:
         if set(names) != prompt.variables:
-            raise PromptError(f"the {where} of prompt `{name}` has {sorted(names)}, not {sorted(prompt.variables)}")
+            raise PromptError(f"the {where} of prompt `{label}` has {sorted(names)}, not {sorted(prompt.variables)}")
     return prompt
 
 
-def _read(name: str, folder: Path) -> Prompt:
-    post = frontmatter.loads((folder / f"{name}.md").read_text(encoding="utf-8"))
+def _read(label: str, folder: Path) -> Prompt:
+    post = frontmatter.loads((folder / f"{label}.md").read_text(encoding="utf-8"))
     system, found, user = post.content.partition("\n# User\n")
     if not found or not system.startswith("# System\n"):
-        raise PromptError(f"prompt `{name}` needs the sections `# System` and `# User`, in this order")
+        raise PromptError(f"prompt `{label}` needs the sections `# System` and `# User`, in this order")
+    name, version = label.rsplit("@", 1)
+    if int(str(post["version"])) != int(version):
+        raise PromptError(f"prompt `{label}` says that it is version {post['version']}")
     return Prompt(
         name=name,
-        version=int(str(post["version"])),
+        version=int(version),
         variables=frozenset(post["variables"]),  # type: ignore[call-overload]
         system=system.removeprefix("# System\n").strip(),
         user=Template(user.strip()),
-        examples=tuple(_examples(folder / f"{name}.examples.jsonl")),
+        examples=tuple(_examples(folder / f"{label}.examples.jsonl")),
     )
 
 
@@ -125,4 +194,4 @@ def _examples(path: Path) -> Iterable[tuple[dict[str, Any], str]]:
                 yield given, wanted if isinstance(wanted, str) else json.dumps(wanted, ensure_ascii=False)
 
 
-PROMPTS = {name: load(name) for name in ("assess", "decompose", "solve", "review", "refine", "direct")}
+PROMPTS = load_families()

@@ -270,6 +270,8 @@ def who_asks(body: dict[str, Any]) -> tuple[str, str]:
     system = str(body["messages"][0]["content"])
     if system.startswith("A helper was given one subquestion"):
         return "refine", "refine"
+    if system.endswith("Add nothing of your own."):
+        return "join", "join"
     if not wanted:
         # The lower rungs ask in words.
         names = {"You decide": "Assessment", "You split": "Plan", "Threads worked": "Review"}

@@ -23,12 +23,14 @@ def settings_table() -> str:
     for name, field in Settings.model_fields.items():
         default = field.get_default()
         shown = (
-            "off"
-            if default is False
+            {True: "on", False: "off"}[default]
+            if isinstance(default, bool)
             else f"{default:g}"
             if isinstance(default, int | float)
             else "see meaning"
             if name == "model"
+            else f"`{default}`"
+            if default
             else "none"
         )
         rows.append(f"| `{name}` | {shown} | `APR_{name.upper()}` | {field.description} |")

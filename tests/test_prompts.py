@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from nodes.materials import outline, overview, whole
 from nodes.plan import Plan, Segment
 from nodes.state import Assessment, Review
-from prompts import PROMPTS, Prompt, PromptError, block, load
+from prompts import PROMPTS, Prompt, PromptError, block, chosen_versions, load, load_families
 
 SHAPES: dict[str, type[BaseModel]] = {"assess": Assessment, "decompose": Plan, "review": Review}
 
@@ -21,25 +21,28 @@ def values(prompt: Prompt, text: str) -> dict[str, str]:
     return dict.fromkeys(prompt.variables, text)
 
 
-@pytest.mark.parametrize("name", PROMPTS)
-def test_every_prompt_says_what_never_varies_first(name: str) -> None:
-    prompt = load(name)
+VERSIONS = {prompt.label: prompt for family in PROMPTS.values() for prompt in family.versions.values()}
+
+
+@pytest.mark.parametrize("label", VERSIONS)
+def test_every_prompt_says_what_never_varies_first(label: str) -> None:
+    prompt = load(label)
     first, second = (prompt.messages(**values(prompt, text)) for text in ("one", "two"))
-    assert prompt.version >= 1 and prompt.label == f"{name}@{prompt.version}"
+    assert prompt.version >= 1 and prompt.label == label
     assert [message.type for message in first] == ["system", *["human", "ai"] * len(prompt.examples), "human"]
     assert first[:-1] == second[:-1] and first[-1] != second[-1]
     assert "$" not in prompt.system
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_every_example_fits_its_shape(name: str) -> None:
-    prompt = PROMPTS[name]
+@pytest.mark.parametrize("label", [label for label in VERSIONS if label.partition("@")[0] in SHAPES])
+def test_every_example_fits_its_shape(label: str) -> None:
+    prompt = VERSIONS[label]
     assert len(prompt.examples) >= 3
-    assert prompt.checked(prompt.variables, SHAPES[name]) is prompt
+    assert prompt.checked(prompt.variables, SHAPES[prompt.name]) is prompt
 
 
 def test_every_thread_of_an_example_names_segments_that_are_there() -> None:
-    for given_values, wanted in PROMPTS["decompose"].examples:
+    for given_values, wanted in PROMPTS["decompose"].standard.examples:
         numbers = [int(number) for number in re.findall(r"^\[(\d+)\]", given_values["segments"], re.MULTILINE)]
         assert numbers == list(range(1, len(numbers) + 1))
         plan = Plan.model_validate_json(wanted)
@@ -49,13 +52,13 @@ def test_every_thread_of_an_example_names_segments_that_are_there() -> None:
 
 
 def test_every_example_of_an_assessment_agrees_with_itself() -> None:
-    found = [Assessment.model_validate_json(wanted) for _, wanted in PROMPTS["assess"].examples]
+    found = [Assessment.model_validate_json(wanted) for _, wanted in PROMPTS["assess"].standard.examples]
     assert all(item.decomposable == (len(item.subquestions) >= 2) for item in found)
     assert {item.decomposable for item in found} == {True, False}
 
 
 def test_every_example_of_a_review_judges_each_thread_once() -> None:
-    for given_values, wanted in PROMPTS["review"].examples:
+    for given_values, wanted in PROMPTS["review"].standard.examples:
         threads = [json.loads(line)["thread_id"] for line in given_values["results"].splitlines()]
         review = Review.model_validate_json(wanted)
         assert [verdict.thread_id for verdict in review.verdicts] == threads
@@ -64,12 +67,12 @@ def test_every_example_of_a_review_judges_each_thread_once() -> None:
 
 @pytest.mark.parametrize("passed", [[], ["question"], ["documents", "question", "more"], ["document", "question"]])
 def test_a_prompt_that_does_not_fit_its_code_is_refused(passed: list[str]) -> None:
-    with pytest.raises(PromptError, match=r"`assess` has the variables \['documents', 'question'\]"):
+    with pytest.raises(PromptError, match=r"`assess@1` has the variables \['documents', 'question'\]"):
         PROMPTS["assess"].checked(passed, Assessment)
 
 
 def test_an_example_that_does_not_fit_its_shape_is_refused() -> None:
-    with pytest.raises(PromptError, match="example 1 of prompt `assess` is no Plan"):
+    with pytest.raises(PromptError, match="example 1 of prompt `assess@1` is no Plan"):
         PROMPTS["assess"].checked({"documents", "question"}, Plan)
 
 
@@ -79,13 +82,13 @@ EXAMPLE = '{"input": {"a": "x", "b": "y"}, "output": {"c": "é\u2028"}}'
 
 
 def write(folder: Path, text: str | bytes, examples: str = "") -> Path:
-    (folder / "p.md").write_bytes(text if isinstance(text, bytes) else text.encode())
-    (folder / "p.examples.jsonl").write_text(examples, encoding="utf-8")
+    (folder / "p@3.md").write_bytes(text if isinstance(text, bytes) else text.encode())
+    (folder / "p@3.examples.jsonl").write_text(examples, encoding="utf-8")
     return folder
 
 
 def test_a_prompt_is_read_from_its_file(tmp_path: Path) -> None:
-    prompt = load("p", write(tmp_path, (HEAD + BODY).replace("\n", "\r\n"), f"\n{EXAMPLE}\n\n"))
+    prompt = load("p@3", write(tmp_path, (HEAD + BODY).replace("\n", "\r\n"), f"\n{EXAMPLE}\n\n"))
     said = [message.content for message in prompt.messages(a="1", b="2")]
     assert said == ["Rules cost $5.", "x and y for $1", '{"c": "é\u2028"}', "1 and 2 for $1"]
     assert prompt.label == "p@3"
@@ -93,8 +96,8 @@ def test_a_prompt_is_read_from_its_file(tmp_path: Path) -> None:
 
 def test_examples_may_be_left_out(tmp_path: Path) -> None:
     write(tmp_path, HEAD + BODY)
-    (tmp_path / "p.examples.jsonl").unlink()
-    assert load("p", tmp_path).examples == ()
+    (tmp_path / "p@3.examples.jsonl").unlink()
+    assert load("p@3", tmp_path).examples == ()
 
 
 @pytest.mark.parametrize(
@@ -109,7 +112,7 @@ def test_examples_may_be_left_out(tmp_path: Path) -> None:
         (HEAD.replace("version: 3\n", "") + BODY, "", "version"),
         (HEAD.replace("[a, b]", "") + BODY, "", "cannot be read"),
         (HEAD.replace("[a, b]", "[a, b") + BODY, "", "cannot be read"),
-        (HEAD.replace("[a, b]", "[a]") + BODY, "", r"the text of prompt `p` has \['a', 'b'\], not \['a'\]"),
+        (HEAD.replace("[a, b]", "[a]") + BODY, "", r"the text of prompt `p@3` has \['a', 'b'\], not \['a'\]"),
         (HEAD.replace("[a, b]", "[a, b, c]") + BODY, "", "the text of prompt"),
         (HEAD + BODY + " and $5", "", "a `\\$` that starts no variable"),
         (HEAD + BODY + " and ${a b}", "", "a `\\$` that starts no variable"),
@@ -125,13 +128,44 @@ def test_examples_may_be_left_out(tmp_path: Path) -> None:
 )
 def test_a_broken_file_is_refused_by_name(tmp_path: Path, text: str | bytes, examples: str, problem: str) -> None:
     with pytest.raises(PromptError, match=problem) as error:
-        load("p", write(tmp_path, text, examples))
-    assert "`p`" in str(error.value)
+        load("p@3", write(tmp_path, text, examples))
+    assert "`p@3`" in str(error.value)
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(PromptError, match="`nowhere`"):
-        load("nowhere", tmp_path)
+    with pytest.raises(PromptError, match="`nowhere@1`"):
+        load("nowhere@1", tmp_path)
+
+
+def families(folder: Path, defaults: str, *versions: int) -> Path:
+    for version in versions:
+        (folder / f"p@{version}.md").write_text(HEAD.replace("3", str(version)) + BODY, encoding="utf-8")
+    (folder / "defaults.json").write_text(defaults, encoding="utf-8")
+    return folder
+
+
+def test_versions_stay_side_by_side_and_one_is_the_default(tmp_path: Path) -> None:
+    family = load_families(families(tmp_path, '{"p": 2}', 1, 2, 3))["p"]
+    assert sorted(family.versions) == [1, 2, 3] and family.standard.label == "p@2"
+
+
+@pytest.mark.parametrize("defaults", ['{"p": 4}', "{", "[1]", '{"p": "2"}'])
+def test_a_default_that_is_not_there_is_refused(tmp_path: Path, defaults: str) -> None:
+    with pytest.raises(PromptError, match="defaults.json"):
+        load_families(families(tmp_path, defaults, 1, 2))
+
+
+def test_a_file_whose_name_and_version_differ_is_refused(tmp_path: Path) -> None:
+    families(tmp_path, '{"p": 1}', 1)
+    (tmp_path / "p@1.md").write_text(HEAD + BODY, encoding="utf-8")
+    with pytest.raises(PromptError, match="`p@1` says that it is version 3"):
+        load_families(tmp_path)
+
+
+@pytest.mark.parametrize("label", ["assess", "assess@", "assess@0", "assess@-1", "assess@99", "nothing@1", "@1"])
+def test_a_version_that_is_not_there_is_refused_with_those_that_are(label: str) -> None:
+    with pytest.raises(ValueError, match=f"no prompt `{label}`; there are assess@1, "):
+        chosen_versions(f"review@1 {label}")
 
 
 TEXTS = st.one_of(
@@ -141,7 +175,7 @@ TEXTS = st.one_of(
 
 @given(st.sampled_from(sorted(PROMPTS)), TEXTS)
 def test_whatever_a_user_writes_stays_as_it_is(name: str, text: str) -> None:
-    prompt = PROMPTS[name]
+    prompt = PROMPTS[name].standard
     marked = f"<{text}>"
     said = prompt.messages(**values(prompt, marked))[-1].content
     assert isinstance(said, str) and said.count(marked) >= len(prompt.variables)

@@ -8,31 +8,37 @@ from hypothesis import strategies as st
 from langgraph.types import Send
 
 from graphs.routing import after_assess, after_decompose, after_review, to_threads
+from nodes.assess import structured
 from nodes.plan import Plan, ThreadSpec
 from nodes.results import ThreadResult
 from nodes.state import Assessment, Document, State, ThreadTask
 
 
-def assessed(decomposable: bool, *parts: str) -> State:
-    found = Assessment(subquestions=list(parts), decomposable=decomposable, complexity="simple", reason="")
-    return State(question="Why?", assessment=found)
-
-
 @pytest.mark.parametrize(
-    ("state", "next_node"),
+    ("said", "steps", "splits", "parts"),
     [
-        (assessed(True, "a", "b"), "decompose"),
-        (assessed(True, "a", "b", "c"), "decompose"),
-        (assessed(True), "decompose"),
-        (assessed(True, "a"), "direct"),
-        (assessed(False, "a", "b"), "direct"),
-        (assessed(False), "direct"),
-        (State(question="Why?"), "direct"),
+        (True, ["a", "b"], True, ["a", "b"]),
+        (True, ["a", "b", "c"], True, ["a", "b", "c"]),
+        (True, ["a", "b", "Which of #1 and #2 is more?"], True, ["a", "b"]),
+        (True, ["a", "a", "b"], True, ["a", "b"]),
+        (True, [], True, []),
+        (True, ["a"], False, []),
+        (True, ["a", "What of #1?"], False, []),
+        (True, ["a", "What of #1?", "What of #2?"], False, []),
+        (True, ["a", "What of #1?", "b"], True, ["a", "b"]),
+        (True, ["a", "Which of #1 and #2?"], True, []),
+        (False, ["a", "b"], False, []),
+        (False, [], False, []),
     ],
-    ids=["two parts", "three", "none listed", "one part", "dependent parts", "nothing to split", "no assessment"],
 )
-def test_only_independent_parts_are_split(state: State, next_node: str) -> None:
-    assert after_assess(state) == next_node
+def test_the_structure_decides(said: bool, steps: list[str], splits: bool, parts: list[str]) -> None:
+    found = structured(Assessment(subquestions=steps, decomposable=said, complexity="simple", reason=""))
+    assert (found.decomposable, found.subquestions) == (splits, parts)
+
+
+@pytest.mark.parametrize(("parallel", "next_node"), [(True, "decompose"), (False, "direct")])
+def test_only_what_the_gate_lets_through_is_split(parallel: bool, next_node: str) -> None:
+    assert after_assess(State(question="Why?", parallel=parallel)) == next_node
 
 
 def specs(count: int) -> list[ThreadSpec]:

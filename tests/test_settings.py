@@ -37,7 +37,8 @@ def test_a_value_that_equals_the_default_still_beats_the_environment(
 ) -> None:
     default = getattr(Settings(), name)
     other = {"base_url": "http://h/v1", "api_key_env": "KEY", "temperature": "1", "max_tokens": "99"}
-    other |= {"baseline": "true", "context_window": "7000", "window_share": "0.5"}
+    other |= {"baseline": "true", "context_window": "7000", "window_share": "0.5", "prompts": "solve@1"}
+    other |= {"split": "always", "scoped": "false", "review": "false"}
     other |= dict.fromkeys(("max_total_tokens", "tokens_per_minute"), "7000")
     monkeypatch.setenv(f"APR_{name.upper()}", other.get(name, "openai:x" if name.endswith("model") else "7"))
     assert getattr(Settings(), name) != default
@@ -116,6 +117,11 @@ def test_a_wrong_model_is_refused_with_the_forms_there_are(name: str, model: str
     said = refusal(**{name: model})
     assert name in said and problem in said
     assert all(form in said for form in ("openai:NAME", "deepseek:NAME", "local (the embedded model)"))
+
+
+def test_a_prompt_that_is_not_there_is_refused() -> None:
+    assert Settings(prompts="assess@1, solve@1").prompts == "assess@1, solve@1"
+    assert "there is no prompt `assess@99`; there are assess@1" in refusal(prompts="assess@99")
 
 
 def test_a_role_uses_its_own_model_if_it_has_one() -> None:

@@ -187,6 +187,8 @@ class Caller:
     def _give_back(self, client: Client, turn: Turn) -> None:
         """Give the turn of the last call back, with what the call has shown."""
         call = self.calls[-1]
+        if call.status == "ok":
+            client.learnt.pace.see(call)
         overload = next((why for kind, why in CONGESTION.items() if kind == call.status), "")
         client.limiter.release(
             turn,

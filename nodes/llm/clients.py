@@ -161,8 +161,8 @@ async def client_for(settings: Settings, role: Role, model: str) -> Client:
     return await asyncio.shield(task)
 
 
-async def slots_for(settings: Settings, role: Role, *, until: float) -> int | None:
-    """Return how many requests the server of a role works on at once, where that is known.
+async def known_client(settings: Settings, role: Role, *, until: float) -> Client | None:
+    """Return the client of a role; nothing where it cannot be had, since the call itself will tell why.
 
     Args:
         settings: The run's settings.
@@ -171,8 +171,8 @@ async def slots_for(settings: Settings, role: Role, *, until: float) -> int | No
     """
     try:
         async with TimeLimit(math.inf, until):
-            return (await client_for(settings, role, settings.model_for(role))).slots
-    except Exception:  # the call itself will tell
+            return await client_for(settings, role, settings.model_for(role))
+    except Exception:
         return None
 
 

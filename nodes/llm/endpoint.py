@@ -1,10 +1,12 @@
 """Where a model is reached, and what has been learnt about the server there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
+
+from nodes.llm.pace import Pace
 
 Rung = Literal["json_schema", "tool", "text"]
 """A way of asking for structured output, the surest first."""
@@ -45,3 +47,5 @@ class Learnt:
     """Tokens of prompt and reply together, as the server says."""
     asked: bool = False
     """Whether the server was asked what it has."""
+    pace: Pace = field(default_factory=Pace)
+    """How fast it is, and how much it writes."""

@@ -95,7 +95,7 @@ class PreparedPrompts:
 
 def messages(role: Role) -> list[dict[str, Any]]:
     """Return a role's messages up to the one that varies."""
-    prompt = PROMPTS[role]
+    prompt = PROMPTS[role].standard
     fixed = prompt.messages(**dict.fromkeys(prompt.variables, ""))[:-1]
     return [dict(message) for message in convert_to_openai_messages(fixed)]
 

@@ -1,0 +1,90 @@
+"""The gate: whether a question is split, from the structure of its subquestions and what a split would take (pure).
+
+A subquestion that needs another's answer refers to it as `#1`, `#2`, … (the notation of QDMR: T. Wolfson et al.,
+"Break It Down: A Question Understanding Benchmark", TACL 8, 2020). Those that refer to none can be answered at the
+same time.
+"""
+
+import math
+import re
+
+from nodes.llm.pace import Pace
+from nodes.record import Record
+
+ENOUGH = 2
+"""Calls of a stage that must have been seen before a forecast rests on them."""
+_REFERENCE = re.compile(r"#\s?(\d{1,3})")
+
+
+class Forecast(Record):
+    """What splitting is expected to take, and one call; made of what the endpoints have shown in this process."""
+
+    threads: int
+    """Threads expected: the independent parts."""
+    split_s: float
+    """Seconds of planning, of the threads (as many waves as they need) and of the review, at the shortest."""
+    single_s: float
+    """Seconds of one call that writes what the threads would write, one after another."""
+
+    @property
+    def pays(self) -> bool:
+        """Whether splitting can save time."""
+        return self.split_s <= self.single_s
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        verb = "take no longer than" if self.pays else "take longer than"
+        return (
+            f"{self.threads} threads are forecast to {verb} one call: {self.split_s:.1f} s against "
+            f"{self.single_s:.1f} s, from what this endpoint has shown so far"
+        )
+
+
+def independent(subquestions: list[str]) -> list[str]:
+    """List the subquestions that need no other's answer, each once."""
+    return list(dict.fromkeys(part.strip() for part in subquestions if part.strip() and not _REFERENCE.search(part)))
+
+
+def is_chain(subquestions: list[str]) -> bool:
+    """Tell whether each subquestion but the first needs an earlier one's answer: nothing runs at the same time."""
+    needs = [[int(number) for number in _REFERENCE.findall(part)] for part in subquestions]
+    # A reference to itself or to a later one is a slip of the pen and says nothing about the structure.
+    sound = all(0 < number <= place for place, numbers in enumerate(needs) for number in numbers)
+    return len(needs) >= 2 and sound and all(needs[1:])
+
+
+def forecast(
+    *, parts: int, tokens: int, at_once: int, planning: Pace, solving: Pace, reviewing: Pace, window: int | None
+) -> Forecast | None:
+    """Weigh a split against one call.
+
+    The split is taken at its best (the shortest plan and review seen so far), one call at its usual (what the threads
+    wrote so far on the mean, end to end), so that a split is given up only when it cannot save time.
+
+    Args:
+        parts: Independent parts.
+        tokens: Size of the question and its documents.
+        at_once: Threads that can run at the same time.
+        planning: What the endpoint that plans has shown.
+        solving: The same of the endpoint of the threads, which also answers directly.
+        reviewing: The same of the endpoint that reviews.
+        window: Tokens that prompt and reply may have together, where known.
+
+    Returns:
+        Nothing while too little was seen, or when one call could not hold it all.
+    """
+    plans, threads, reviews = planning.of("decompose"), solving.of("solve"), reviewing.of("review")
+    if min(plans.calls, threads.calls, reviews.calls) < ENOUGH:
+        return None
+    written = threads.output
+    if window is not None and tokens + parts * written > window:
+        return None
+    waves = math.ceil(parts / max(1, at_once))
+    split = planning.seconds(read=0, written=plans.least)
+    split += waves * solving.seconds(read=tokens / parts, written=written, side_by_side=True)
+    split += reviewing.seconds(read=0, written=reviews.least)
+    return Forecast(
+        threads=parts,
+        split_s=round(split, 3),
+        single_s=round(solving.seconds(read=tokens, written=parts * written), 3),
+    )
