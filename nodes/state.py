@@ -81,10 +81,11 @@ class Problem(Record):
 class Assessment(Record):
     """What can be answered at the same time, and whether to split."""
 
-    subquestions: list[str] = Field(description="Parts that can be answered without each other's answers.")
+    # In this order, which structured output keeps to: a small model decides better once it has said why.
+    reason: str = Field(description="What is known by name and what must be found first, in one sentence.")
+    subquestions: list[str] = Field(description="Its steps; a step that needs the answer of another says #1, #2, …")
     decomposable: bool = Field(description="Whether to split the problem into these parts.")
     complexity: Literal["simple", "moderate", "complex"]
-    reason: str = Field(description="Why, in one sentence.")
 
 
 class Verdict(Record):

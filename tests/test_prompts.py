@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from nodes.assess import structured
 from nodes.materials import outline, overview, whole
 from nodes.plan import Plan, Segment
 from nodes.state import Assessment, Review
@@ -53,7 +54,7 @@ def test_every_thread_of_an_example_names_segments_that_are_there() -> None:
 
 def test_every_example_of_an_assessment_agrees_with_itself() -> None:
     found = [Assessment.model_validate_json(wanted) for _, wanted in PROMPTS["assess"].standard.examples]
-    assert all(item.decomposable == (len(item.subquestions) >= 2) for item in found)
+    assert all(structured(item).decomposable == item.decomposable for item in found)
     assert {item.decomposable for item in found} == {True, False}
 
 
@@ -68,11 +69,11 @@ def test_every_example_of_a_review_judges_each_thread_once() -> None:
 @pytest.mark.parametrize("passed", [[], ["question"], ["documents", "question", "more"], ["document", "question"]])
 def test_a_prompt_that_does_not_fit_its_code_is_refused(passed: list[str]) -> None:
     with pytest.raises(PromptError, match=r"`assess@1` has the variables \['documents', 'question'\]"):
-        PROMPTS["assess"].checked(passed, Assessment)
+        PROMPTS["assess"].versions[1].checked(passed, Assessment)
 
 
 def test_an_example_that_does_not_fit_its_shape_is_refused() -> None:
-    with pytest.raises(PromptError, match="example 1 of prompt `assess@1` is no Plan"):
+    with pytest.raises(PromptError, match="example 1 of prompt `assess@[12]` is no Plan"):
         PROMPTS["assess"].checked({"documents", "question"}, Plan)
 
 
