@@ -2,6 +2,7 @@
 
 import io
 import json
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.parser import BytesParser
@@ -43,6 +44,23 @@ class TraceServer:
             self._put_together(request.headers["Content-Type"], body)
         return web.json_response({}, status=202)
 
+    async def find(self, _: web.Request) -> web.Response:
+        """No dataset and no example is there yet."""
+        return web.json_response([])
+
+    async def dataset(self, request: web.Request) -> web.Response:
+        await self.take(request)
+        told = await request.json()
+        return web.json_response({"id": str(uuid.uuid4()), "name": told["name"], "created_at": "2026-01-01T00:00:00Z"})
+
+    async def project(self, request: web.Request) -> web.Response:
+        await self.take(request)
+        return web.json_response(await request.json() | {"tenant_id": str(uuid.uuid4())})
+
+    async def examples(self, request: web.Request) -> web.Response:
+        await self.take(request)
+        return web.json_response({"count": 1, "example_ids": []}, status=201)
+
     def _put_together(self, content_type: str, body: bytes) -> None:
         message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
         for part in message.iter_parts():
@@ -71,6 +89,11 @@ async def trace_server() -> AsyncIterator[TraceServer]:
     server = TraceServer()
     app = web.Application(client_max_size=256 * 1024 * 1024)
     app.router.add_get("/info", server.info)
+    for path in ("/datasets", "/examples"):
+        app.router.add_get(path, server.find)
+    app.router.add_post("/datasets", server.dataset)
+    app.router.add_post("/sessions", server.project)
+    app.router.add_post("/v1/platform/datasets/{id}/examples", server.examples)
     app.router.add_route("POST", "/{path:.*}", server.take)
     app.router.add_route("PATCH", "/{path:.*}", server.take)
     # Unpacked here: aiohttp needs another package for it.

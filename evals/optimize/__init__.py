@@ -1,0 +1,1 @@
+"""Prompts that learn: `python -m evals.optimize`."""

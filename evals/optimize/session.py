@@ -1,0 +1,155 @@
+"""One optimisation: score the prompt as it is, let an optimiser work, score what it found on items it never saw."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dspy
+
+from evals.items import Item
+from evals.optimize.optimizers import fitting, optimised, proposing
+from evals.optimize.program import PromptProgram, asking, fields
+from evals.optimize.tasks import Task, mean
+from evals.optimize.write import make_default, next_version, write_version
+from nodes.llm.clients import client_for
+from nodes.record import Record
+from nodes.settings import Settings
+from prompts import FOLDER, Prompt
+
+
+class Order(Record):
+    """What is to be done."""
+
+    optimizer: str
+    """One of `OPTIMIZERS`, or `auto`."""
+    calls: int
+    items: int
+    held_out: int
+    most_examples: int
+    seed: int
+    threads: int
+    data: Path | None = None
+    folder: Path = FOLDER
+
+
+class Outcome(Record):
+    """What came of it."""
+
+    label: str
+    path: Path
+    optimizer: str
+    before: float
+    after: float
+    n: int
+    adopted: bool
+
+
+def optimise(task: Task, start: Prompt, settings: Settings, order: Order, tell: Callable[[str], None]) -> Outcome:
+    """Optimise a prompt and write what was found as its next version.
+
+    Args:
+        task: What it is to be good at.
+        start: The version to start from.
+        settings: The model that it is optimised for.
+        order: What is to be done.
+        tell: Takes a line of progress.
+    """
+    train, scored = task.examples("tuning"), task.scored("tuning", order.data, order.items, order.seed)
+    held_out = task.scored("held-out", order.data, order.held_out, order.seed)
+    with _loop() as loop:
+        program = PromptProgram(start, asking(settings, task.name, task.shape, loop))
+        tell(f"{start.label}: scoring it on {len(held_out)} held-out items")
+        before = score(task, program, held_out, order.threads)
+        tell(f"{start.label}: {before:.3f}")
+        name = fitting(order.calls, len(scored)) if order.optimizer == "auto" else order.optimizer
+        tell(f"{name}: about {order.calls} calls, on {len(scored)} items; examples out of {len(train)}")
+        client = asyncio.run_coroutine_threadsafe(client_for(settings, task.name, settings.model), loop).result()
+        endpoint = client.endpoint
+        best, chosen = optimised(
+            name,
+            program,
+            metric=_metric(task),
+            feedback=_feedback(task),
+            train=[_example(task, item) for item in train],
+            scored=[_example(task, item) for item in scored],
+            calls=order.calls,
+            most_examples=order.most_examples,
+            labelled=any(task.wanted(item) for item in train),
+            proposer=proposing(endpoint.name, endpoint.base_url, endpoint.api_key.get_secret_value()),
+            threads=order.threads,
+            seed=order.seed,
+        )
+        after = score(task, best, held_out, order.threads)
+        tell(f"found: {after:.3f}, with {len(best.demos)} examples")
+    prompt = best.prompt(next_version(task.name, order.folder))
+    about = {
+        "from": start.label,
+        "optimizer": f"dspy {dspy.__version__} {name}",
+        "settings": chosen,
+        "model": settings.model,
+        "seed": order.seed,
+        "scored_on": len(scored),
+        "held_out": {"n": len(held_out), "before": round(before, 3), "after": round(after, 3)},
+    }
+    path = write_version(prompt, about, order.folder)
+    adopted = after > before
+    if adopted:
+        make_default(prompt, order.folder)
+    return Outcome(
+        label=prompt.label, path=path, optimizer=name, before=before, after=after, n=len(held_out), adopted=adopted
+    )
+
+
+def score(task: Task, program: PromptProgram, items: Sequence[Item], threads: int) -> float:
+    """Return the mean score of a program; a reply that is no reply scores 0."""
+
+    def one(item: Item) -> float:
+        return _score(task, item, program(**fields(task.variables(item))))
+
+    with ThreadPoolExecutor(threads) as pool:
+        return mean(list(pool.map(one, items)))
+
+
+def _score(task: Task, item: Item, told: Any) -> float:
+    parsed = getattr(told, "parsed", None)
+    return task.score(item, parsed)[0] if parsed is not None else 0.0
+
+
+def _example(task: Task, item: Item) -> Any:
+    given = fields(task.variables(item))
+    values: dict[str, Any] = {**given, "item": item}
+    if wanted := task.wanted(item):
+        values["reply"] = wanted
+    return dspy.Example(**values).with_inputs(*given)
+
+
+def _metric(task: Task) -> Callable[..., float]:
+    return lambda example, told, trace=None: _score(task, example.item, told)
+
+
+def _feedback(task: Task) -> Callable[..., Any]:
+    def judged(example: Any, told: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Any:
+        parsed = getattr(told, "parsed", None)
+        points, words = task.score(example.item, parsed) if parsed is not None else (0.0, "No usable JSON.")
+        return dspy.Prediction(score=points, feedback=words)
+
+    return judged
+
+
+@contextmanager
+def _loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Run an event loop in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="model calls", daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

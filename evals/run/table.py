@@ -1,0 +1,172 @@
+"""The tables of all results kept, as Markdown (pure, save for reading them)."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from evals.intervals import Mean, bootstrap, decision, wilson
+from evals.run.row import Row
+from evals.run.store import Cell, load_cells
+from evals.run.variants import VARIANTS
+
+ORDER = list(VARIANTS)
+
+
+def tables(folder: Path) -> str:
+    """Write all tables."""
+    cells = sorted(load_cells(folder), key=lambda cell: (cell.dataset, cell.half or "", ORDER.index(cell.variant)))
+    parts = [_answers(cells), _structure(cells), _scope(cells), _reviewer(cells)]
+    return "\n\n".join(part for part in parts if part) or "No results yet."
+
+
+def _answers(cells: Sequence[Cell]) -> str:
+    """Quality and cost of answers, against the single call on the same items."""
+    heads = [
+        "dataset",
+        "variant",
+        "n",
+        "score (95 %)",
+        "failed",
+        "token latency",
+        "wall",
+        "tokens",
+        "threads",
+        "rounds",
+    ]
+    base = {(cell.dataset, cell.half, cell.model): cell for cell in cells if cell.variant == "sequential"}
+    lines = []
+    for cell in cells:
+        if cell.variant in ("plan", "review") or not cell.rows:
+            continue
+        scores = [row.score for row in cell.rows if row.score is not None]
+        beside = base.get((cell.dataset, cell.half, cell.model))
+        pairs = _pairs(cell, beside) if beside else []
+        lines.append(
+            [
+                _name(cell),
+                cell.variant,
+                str(len(cell.rows)),
+                _mean(bootstrap(scores)) if scores else "–",
+                str(sum(bool(row.error) for row in cell.rows)),
+                _ratios(pairs, lambda row: row.critical_path_tokens),
+                _ratios(pairs, lambda row: row.wall_s),
+                _ratio_of_means(pairs, lambda row: row.total),
+                _average(row.threads for row in cell.rows),
+                _average(row.rounds for row in cell.rows),
+            ]
+        )
+    return _table(heads, lines)
+
+
+def _structure(cells: Sequence[Cell]) -> str:
+    """The gate and the plans."""
+    heads = ["dataset", "variant", "n", "split (95 %)", "balanced accuracy", "F1", "false splits", "valid as written"]
+    heads += ["valid after repair", "threads exact", "within 1"]
+    lines = []
+    for cell in cells:
+        if cell.variant not in ("plan", "adaptive", "always-parallel"):
+            continue
+        # What failed said neither yes nor no: it stays in the count, as a no.
+        judged = [row for row in cell.rows if row.parallel is not None]
+        split = [bool(row.split) for row in judged]
+        truth = [bool(row.parallel) for row in judged]
+        gate = decision(split, truth) if cell.variant != "always-parallel" and judged else None
+        plans = [row for row in cell.rows if row.valid is not None]
+        counted = [row for row in cell.rows if row.threads_wanted and row.parallel and row.valid is not None]
+        lines.append(
+            [
+                _name(cell),
+                cell.variant,
+                str(len(cell.rows)),
+                _mean(wilson(sum(split), len(split))) if gate else "–",
+                _figure(gate.balanced_accuracy) if gate else "–",
+                _figure(gate.f1) if gate else "–",
+                _figure(gate.false_positives) if gate else "–",
+                _share(row.valid is True and not row.repairs for row in plans),
+                _share(row.valid is True for row in plans),
+                _share(row.threads == row.threads_wanted for row in counted),
+                _share(abs(row.threads - (row.threads_wanted or 0)) <= 1 for row in counted),
+            ]
+        )
+    return _table(heads, lines)
+
+
+def _scope(cells: Sequence[Cell]) -> str:
+    """Which documents the threads were given."""
+    lines = []
+    for cell in cells:
+        rows = [row for row in cell.rows if row.needed is not None]
+        if rows:
+            needless = [row.needless for row in rows if row.needless is not None]
+            needed = _average((row.needed or 0.0 for row in rows), 2)
+            lines.append([_name(cell), cell.variant, str(len(rows)), needed, _average(needless, 2)])
+    return _table(["dataset", "variant", "plans", "needed documents given", "needless documents given"], lines)
+
+
+def _reviewer(cells: Sequence[Cell]) -> str:
+    """What the reviewer found of what was planted."""
+    heads = ["dataset", "n", "errors found (recall)", "contradictions found", "precision", "false alarms a clean item"]
+    lines = []
+    for cell in cells:
+        if cell.variant != "review":
+            continue
+        wrong, pairs = sum(row.wrong for row in cell.rows), sum(row.contradictions for row in cell.rows)
+        found = [sum(row.wrong_found for row in cell.rows), sum(row.contradictions_found for row in cell.rows)]
+        alarms = sum(row.false_alarms for row in cell.rows)
+        clean = [row for row in cell.rows if not row.wrong and not row.contradictions]
+        lines.append(
+            [
+                _name(cell),
+                str(len(cell.rows)),
+                _mean(wilson(found[0], wrong)),
+                _mean(wilson(found[1], pairs)),
+                _mean(wilson(sum(found), sum(found) + alarms)),
+                _average((row.false_alarms for row in clean), 2),
+            ]
+        )
+    return _table(heads, lines)
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.dataset} ({cell.half})" if cell.half else cell.dataset
+
+
+def _pairs(cell: Cell, base: Cell) -> list[tuple[Row, Row]]:
+    known = {row.id: row for row in base.rows}
+    return [(row, known[row.id]) for row in cell.rows if row.id in known]
+
+
+def _ratios(pairs: Sequence[tuple[Row, Row]], of: Callable[[Row], float]) -> str:
+    """Ratio of means, then mean of ratios: the two differ where some items are much longer than others."""
+    each = [of(row) / of(base) for row, base in pairs if of(base) and of(row)]
+    return f"{_ratio_of_means(pairs, of)} · {sum(each) / len(each):.2f}" if each else "–"
+
+
+def _ratio_of_means(pairs: Sequence[tuple[Row, Row]], of: Callable[[Row], float]) -> str:
+    below = sum(of(base) for _, base in pairs)
+    return f"{sum(of(row) for row, _ in pairs) / below:.2f}" if below else "–"
+
+
+def _share(values: Iterable[bool]) -> str:
+    known = list(values)
+    return f"{sum(known) / len(known):.0%} of {len(known)}" if known else "–"
+
+
+def _average(values: Iterable[float], digits: int = 1) -> str:
+    known = list(values)
+    return f"{sum(known) / len(known):.{digits}f}" if known else "–"
+
+
+def _figure(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f}"
+
+
+def _mean(mean: Mean) -> str:
+    return "–" if math.isnan(mean.mean) else f"{mean.mean:.2f} ({mean.low:.2f}–{mean.high:.2f})"
+
+
+def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    if not lines:
+        return ""
+    rows = [heads, ["---"] * len(heads), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

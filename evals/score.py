@@ -1,0 +1,72 @@
+"""How right an answer is: numbers by value, names as words (pure).
+
+`stated`: the expected answer stands somewhere in the text. `mention`: one of several words does, for bugs that can be
+named in many ways. `last`: it stands in the last line that says something, which is where one answer to one question
+belongs; a number must be the last one there. A text that reasons aloud has more numbers in it to be right by chance, so
+`stated` favours long answers, that is, the single call.
+"""
+
+import re
+from collections.abc import Sequence
+
+from evals.items import Item
+
+TOLERANCE = 0.005
+"""Relative; answers are rounded in different ways."""
+_NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:,\d{3})*(?:\.\d+)?|(?<=\$)\d[\d,]*(?:\.\d+)?")
+
+
+def parts_right(item: Item, answer: str) -> list[bool]:
+    """Tell for each part of an item whether the answer has it right."""
+    text = _last_line(answer) if item.match == "last" else answer
+    return [any(_found(item, text, wanted) for wanted in wanteds) for wanteds in item.answers]
+
+
+def _found(item: Item, text: str, wanted: str) -> bool:
+    value = number(wanted)
+    if item.match == "mention":
+        return wanted.lower() in text.lower()
+    if value is None:
+        return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", text, re.IGNORECASE) is not None
+    known = numbers(text)
+    return any(same(value, other) for other in (known[-1:] if item.match == "last" else known))
+
+
+def number(text: str) -> float | None:
+    """Read a text that is one number."""
+    whole = _NUMBER.fullmatch(text.strip().lstrip("$"))
+    return _value(whole.group()) if whole else None
+
+
+def numbers(text: str) -> list[float]:
+    """List the numbers in a text, in order."""
+    return [_value(found) for found in _NUMBER.findall(text)]
+
+
+def same(one: float, other: float) -> bool:
+    """Tell whether two numbers are the same answer."""
+    return abs(one - other) <= TOLERANCE * max(abs(one), abs(other))
+
+
+def vote(answers: Sequence[str]) -> str:
+    """Return the answer that most others agree with: the same numbers, or without any the same last words.
+
+    Self-consistency: X. Wang et al., "Self-Consistency Improves Chain of Thought Reasoning in Language Models", ICLR
+    2023. Whole answers are compared by what their last line says.
+    """
+    keys = [_key(answer) for answer in answers]
+    return answers[max(range(len(answers)), key=lambda place: keys.count(keys[place]))]
+
+
+def _key(answer: str) -> tuple[object, ...]:
+    last = _last_line(answer)
+    return tuple(numbers(last)) or tuple(re.findall(r"\w+", last.lower()))
+
+
+def _last_line(answer: str) -> str:
+    lines = [line for line in answer.splitlines() if re.search(r"\w", line)]
+    return lines[-1] if lines else ""
+
+
+def _value(found: str) -> float:
+    return float(found.replace(",", "").replace("−", "-"))

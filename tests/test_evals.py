@@ -1,0 +1,298 @@
+"""The evaluations: data, scores, intervals, and the command on a scripted server."""
+
+import asyncio
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evals.intervals import bootstrap, decision, wilson
+from evals.items import OURS, DataError, GivenResult, Item, half_of, load_items, names, sample
+from evals.run.store import Cell
+from evals.run.variants import VARIANTS, found
+from evals.score import number, numbers, parts_right, same, vote
+from nodes.state import Review
+from tests.server import Fault, ModelServer, Reply, assessment, plan
+from tests.traces import TraceServer, trace_server
+
+PROJECT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_datasets_have_twenty_checkable_items_or_more(name: str) -> None:
+    items = load_items(name)
+    assert len(items) >= 20 and len({item.id for item in items}) == len(items)
+    assert len({item.model_dump_json(exclude={"id"}) for item in items}) == len(items)
+    checked = {"results": "results", "structure": "steps"}.get(name, "answers")
+    assert all(item[checked] and all(item[checked]) for item in items)
+    assert {half_of(item) for item in items} == {"tuning", "held-out"}
+    for item in items:
+        known = {one.id for one in item.results}
+        assert {*item.wrong, *(id for pair in item.contradictions for id in pair)} <= known
+        assert set(item.needed) <= {document["id"] for document in item.documents}
+        assert item.threads in (None, 1, len(item.answers or item.steps)) and (
+            item.parallel is not False or item.threads == 1
+        )
+
+
+def test_no_planted_result_of_one_half_is_in_the_other() -> None:
+    said = {half: {one.result for item in load_items("results", half=half) for one in item.results} for half in HALVES}
+    assert not said["tuning"] & said["held-out"]
+
+
+HALVES: tuple[Any, Any] = ("tuning", "held-out")
+
+
+def others(folder: Path) -> Path:
+    problems = [{"id": f"p{n}", "question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(40)]
+    rows: dict[str, list[dict[str, Any]]] = {
+        "gate_dev": [{"id": f"g{n}", "question": f"{n}?", "parallel": n % 4 == 0, "width": 2} for n in range(40)],
+        "parallelqa_dev": [{"id": "1", "question": "Which?", "answer": "this", "threads": 2}],
+        "gsm8k_dev": problems,
+        "sot_vicuna_dev": [{"question": "How?", "independent_points": True}],
+        "sot_wizardlm_dev": [{"question": "What?", "independent_points": False}],
+    }
+    for name, items in rows.items():
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items), encoding="utf-8")
+    return folder
+
+
+def test_others_data_are_read_from_their_folder(tmp_path: Path) -> None:
+    folder = others(tmp_path)
+    assert all(load_items(name, folder) for name in names())
+    halves = [load_items("composites", folder, half=half) for half in HALVES]
+    problems = {row.question: half_of(row) for row in load_items("gsm8k", folder)}
+    for half, items in zip(HALVES, halves, strict=True):
+        assert items and all(item.threads == 4 and len(item.answers) == 4 for item in items)
+        parts = [line.partition(". ")[2] for item in items for line in item.question.splitlines()[1:]]
+        assert {problems[part] for part in parts} == {half}
+
+
+def test_data_that_are_not_there_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--folder"):
+        load_items("gate")
+    with pytest.raises(DataError, match=r"gate_dev\.jsonl cannot be read"):
+        load_items("gate", tmp_path)
+    with pytest.raises(DataError, match="there are compound, "):
+        load_items("nothing")
+
+
+def test_a_draw_is_balanced_and_the_same_every_time(tmp_path: Path) -> None:
+    items = load_items("gate", others(tmp_path))
+    drawn = sample(items, 9, 1)
+    assert drawn == sample(items, 9, 1) != sample(items, 9, 2)
+    assert sum(bool(item.parallel) for item in drawn) == 5 and len(drawn) == 9
+
+
+def item(*answers: list[str], match: Any = "stated") -> Item:
+    return Item(id="x", dataset="d", question="?", answers=list(answers), match=match)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "match", "answer", "right"),
+    [
+        (["1,200"], "stated", "It is 1200 euros.", True),
+        (["1200"], "stated", "It is 1,200.00 euros.", True),
+        (["12"], "stated", "It is 120.", False),
+        (["12"], "stated", "It is 0.12 or 3.12.", False),
+        (["-5"], "stated", "x = −5", True),
+        (["7.61"], "stated", "7.6096 times", True),
+        (["Lima"], "stated", "The capital is lima.", True),
+        (["Au"], "stated", "Austria", False),
+        (["8", "eight"], "stated", "There are Eight.", True),
+        (["off-by-one", "n + 1"], "mention", "An OFF-BY-ONE error", True),
+        (["18"], "last", "First 18.\nSo it is 19.", False),
+        (["18"], "last", "First 3.\nSo 3 * 6 = $18.\n\n", True),
+        (["18"], "last", "", False),
+        (["Everest"], "last", "It is Mount Everest", True),
+    ],
+)
+def test_an_answer_is_found_by_value_or_as_a_word(wanted: list[str], match: Any, answer: str, right: bool) -> None:
+    assert parts_right(item(wanted, match=match), answer) == [right]
+
+
+def test_every_part_counts() -> None:
+    assert parts_right(item(["1"], ["2"], ["three"]), "1 and three") == [True, False, True]
+
+
+@given(st.integers(-(10**9), 10**9), st.text())
+def test_numbers_are_read_as_they_are_written(value: int, around: str) -> None:
+    for written in (str(value), f"{value:,}", f"{value}.0"):
+        assert number(written) == value and numbers(f"it is {written} then") == [value]
+    assert all(math.isfinite(found) for found in numbers(around))
+
+
+@given(st.floats(0.001, 1e9), st.floats(-0.004, 0.004))
+def test_rounding_is_no_fault(value: float, by: float) -> None:
+    assert same(value, value * (1 + by)) and not same(value, value * 1.02)
+
+
+def test_the_majority_is_voted_for() -> None:
+    assert vote(["So 3", "It is 4.", "The answer: 4"]) == "It is 4."
+    assert vote(["Peru.\nLima", "lima", "Quito"]) == "Peru.\nLima"
+    assert vote([""]) == ""
+
+
+def test_intervals_hold_what_they_should() -> None:
+    assert [round(value, 3) for value in wilson(8, 10)] == [0.8, 0.49, 0.943]
+    assert wilson(0, 12).low == 0 and 0.2 < wilson(0, 12).high < 0.3
+    assert math.isnan(wilson(0, 0).mean)
+    mean, low, high = bootstrap([0.0, 1.0] * 50)
+    assert mean == 0.5 and 0.38 < low < 0.43 and 0.57 < high < 0.62
+    assert bootstrap([1.0] * 12).low < 1
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_a_mean_lies_in_its_interval(values: list[float]) -> None:
+    mean, low, high = bootstrap(values)
+    assert low - 1e-9 <= mean <= high + 1e-9
+
+
+def test_a_constant_decision_is_worth_nothing() -> None:
+    assert decision([True] * 4, [True, True, False, False])[:2] == (0.5, 2 / 3)
+    assert decision([False] * 4, [True, True, False, False]) == (0.5, 0.0, 0.0)
+    assert decision([True, False], [True, False]) == (1.0, 1.0, 0.0)
+    assert math.isnan(decision([], []).balanced_accuracy)
+
+
+RESULTS = [GivenResult(id=f"T{n}", subquestion="?", result="x") for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("back", "pairs", "expected"),
+    [
+        ([], [], (0, 0, 0, 0.0)),
+        (["T1"], [], (1, 0, 0, 0.5)),
+        (["T1", "T2"], [], (1, 1, 0, 1.0)),
+        (["T1"], [["T2", "T3"]], (1, 1, 0, 1.0)),
+    ],
+)
+def test_what_a_review_found_is_compared_with_what_was_planted(
+    back: list[str], pairs: list[list[str]], expected: tuple[int, int, int, float]
+) -> None:
+    planted = Item(
+        id="r", dataset="results", question="?", results=RESULTS, wrong=["T1"], contradictions=[["T2", "T3"]]
+    )
+    verdicts = [{"thread_id": id, "verdict": "retry"} for id in back]
+    written = Review.model_validate(
+        {"verdicts": verdicts, "contradictions": [{"thread_ids": pair, "claim": "?"} for pair in pairs]}
+    )
+    told = found(planted, written)
+    names = ("wrong_found", "contradictions_found", "false_alarms", "score")
+    assert tuple(told[name] for name in names) == expected
+    clean = planted.model_copy(update={"wrong": [], "contradictions": []})
+    assert found(clean, written)["false_alarms"] == len({*back, *(id for pair in pairs for id in pair)})
+
+
+async def command(*arguments: str, server: ModelServer | None = None, **environment: str) -> tuple[int, str, str]:
+    given = ["--model", "openai:scripted", "--base-url", server.url] if server else []
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "evals.run", *arguments, *given),
+        cwd=PROJECT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | environment,
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+def cells(out: Path) -> dict[str, Cell]:
+    read = [Cell.model_validate_json(path.read_text(encoding="utf-8")) for path in out.glob("*.json")]
+    return {f"{cell.dataset} {cell.variant}": cell for cell in read}
+
+
+def scripted(server: ModelServer) -> None:
+    parts = ["What is the first?", "What is the second?"]
+    server.on("assess", assessment(*parts)).on("decompose", plan(*parts))
+    server.on("direct", Reply("It is 32.", prompt_tokens=50, completion_tokens=50))
+
+
+async def test_every_variant_runs_on_the_same_items(server: ModelServer, tmp_path: Path) -> None:
+    scripted(server)
+    chosen = [part for name in VARIANTS for part in ("--variant", name)]
+    data = ["--data", "compound", "--data", "results", "--data", "documents"]
+    code, out, err = await command(*data, *chosen, "--n", "3", "--out", str(tmp_path), server=server)
+    assert code == 0, err
+    done = cells(tmp_path)
+    assert len(done) == 2 * (len(VARIANTS) - 1) + 1
+    ids = {name: [row.id for row in cell.rows] for name, cell in done.items()}
+    assert all(len(items) == 3 for items in ids.values())
+    assert len({tuple(sorted(items)) for name, items in ids.items() if name.startswith("compound")}) == 1
+    adaptive, sampled = done["compound adaptive"], done["compound self-consistency"]
+    assert adaptive.prompts and adaptive.settings["model"] == "openai:scripted" and adaptive.seed == 0
+    for row in sampled.rows:
+        (beside,) = [other for other in adaptive.rows if other.id == row.id]
+        assert row.samples == max(1, round(beside.total / 100)) and row.total == 100 * row.samples
+    assert "| compound | adaptive | 3 |" in out and "| results | 3 |" in out and "needed documents given" in out
+    assert "compound · adaptive" in err and "3/3" in err
+
+
+async def test_an_interrupted_run_goes_on_where_it_was(server: ModelServer, tmp_path: Path) -> None:
+    arguments = ["--data", "compound", "--variant", "sequential", "--out", str(tmp_path)]
+    assert (await command(*arguments, "--n", "2", server=server))[0] == 0
+    before = {row.id for row in cells(tmp_path)["compound sequential"].rows}
+    assert (await command(*arguments, "--n", "24", server=server))[0] == 0
+    assert before <= {row.id for row in cells(tmp_path)["compound sequential"].rows}
+    assert len(server.calls("direct")) == 24
+    code, _, err = await command(*arguments, "--n", "24", "--seed", "5", server=server)
+    assert code == 2 and "other seed: 0; --fresh starts over" in err
+    assert (await command(*arguments, "--n", "2", "--seed", "5", "--fresh", server=server))[0] == 0
+    assert len(server.calls("direct")) == 26
+
+
+async def test_what_fails_stays_in_the_denominator(server: ModelServer, tmp_path: Path) -> None:
+    server.on("direct", Fault(status=400), Reply("It is 32."))
+    code, out, _ = await command(
+        *("--data", "compound", "--variant", "sequential", "--n", "4", "--out", str(tmp_path)), server=server
+    )
+    rows = cells(tmp_path)["compound sequential"].rows
+    assert code == 0 and len(rows) == 4
+    assert [row.score for row in rows if row.error] == [0.0] and "| compound | sequential | 4 |" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "--data is missing; allowed are compound, "),
+        (["--data", "nothing"], "--data nothing: there is none; allowed are"),
+        (["--data", "compound", "--variant", "fast"], "--variant fast: there is none; allowed are adaptive, "),
+        (["--data", "gate"], "name the folder that holds it with --folder"),
+        (["--data", "results"], "`results` is for --variant review"),
+        (["--data", "compound", "--half", "first"], "--half first: there is none"),
+        (["--data", "compound", "--model", "nobody:x"], "unknown provider `nobody`"),
+        (["--data", "compound", "--prompts", "assess@99"], "there is no prompt `assess@99`"),
+        (["--data", "compound", "--variant", "self-consistency", "--model", "openai:x"], "run --variant adaptive"),
+        (["--data", "compound", "--model", "openai:x", "--judge", "openai:x"], "cannot judge its own answers"),
+    ],
+)
+async def test_what_is_wrong_is_said_with_what_to_do(arguments: list[str], said: str, tmp_path: Path) -> None:
+    code, _, err = await command(*arguments, "--out", str(tmp_path), OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert code == 2 and said in " ".join(err.split()) and "Traceback" not in err
+
+
+async def test_nothing_leaves_without_a_key_and_an_experiment_does_with_one(
+    server: ModelServer, tmp_path: Path
+) -> None:
+    arguments = ["--data", "compound", "--variant", "sequential", "--n", "2", "--out", str(tmp_path)]
+    async with trace_server() as sent:
+        code, _, err = await command(*arguments, server=server, LANGSMITH_ENDPOINT=sent.url)
+        assert code == 0 and sent.bytes == b"" and "uploaded" not in err
+        code, _, err = await command(
+            *arguments, server=server, LANGSMITH_ENDPOINT=sent.url, LANGSMITH_API_KEY="lsv2_pt_its_own_key"
+        )
+    assert code == 0 and "uploaded: 2 results as experiment compound-sequential-" in err
+    check_experiment(sent)
+
+
+def check_experiment(sent: TraceServer) -> None:
+    text = sent.bytes.decode(errors="replace")
+    assert '"apr-compound"' in text and "compound-sequential-" in text and "reference_dataset_id" in text
+    assert text.count("reference_example_id") >= 2 and '"critical_path_tokens"' in text
+    assert "lsv2_pt_its_own_key" not in text
