@@ -17,7 +17,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-SHAPES = {"Assessment": "assess", "Plan": "decompose", "Review": "review"}
+SHAPES = {"Assessment": "assess", "Plan": "decompose", "Review": "review", "score": "judge"}
 
 
 @dataclass(frozen=True)

@@ -277,6 +277,16 @@ async def test_what_is_wrong_is_said_with_what_to_do(arguments: list[str], said:
     assert code == 2 and said in " ".join(err.split()) and "Traceback" not in err
 
 
+async def test_a_judge_scores_beside_the_evaluators(server: ModelServer, tmp_path: Path) -> None:
+    pytest.importorskip("openevals")
+    server.on("judge", {"reasoning": "as expected", "score": True})
+    arguments = ["--data", "compound", "--variant", "sequential", "--n", "2", "--judge", "openai:judge"]
+    code, out, err = await command(*arguments, "--out", str(tmp_path), server=server, OPENAI_BASE_URL=server.url)
+    assert code == 0, err
+    assert [row.judged for row in cells(tmp_path)["compound sequential"].rows] == [1.0, 1.0]
+    assert "1.00" in out and {asked.body["model"] for asked in server.calls("judge")} == {"judge"}
+
+
 async def test_nothing_leaves_without_a_key_and_an_experiment_does_with_one(
     server: ModelServer, tmp_path: Path
 ) -> None:

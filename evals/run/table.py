@@ -47,6 +47,7 @@ def _answers(cells: Sequence[Cell]) -> str:
                 cell.variant,
                 str(len(cell.rows)),
                 _mean(bootstrap(scores)) if scores else "–",
+                _average((row.judged for row in cell.rows if row.judged is not None), 2),
                 str(sum(bool(row.error) for row in cell.rows)),
                 _ratios(pairs, lambda row: row.critical_path_tokens),
                 _ratios(pairs, lambda row: row.wall_s),
