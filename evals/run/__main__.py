@@ -113,6 +113,8 @@ async def _run(order: Order, judge_model: str | None) -> None:
         bars = {pair: progress.add_task(" · ".join(pair), total=None, start=False) for pair in pairs}
 
         def tell(cell: Cell, of: int) -> None:
+            if not progress.console.is_terminal:
+                progress.console.print(f"{cell.dataset} · {cell.variant}: {len(cell.rows)}/{of}", highlight=False)
             bar = bars[cell.dataset, cell.variant]
             progress.start_task(bar)
             progress.update(bar, completed=len(cell.rows), total=of)

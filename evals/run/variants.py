@@ -38,9 +38,9 @@ VARIANTS = {
     for variant in (
         Variant("adaptive", "the workflow as it is"),
         Variant("sequential", "the whole question in one call: the baseline"),
-        Variant("no-review", "the workflow, its results joined as they stand", {"review": False}),
-        Variant("unscoped", "the workflow, every thread reading the whole input", {"scoped": False}),
         Variant("always-parallel", "the workflow without its gate: every question is planned", {"split": "always"}),
+        Variant("no-review", "the same, the results joined as they stand", {"split": "always", "review": False}),
+        Variant("unscoped", "the same, every thread reading the whole input", {"split": "always", "scoped": False}),
         Variant("self-consistency", "the majority of single calls for the same total tokens as adaptive"),
         Variant("plan", "assessment and plan only; no thread runs", {"split": "if_independent"}),
         Variant("review", "the reviewer alone, on recorded results"),
