@@ -192,8 +192,8 @@ class Settings(BaseSettings):
     )
     split: Split = Field(
         "if_faster",
-        description="When to split: where the model finds independent parts and a split is not forecast to take longer than "
-        "one call (`if_faster`), wherever it finds them (`if_independent`), or every question (`always`).",
+        description="When to split: where the model finds independent parts and a split is not forecast to take longer "
+        "than one call (`if_faster`), wherever it finds them (`if_independent`), or every question (`always`).",
     )
     scoped: bool = Field(
         True, description="Show each thread only the segments that it needs; off, every thread reads the whole input."

@@ -26,8 +26,8 @@ def fitting(calls: int, scored: int) -> str:
 
 
 def candidates(calls: int, scored: int) -> int:
-    """Tell how many random sets of examples a budget suffices for, beside the three that always run."""
-    return max(1, calls // max(1, scored) - 3)
+    """Tell how many random sets of examples a budget suffices for, beside the two that always run."""
+    return max(1, calls // max(1, scored) - 2)
 
 
 def optimised(
@@ -71,7 +71,12 @@ def optimised(
         search = BootstrapFewShotWithRandomSearch(
             metric=metric, metric_threshold=1.0, num_threads=threads, max_errors=len(scored), **chosen
         )
-        return search.compile(program, teacher=program.deepcopy(), trainset=list(train), valset=list(scored)), chosen
+        # Of DSPy's fixed candidates the one without examples is left out: small models ramble without any.
+        seeds = range(-2 if labelled else -1, chosen["num_candidate_programs"])
+        best = search.compile(
+            program, teacher=program.deepcopy(), trainset=list(train), valset=list(scored), restrict=seeds
+        )
+        return best, chosen
     if name == "mipro":
         chosen = {"num_candidates": 5, "num_trials": max(2, calls // max(1, len(scored)) - 2)}
         search = MIPROv2(
