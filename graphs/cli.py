@@ -226,8 +226,6 @@ def _print(solution: "Solution", *, as_json: bool) -> None:
         f"{solution.outcome}: {solution.route} route, {threads}{report.calls} calls, "
         f"{report.tokens.total:,} tokens, {report.wall_s:.1f} s{_money(report.cost_usd)}\n"
     )
-    if report.forecast and solution.route == "direct":
-        sys.stderr.write(f"not split: {report.forecast}\n")
     if report.baseline:
         sys.stderr.write(_comparison(report.baseline))
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphs.page import POLICY, page
+from nodes.gate import Forecast
 from nodes.llm.usage import Call, Usage
 from nodes.plan import Plan, ThreadSpec
 from nodes.prices import Cost
@@ -293,6 +294,13 @@ def test_runs_without_threads_have_a_page(solution: Solution, said: list[str]) -
     assert all(words in seen.text for words in said)
     ids = {value for _, name, value in seen.attributes if name == "id"}
     assert all(value[1:] in ids for _, name, value in seen.attributes if name == "href")
+
+
+def test_a_forecast_is_shown_with_both_figures() -> None:
+    found = Assessment(reason="?", subquestions=["a", "b"], decomposable=True, complexity="simple")
+    ahead = Forecast(threads=2, split_s=9.0, single_s=4.0)
+    text = Seen(page(Solution(answer="It.", assessment=found, report=Report(forecast=ahead)))).text
+    assert "Forecast: splitting into 2 threads cannot save time: 9.0 s are forecast, 4.0 s in one call" in text
 
 
 def test_money_that_is_not_known_is_called_unknown() -> None:
