@@ -49,6 +49,15 @@ class Repaired(NamedTuple):
     repairs: list[str]
 
 
+_COMPLETED = ("shared context: ", "document ")
+"""How repairs begin that complete a plan which could be run as it was written."""
+
+
+def faults(repairs: Iterable[str]) -> list[str]:
+    """List the repairs without which a plan could not have been run, or not as it was meant."""
+    return [repair for repair in repairs if not repair.startswith(_COMPLETED)]
+
+
 # A line that starts a list item: "1. ", "2) ", "(a) ", "- ", "* ", "• ".
 _ITEM = re.compile(r"^[ \t]*(?:[-*•]|\(?(?:\d{1,3}|[A-Za-z])[.)])[ \t]+", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t]*```.*?(?:^[ \t]*```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.plan import Plan, Segment, ThreadSpec, repair, split_input, split_question
+from nodes.plan import Plan, Segment, ThreadSpec, faults, repair, split_input, split_question
 
 CODE = "```python\ndef f(x):\n    # Why? Who knows.\n    return 1. + x\n```"
 
@@ -251,3 +251,16 @@ def test_every_change_is_told(written: Plan, segments: list[Segment]) -> None:
     assert (plan.parallelism != written.parallelism) == ("parallelism" in about)
     assert plan.shared_context == written.shared_context.strip() or "shared" in about
     assert (plan.threads != written.threads) == bool(about & {"thread", "folded"})
+
+
+def test_what_completes_a_plan_is_no_fault_of_it() -> None:
+    segments = split_input("Who? Where?", [("a.txt", "text"), ("b.txt", "text")])
+    threads = [
+        ThreadSpec(id="T1", sources=[1, 3], subquestion="Who?"),
+        ThreadSpec(id="T2", sources=[2], subquestion="Where?"),
+    ]
+    plan = Plan(shared_context="", parallelism=2, threads=threads)
+    repairs = repair(plan, segments, max_threads=8, max_parallel=8).repairs
+    assert repairs == ["document 4 (b.txt) is read by no thread"] and faults(repairs) == []
+    wrong = plan.model_copy(update={"parallelism": 9, "threads": [*threads, threads[0]]})
+    assert len(faults(repair(wrong, segments, max_threads=8, max_parallel=8).repairs)) == 2

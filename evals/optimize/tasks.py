@@ -6,6 +6,7 @@ Examples that may end up in a prompt file come from our own datasets only; other
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from evals.run.variants import found
 from nodes.assess import structured
 from nodes.join import as_lines
 from nodes.materials import outline, overview
-from nodes.plan import Plan, repair, split_input
+from nodes.plan import Plan, faults, repair, split_input, split_question
 from nodes.results import ThreadResult
 from nodes.settings import Role
 from nodes.state import Assessment, Document, Problem, Review
@@ -83,7 +84,18 @@ def _assess_wanted(item: Item) -> str:
 
 def _decompose_variables(item: Item) -> dict[str, str]:
     segments = split_input(item.question, _documents(item))
-    return {"segments": block("Segments", overview(segments)), "parts": "", "limit": "16"}
+    parts = _parts(item)
+    listed = block(f"{len(parts)} parts found", "\n".join(f"- {part}" for part in parts))
+    return {"segments": block("Segments", overview(segments)), "parts": listed, "limit": "16"}
+
+
+def _parts(item: Item) -> list[str]:
+    """List the parts that an assessment would find; of every other item none, as when it saved itself the list."""
+    if sha256(item.id.encode()).digest()[0] % 2:
+        return []
+    if item.needed and len(item.needed) == len(item.documents):
+        return [f"Which bug does {document['id']} have?" for document in item.documents]
+    return [segment for segment in split_question(item.question) if segment.endswith("?")]
 
 
 def _decompose_score(item: Item, reply: Plan) -> tuple[float, str]:
@@ -91,7 +103,7 @@ def _decompose_score(item: Item, reply: Plan) -> tuple[float, str]:
     plan, repairs = repair(reply, segments, max_threads=16, max_parallel=8)
     count, wanted = len(plan.threads), item.threads or 0
     threads = 1.0 if count == wanted else 0.5 if abs(count - wanted) == 1 else 0.0
-    valid = 1.0 if count >= 2 and not repairs else 0.5 if count >= 2 else 0.0
+    valid = 1.0 if count >= 2 and not faults(repairs) else 0.5 if count >= 2 else 0.0
     scores, words = [threads, valid], [f"{count} threads where {wanted} are right.", *repairs]
     if item.needed:
         given = {number for thread in plan.threads for number in thread.sources}

@@ -8,7 +8,7 @@ from pydantic import Field
 from evals.items import Item
 from evals.score import parts_right
 from nodes.llm.usage import total_usage
-from nodes.plan import Plan, split_input
+from nodes.plan import Plan, faults, split_input
 from nodes.record import Record
 from nodes.state import Assessment, Solution
 
@@ -32,8 +32,8 @@ class Row(Record):
     threads_wanted: int | None = None
     threads: int = 0
     """Threads of the plan."""
-    repairs: int = 0
-    """Lines of what was mended in the plan."""
+    mended: int = 0
+    """Faults of the plan as written."""
     valid: bool | None = None
     """Whether the repaired plan can be run: two threads or more, each with a question; `None` without a plan."""
     needed: float | None = None
@@ -113,7 +113,7 @@ def structure(item: Item, assessment: Assessment | None, plan: Plan | None, repa
         return known
     known |= {
         "threads": len(plan.threads),
-        "repairs": len(repairs),
+        "mended": len(faults(repairs)),
         "valid": len(plan.threads) >= 2 and all(thread.subquestion.strip() for thread in plan.threads),
     }
     if item.needed and known["valid"]:

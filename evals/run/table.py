@@ -83,7 +83,7 @@ def _structure(cells: Sequence[Cell]) -> str:
                 _figure(gate.balanced_accuracy) if gate else "–",
                 _figure(gate.f1) if gate else "–",
                 _figure(gate.false_positives) if gate else "–",
-                _share(row.valid is True and not row.repairs for row in plans),
+                _share(row.valid is True and not row.mended for row in plans),
                 _share(row.valid is True for row in plans),
                 _share(row.threads == row.threads_wanted for row in counted),
                 _share(abs(row.threads - (row.threads_wanted or 0)) <= 1 for row in counted),
