@@ -43,7 +43,7 @@ class Item(Record):
     documents: list[dict[str, str]] = Field(default_factory=list)
     answers: list[list[str]] = Field(default_factory=list)
     """For each part the answers that count as right; empty where only structure is scored."""
-    match: Literal["stated", "mention", "last"] = "stated"
+    match: Literal["stated", "concluded", "mention", "last"] = "stated"
     """How an answer is found: see `evals.score`."""
     parallel: bool | None = None
     """Whether the question has independent parts; `None` where nobody says."""
@@ -144,6 +144,7 @@ def _composites(rows: list[dict[str, Any]]) -> Iterable[Item]:
                 dataset="composites",
                 question=f"Solve these problems.\n{text}",
                 answers=[[row["answer"]] for row in four],
+                match="concluded",
                 parallel=True,
                 threads=COMPOSITE,
             )

@@ -1,7 +1,8 @@
 """How right an answer is: numbers by value, names as words (pure).
 
-`stated`: the expected answer stands somewhere in the text. `mention`: one of several words does, for bugs that can be
-named in many ways. `last`: it stands in the last line that says something, which is where one answer to one question
+`stated`: the expected answer stands somewhere in the text. `concluded`: it is the last number of one of its lines or
+sentences, which is where a calculation ends; numbers that are only repeated from the question do not count. `mention`:
+one of several words stands there, for bugs that can be named in many ways. `last`: it stands in the last line that says something, which is where one answer to one question
 belongs; a number must be the last one there. A text that reasons aloud has more numbers in it to be right by chance, so
 `stated` favours long answers, that is, the single call.
 """
@@ -14,6 +15,8 @@ from evals.items import Item
 TOLERANCE = 0.005
 """Relative; answers are rounded in different ways."""
 _NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:,\d{3})*(?:\.\d+)?|(?<=\$)\d[\d,]*(?:\.\d+)?")
+
+_ENDS = re.compile(r"\n+|[.!?;]\s+")
 
 
 def parts_right(item: Item, answer: str) -> list[bool]:
@@ -28,8 +31,12 @@ def _found(item: Item, text: str, wanted: str) -> bool:
         return wanted.lower() in text.lower()
     if value is None:
         return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", text, re.IGNORECASE) is not None
-    known = numbers(text)
-    return any(same(value, other) for other in (known[-1:] if item.match == "last" else known))
+    if item.match == "stated":
+        known = numbers(text)
+    else:
+        ends = [numbers(sentence)[-1:] for sentence in (_ENDS.split(text) if item.match == "concluded" else [text])]
+        known = [number for end in ends for number in end]
+    return any(same(value, other) for other in known)
 
 
 def number(text: str) -> float | None:
