@@ -109,7 +109,7 @@ def item(*answers: list[str], match: Any = "stated") -> Item:
         (["off-by-one", "n + 1"], "mention", "An OFF-BY-ONE error", True),
         (["18"], "concluded", "She has 18 hens and 3 cows. So 21.", False),
         (["18"], "concluded", "1. 3 * 6 = 18\n2. So 21 hens; then 5.", True),
-        (["18"], "concluded", "The answers are 18 and 21.", False),
+        (["18"], "concluded", "The answers are 7, $18 and 21.", True),
         (["3.5"], "concluded", "It is 3.5. Then 7 more.", True),
         (["18"], "last", "First 18.\nSo it is 19.", False),
         (["18"], "last", "First 3.\nSo 3 * 6 = $18.\n\n", True),
