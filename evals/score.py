@@ -1,10 +1,14 @@
 """How right an answer is: numbers by value, names as words (pure).
 
-`stated`: the expected answer stands somewhere in the text. `concluded`: it is the last number of one of its lines or
-sentences, which is where a calculation ends, or stands in a list of numbers; numbers that are only repeated from the question do not count. `mention`:
-one of several words stands there, for bugs that can be named in many ways. `last`: it stands in the last line that says something, which is where one answer to one question
-belongs; a number must be the last one there. A text that reasons aloud has more numbers in it to be right by chance, so
-`stated` favours long answers, that is, the single call.
+- `stated`: the expected answer stands somewhere in the text.
+- `concluded`: it is the last number of a line or sentence, which is where a calculation ends, or stands in a list of
+  numbers; numbers that are only repeated from the question do not count.
+- `mention`: one of several words stands there, for bugs that can be named in many ways.
+- `last`: it stands in the last line that says something, which is where one answer to one question belongs; a number
+  must be the last one there.
+
+A text that reasons aloud has more in it to be right by chance, so `stated` favours long answers, that is, the single
+call.
 """
 
 import re
@@ -16,7 +20,7 @@ TOLERANCE = 0.005
 """Relative; answers are rounded in different ways."""
 _NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:,\d{3})*(?:\.\d+)?|(?<=\$)\d[\d,]*(?:\.\d+)?")
 
-_ENDS = re.compile(r"\n+|[.!?;]\s+|,?\s+and\s+(?=\$?\d)|,\s+(?=\$?\d)")
+_ENDS = re.compile(r"\n+|[.!?;]\s+|(?<=\d),?\s+and\s+(?=\$?\d)|(?<=\d),\s+(?=\$?\d)")
 
 
 def parts_right(item: Item, answer: str) -> list[bool]:
