@@ -1,5 +1,6 @@
 """Review: judge the results, send threads back by name, or write the one answer."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,9 +15,10 @@ from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
 from nodes.llm.usage import Call
 from nodes.progress import tell_stage
+from nodes.related import may_disagree, related
 from nodes.results import Mark, ThreadResult
 from nodes.settings import Settings, settings_of
-from nodes.state import Contradiction, Review, State
+from nodes.state import Contradiction, Review, State, Verdict
 from prompts import PROMPTS, Prompt, block
 
 VERSIONS = PROMPTS["review"].checked({"instructions", "missing", "question", "results", "rounds"}, Review)
@@ -89,23 +91,21 @@ def _too_large(state: State, settings: Settings, threads: Sequence[ThreadResult]
 def judge(review: Review, answered: Sequence[ThreadResult]) -> Judgement:
     """Read a review: which threads do not stand, and why.
 
-    Words about threads that were not asked about are dropped. A thread that could not be judged stands.
-    Of contradicting threads the ones that the reviewer wants redone do not stand; where it settled on
-    none, none of them does.
+    Words about threads that were not asked about are dropped, and so are contradictions between results that share
+    no word, which small models make up. A thread that could not be judged stands; where its critique names another
+    one, the two contradict each other. Of contradicting threads the ones that the reviewer wants redone do not stand;
+    where it settled on none, none of them does.
     """
-    ids = {thread.id for thread in answered}
-    verdicts = {word.thread_id: word for word in review.verdicts if word.thread_id in ids}
+    known = {thread.id: thread for thread in answered}
+    verdicts = {word.thread_id: word for word in review.verdicts if word.thread_id in known}
     critiques = {
         id: word.critique.strip() or "The result was judged wrong."
         for id, word in verdicts.items()
-        if word.verdict == "retry"
+        if word.verdict == "retry" and not _made_up(id, word.critique, known)
     }
-    wanted_back, contradictions = set(critiques), []
-    for contradiction in review.contradictions:
-        named = [id for id in dict.fromkeys(contradiction.thread_ids) if id in ids]
-        if len(named) < 2:
-            continue
-        contradictions.append(Contradiction(thread_ids=named, claim=contradiction.claim))
+    wanted_back, contradictions = set(critiques), _contradictions(review, verdicts, known)
+    for contradiction in contradictions:
+        named = contradiction.thread_ids
         if wanted_back & set(named):
             continue
         for id in named:
@@ -113,7 +113,38 @@ def judge(review: Review, answered: Sequence[ThreadResult]) -> Judgement:
                 critiques[id] = (
                     f"It contradicts {', '.join(other for other in named if other != id)}: {contradiction.claim}"
                 )
-    return Judgement({thread.id: critiques[thread.id] for thread in answered if thread.id in critiques}, contradictions)
+    return Judgement({id: critiques[id] for id in known if id in critiques}, contradictions)
+
+
+def _contradictions(
+    review: Review, verdicts: Mapping[str, Verdict], known: Mapping[str, ThreadResult]
+) -> list[Contradiction]:
+    """List the contradictions that can be some: those named, then those told by what could not be judged."""
+    told = list(review.contradictions)
+    named = {id for contradiction in told for id in contradiction.thread_ids}
+    for id, word in verdicts.items():
+        if word.verdict == "could_not_judge" and id not in named:
+            ids = [id, *_named_in(word.critique, id, known)]
+            told.append(Contradiction(thread_ids=ids, claim=word.critique.strip()))
+            named |= set(ids) if len(ids) > 1 else set()
+    found = []
+    for contradiction in told:
+        ids = [id for id in dict.fromkeys(contradiction.thread_ids) if id in known]
+        ids = [id for id in ids if any(may_disagree(known[id], known[other]) for other in ids if other != id)]
+        if len(ids) > 1:
+            found.append(Contradiction(thread_ids=ids, claim=contradiction.claim))
+    return found
+
+
+def _named_in(critique: str, id: str, known: Mapping[str, ThreadResult]) -> list[str]:
+    names = re.findall(r"\bT\d+(?:\.\d+)*\b", critique)
+    return [name for name in dict.fromkeys(names) if name in known and name != id]
+
+
+def _made_up(id: str, critique: str, known: Mapping[str, ThreadResult]) -> bool:
+    """Tell whether a critique rests on another result alone that is about something else."""
+    others = _named_in(critique, id, known)
+    return bool(others) and not any(may_disagree(known[id], known[other]) for other in others)
 
 
 def _send_back(
@@ -146,7 +177,14 @@ def _messages(
     return prompt.messages(
         question=state.question,
         instructions=block("Instructions", state.instructions),
-        results=as_lines(answered),
+        results=listed(answered),
         missing=block(title, "\n".join(f"- {missing_line(thread)}" for thread in broken)),
         rounds=str(max(0, rounds_left)),
     )
+
+
+def listed(answered: Sequence[ThreadResult]) -> str:
+    """Write the results for the reviewer, and which of them to compare."""
+    pairs = [f"{pair.one} and {pair.other} ({', '.join(pair.words)})" for pair in related(answered)]
+    compare = f"\nPerhaps on the same thing: {'; '.join(pairs)}" if pairs else ""
+    return as_lines(answered) + compare

@@ -91,16 +91,17 @@ class Assessment(Record):
 class Verdict(Record):
     """The reviewer's word on one thread."""
 
+    # The check before the verdict: a small model that has to decide at once accepts everything.
     thread_id: str
+    critique: str = Field("", description="What a check shows; what is wrong and what to do, when it must be redone.")
     verdict: Literal["accept", "retry", "could_not_judge"]
-    critique: str = Field("", description="What is wrong and what to do, when it must be redone.")
 
 
 class Contradiction(Record):
     """A claim on which threads disagree."""
 
-    thread_ids: list[str]
     claim: str
+    thread_ids: list[str]
 
 
 class Review(Record):

@@ -16,10 +16,10 @@ from evals.items import Half, Item, load_items, sample
 from evals.run.row import numbered
 from evals.run.variants import found
 from nodes.assess import structured
-from nodes.join import as_lines
 from nodes.materials import outline, overview
 from nodes.plan import Plan, faults, repair, split_input, split_question
 from nodes.results import ThreadResult
+from nodes.review import listed
 from nodes.settings import Role
 from nodes.state import Assessment, Document, Problem, Review
 from prompts import block
@@ -120,7 +120,7 @@ def _review_variables(item: Item) -> dict[str, str]:
         ThreadResult(id=one.id, subquestion=one.subquestion, status="answered", answer=one.result)
         for one in item.results
     ]
-    return {"question": item.question, "instructions": "", "results": as_lines(results), "missing": "", "rounds": "2"}
+    return {"question": item.question, "instructions": "", "results": listed(results), "missing": "", "rounds": "2"}
 
 
 def _review_score(item: Item, reply: Review) -> tuple[float, str]:

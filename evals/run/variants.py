@@ -139,7 +139,7 @@ def found(item: Item, written: Review) -> dict[str, Any]:
     A planted error counts as found when its result is sent back; a contradiction, when it is named or one of its
     results is sent back. Whatever else is sent back or called contradicting is a false alarm.
     """
-    results = [ThreadResult(id=one.id, subquestion=one.subquestion, status="answered") for one in item.results]
+    results = list(_results(item).values())
     judged = judge(written, results)
     named = [set(one.thread_ids) for one in judged.contradictions]
     back = set(judged.critiques)
@@ -159,9 +159,12 @@ def found(item: Item, written: Review) -> dict[str, Any]:
 
 def _recorded(item: Item) -> dict[str, Any]:
     specs = [ThreadSpec(id=one.id, sources=[], subquestion=one.subquestion) for one in item.results]
-    results = {
+    plan = Plan(shared_context="", parallelism=len(specs), threads=specs)
+    return {"question": item.question, "plan": plan, "results": _results(item)}
+
+
+def _results(item: Item) -> dict[str, ThreadResult]:
+    return {
         one.id: ThreadResult(id=one.id, subquestion=one.subquestion, status="answered", answer=one.result)
         for one in item.results
     }
-    plan = Plan(shared_context="", parallelism=len(specs), threads=specs)
-    return {"question": item.question, "plan": plan, "results": results}
