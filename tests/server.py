@@ -17,6 +17,8 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
+SHORT_PROMPTS = "assess@1 decompose@1 review@1"
+"""For tests of small windows and budgets, in which the default prompts would leave no room."""
 SHAPES = {"Assessment": "assess", "Plan": "decompose", "Review": "review", "score": "judge"}
 
 

@@ -13,7 +13,7 @@ import pytest
 from graphs import graph
 from graphs.page import page
 from nodes.state import Solution
-from tests.server import Fault, ModelServer, Reply, assessment, plan, review
+from tests.server import SHORT_PROMPTS, Fault, ModelServer, Reply, assessment, plan, review
 
 PROJECT = Path(__file__).parent.parent
 AXE = PROJECT / "node_modules" / "axe-core" / "axe.min.js"
@@ -38,7 +38,8 @@ async def shown(server: ModelServer, context: dict[str, Any], tmp_path: Path) ->
     server.on("review", review(T1="retry: it is wrong", T3="accept"), review(f"In one word: {ALIVE}", T1="accept"))
     text = "\n\n".join(f"Paragraph {number}. " + "It says a little more. " * 15 for number in range(30))
     problem = {"question": " ".join(PARTS), "documents": [{"id": "long.txt", "text": text}]}
-    solution = Solution.model_validate(await graph.ainvoke(problem, context=context | {"baseline": True}))
+    context |= {"baseline": True, "prompts": SHORT_PROMPTS}
+    solution = Solution.model_validate(await graph.ainvoke(problem, context=context))
     assert solution.outcome == "complete" and solution.report.refined
     file = tmp_path / "run.html"
     file.write_text(page(solution), encoding="utf-8")

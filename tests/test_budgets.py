@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from graphs import graph, sequential
-from tests.server import HANG, Fault, ModelServer, Reply, assessment, plan, review
+from tests.server import HANG, SHORT_PROMPTS, Fault, ModelServer, Reply, assessment, plan, review
 
 PARTS = [f"What is part {number}?" for number in range(1, 9)]
 
@@ -127,7 +127,8 @@ async def test_a_deadline_that_is_far_off_changes_nothing(server: ModelServer, c
 async def test_a_run_stops_softly_before_its_tokens_are_passed(server: ModelServer, context: dict[str, Any]) -> None:
     split(server, 8, prompt_tokens=900, completion_tokens=100)
     limit = 6_500
-    solution, _ = await ask({**context, "max_total_tokens": limit, "max_parallel": 1, "max_rounds": 0})
+    few = {"max_total_tokens": limit, "max_parallel": 1, "max_rounds": 0, "prompts": SHORT_PROMPTS}
+    solution, _ = await ask({**context, **few})
     answered = [thread for thread in solution["threads"] if thread.status == "answered"]
     assert 3 <= len(answered) < 8 and len(server.calls("solve")) == len(answered)
     assert solution["outcome"] == "partial" and solution["answer"].startswith("All of it.")

@@ -7,7 +7,7 @@ import pytest
 
 from graphs import graph, sequential
 from nodes.state import Solution
-from tests.server import Fault, ModelServer, Reply, assessment, plan, review
+from tests.server import SHORT_PROMPTS, Fault, ModelServer, Reply, assessment, plan, review
 
 PARTS = ["What is one?", "What does long.txt say?", "What is three?"]
 LONG = "\n\n".join(f"Paragraph {number}. " + "It says a little more. " * 15 for number in range(30))
@@ -34,7 +34,7 @@ async def test_a_thread_whose_sources_do_not_fit_is_split_then_answered(
 ) -> None:
     server.window = 2_000
     split(server)
-    solution = await ask(context)
+    solution = await ask({**context, "prompts": SHORT_PROMPTS})
     assert solution.outcome == "complete" and solution.stop_reason == ""
     into = solution.report.refined["T2"]
     assert [thread.id for thread in solution.threads] == ["T1", *into, "T3"] and len(into) > 2

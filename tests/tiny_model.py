@@ -37,7 +37,7 @@ def write_tiny_model(path: Path) -> Path:
 
 def _metadata() -> list[bytes]:
     numbers = {
-        "context_length": 4096,
+        "context_length": 32_768,
         "embedding_length": WIDTH,
         "block_count": 1,
         "feed_forward_length": WIDTH,
