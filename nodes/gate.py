@@ -14,6 +14,8 @@ from nodes.record import Record
 MARGIN = 1.25
 """A split is passed over only where it is forecast to take so many times as long: forecasts are rough, and separate
 threads are worth something beside time."""
+WORTH = 1.0
+"""Seconds that a split must be forecast to lose before it is passed over; nobody minds less."""
 ENOUGH = 2
 """Calls of a stage that must have been seen before a forecast rests on them."""
 _REFERENCE = re.compile(r"#\s?(\d{1,3})")
@@ -32,7 +34,7 @@ class Forecast(Record):
     @property
     def pays(self) -> bool:
         """Whether splitting may save time."""
-        return self.split_s <= MARGIN * self.single_s
+        return self.split_s <= max(MARGIN * self.single_s, self.single_s + WORTH)
 
     def __str__(self) -> str:
         """Say it in a sentence."""

@@ -54,15 +54,17 @@ def test_a_split_is_weighed_by_what_was_seen() -> None:
     [
         (pace(), {"parts": 2}, True),
         (pace(plans=301), {"parts": 2}, False),
+        (pace(plans=20, threads=20, reviews=30), {"parts": 2}, True),
         (pace(slower=3.1), {"parts": 2}, False),
         (pace(), {"at_once": 2}, True),
         (pace(), {"at_once": 1, "parts": 2}, False),
-        (pace(threads=20), {"parts": 8}, False),
-        (pace(threads=20, reading=0.001), {"parts": 8, "tokens": 10_000}, True),
+        (pace(threads=20), {"parts": 4}, False),
+        (pace(threads=20, reading=0.001), {"parts": 4, "tokens": 10_000}, True),
     ],
     ids=[
         "even",
         "long plans",
+        "less than a second",
         "slow threads",
         "two waves",
         "one at a time",
@@ -123,7 +125,7 @@ def json_of(value: dict[str, Any]) -> str:
 async def test_a_split_that_was_seen_not_to_save_is_not_made_and_the_reason_is_said(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
-    scripted(server, thread=10, rest=100)
+    scripted(server, thread=10, rest=700)
     first, second, third = [await run(context) for _ in range(3)]
     assert [solution.route for solution in (first, second, third)] == ["parallel", "parallel", "direct"]
     assert first.report.forecast is None and third.assessment and third.assessment.decomposable
