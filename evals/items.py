@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from nodes.record import Record
+from nodes.state import Document
 
 FOLDER = Path(__file__).parent / "datasets"
 OURS = ("compound", "plans", "documents", "code_review", "sequential", "structure", "results")
@@ -40,7 +41,7 @@ class Item(Record):
     id: str
     dataset: str
     question: str
-    documents: list[dict[str, str]] = Field(default_factory=list)
+    documents: list[Document] = Field(default_factory=list)
     answers: list[list[str]] = Field(default_factory=list)
     """For each part the answers that count as right; empty where only structure is scored."""
     match: Literal["stated", "concluded", "mention", "last"] = "stated"

@@ -35,7 +35,7 @@ def test_our_datasets_have_twenty_checkable_items_or_more(name: str) -> None:
     for item in items:
         known = {one.id for one in item.results}
         assert {*item.wrong, *(id for pair in item.contradictions for id in pair)} <= known
-        assert set(item.needed) <= {document["id"] for document in item.documents}
+        assert set(item.needed) <= {document.id for document in item.documents}
         assert item.threads in (None, 1, len(item.answers or item.steps)) and (
             item.parallel is not False or item.threads == 1
         )

@@ -17,11 +17,11 @@ from evals.run.row import numbered
 from evals.run.variants import found
 from nodes.assess import structured
 from nodes.materials import outline, overview
-from nodes.plan import Plan, faults, repair, split_input, split_question
+from nodes.plan import Plan, Segment, faults, repair, split_question
 from nodes.results import ThreadResult
 from nodes.review import listed
 from nodes.settings import Role
-from nodes.state import Assessment, Document, Problem, Review
+from nodes.state import Assessment, Problem, Review
 from prompts import block
 
 
@@ -53,15 +53,12 @@ class Task:
         return sample(self.examples(half), n, seed)
 
 
-def _documents(item: Item) -> list[tuple[str, str]]:
-    return [(document.get("title") or document["id"], document["text"]) for document in item.documents]
+def _segments(item: Item) -> list[Segment]:
+    return Problem(question=item.question, documents=item.documents).segments()
 
 
 def _assess_variables(item: Item) -> dict[str, str]:
-    problem = Problem(
-        question=item.question, documents=[Document.model_validate(document) for document in item.documents]
-    )
-    documents = outline(segment for segment in problem.segments() if segment.kind == "document")
+    documents = outline(segment for segment in _segments(item) if segment.kind == "document")
     return {"documents": block("Documents", documents), "question": item.question}
 
 
@@ -83,7 +80,7 @@ def _assess_wanted(item: Item) -> str:
 
 
 def _decompose_variables(item: Item) -> dict[str, str]:
-    segments = split_input(item.question, _documents(item))
+    segments = _segments(item)
     parts = _parts(item)
     listed = block(f"{len(parts)} parts found", "\n".join(f"- {part}" for part in parts))
     return {"segments": block("Segments", overview(segments)), "parts": listed, "limit": "16"}
@@ -94,12 +91,12 @@ def _parts(item: Item) -> list[str]:
     if sha256(item.id.encode()).digest()[0] % 2:
         return []
     if item.needed and len(item.needed) == len(item.documents):
-        return [f"Which bug does {document['id']} have?" for document in item.documents]
+        return [f"Which bug does {document.id} have?" for document in item.documents]
     return [segment for segment in split_question(item.question) if segment.endswith("?")]
 
 
 def _decompose_score(item: Item, reply: Plan) -> tuple[float, str]:
-    segments = split_input(item.question, _documents(item))
+    segments = _segments(item)
     plan, repairs = repair(reply, segments, max_threads=16, max_parallel=8)
     count, wanted = len(plan.threads), item.threads or 0
     threads = 1.0 if count == wanted else 0.5 if abs(count - wanted) == 1 else 0.0
@@ -108,8 +105,7 @@ def _decompose_score(item: Item, reply: Plan) -> tuple[float, str]:
     if item.needed:
         given = {number for thread in plan.threads for number in thread.sources}
         numbers = numbered(item)
-        labels = {document["id"]: document.get("title") or document["id"] for document in item.documents}
-        right = [(numbers[label] in given) == (id in item.needed) for id, label in labels.items()]
+        right = [(numbers[one.label] in given) == (one.id in item.needed) for one in item.documents]
         scores.append(sum(right) / len(right))
         words.append(f"{sum(right)} of {len(right)} documents given or left out rightly.")
     return sum(scores) / len(scores), " ".join(words)

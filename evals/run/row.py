@@ -8,9 +8,9 @@ from pydantic import Field
 from evals.items import Item
 from evals.score import parts_right
 from nodes.llm.usage import total_usage
-from nodes.plan import Plan, faults, split_input
+from nodes.plan import Plan, faults
 from nodes.record import Record
-from nodes.state import Assessment, Solution
+from nodes.state import Assessment, Problem, Solution
 
 
 class Row(Record):
@@ -118,8 +118,8 @@ def structure(item: Item, assessment: Assessment | None, plan: Plan | None, repa
     }
     if item.needed and known["valid"]:
         numbers, given = numbered(item), {number for thread in plan.threads for number in thread.sources}
-        read = {document["id"] for document in item.documents if numbers[_label(document)] in given}
-        others = {document["id"] for document in item.documents} - set(item.needed)
+        read = {document.id for document in item.documents if numbers[document.label] in given}
+        others = {document.id for document in item.documents} - set(item.needed)
         known["needed"] = len(read & set(item.needed)) / len(item.needed)
         known["needless"] = len(read & others) / len(others) if others else None
     return known
@@ -127,9 +127,5 @@ def structure(item: Item, assessment: Assessment | None, plan: Plan | None, repa
 
 def numbered(item: Item) -> dict[str, int]:
     """Number an item's documents as the graph does."""
-    documents = [(_label(document), document["text"]) for document in item.documents]
-    return {segment.label: segment.number for segment in split_input(item.question, documents) if segment.label}
-
-
-def _label(document: dict[str, str]) -> str:
-    return document.get("title") or document["id"]
+    segments = Problem(question=item.question, documents=item.documents).segments()
+    return {segment.label: segment.number for segment in segments if segment.label}
