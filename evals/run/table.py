@@ -10,6 +10,7 @@ from evals.run.store import Cell, load_cells
 from evals.run.variants import VARIANTS
 
 ORDER = list(VARIANTS)
+NO_ANSWER = ("gate", "plan", "review")
 
 
 def tables(folder: Path) -> str:
@@ -26,8 +27,10 @@ def _answers(cells: Sequence[Cell]) -> str:
         "variant",
         "n",
         "score (95 %)",
+        "judged",
         "failed",
         "token latency",
+        "of threads end to end",
         "wall",
         "tokens",
         "threads",
@@ -36,7 +39,7 @@ def _answers(cells: Sequence[Cell]) -> str:
     base = {(cell.dataset, cell.half, cell.model): cell for cell in cells if cell.variant == "sequential"}
     lines = []
     for cell in cells:
-        if cell.variant in ("plan", "review") or not cell.rows:
+        if cell.variant in NO_ANSWER or not cell.rows:
             continue
         scores = [row.score for row in cell.rows if row.score is not None]
         beside = base.get((cell.dataset, cell.half, cell.model))
@@ -50,6 +53,7 @@ def _answers(cells: Sequence[Cell]) -> str:
                 _average((row.judged for row in cell.rows if row.judged is not None), 2),
                 str(sum(bool(row.error) for row in cell.rows)),
                 _ratios(pairs, lambda row: row.critical_path_tokens),
+                _of_end_to_end(cell.rows),
                 _ratios(pairs, lambda row: row.wall_s),
                 _ratio_of_means(pairs, lambda row: row.total),
                 _average(row.threads for row in cell.rows),
@@ -65,7 +69,7 @@ def _structure(cells: Sequence[Cell]) -> str:
     heads += ["valid after repair", "threads exact", "within 1"]
     lines = []
     for cell in cells:
-        if cell.variant not in ("plan", "adaptive", "always-parallel"):
+        if cell.variant not in ("gate", "plan", "adaptive", "always-parallel"):
             continue
         # What failed said neither yes nor no: it stays in the count, as a no.
         judged = [row for row in cell.rows if row.parallel is not None]
@@ -146,6 +150,13 @@ def _ratios(pairs: Sequence[tuple[Row, Row]], of: Callable[[Row], float]) -> str
 def _ratio_of_means(pairs: Sequence[tuple[Row, Row]], of: Callable[[Row], float]) -> str:
     below = sum(of(base) for _, base in pairs)
     return f"{sum(of(row) for row, _ in pairs) / below:.2f}" if below else "–"
+
+
+def _of_end_to_end(rows: Sequence[Row]) -> str:
+    """Token latency of the runs that split, as a share of what their threads wrote, one after another."""
+    split = [row for row in rows if row.threads > 1 and row.end_to_end_tokens]
+    chain = sum(row.end_to_end_tokens for row in split)
+    return f"{sum(row.critical_path_tokens for row in split) / chain:.2f}" if chain else "–"
 
 
 def _share(values: Iterable[bool]) -> str:

@@ -12,10 +12,11 @@ from evals.items import Item
 from evals.run.row import Row, planned_row, row_of
 from evals.score import vote
 from graphs import graph, sequential
+from nodes.judge import judge
 from nodes.llm.usage import Call, total_usage
 from nodes.plan import Plan, ThreadSpec
 from nodes.results import ThreadResult
-from nodes.review import judge, review
+from nodes.review import review
 from nodes.settings import Settings
 from nodes.state import Review, Solution, State
 
@@ -31,6 +32,8 @@ class Variant:
     name: str
     meaning: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    stop: tuple[str, ...] = ()
+    """Nodes before which the run is stopped; what came before is scored."""
 
 
 VARIANTS = {
@@ -42,7 +45,8 @@ VARIANTS = {
         Variant("no-review", "the same, the results joined as they stand", {"split": "always", "review": False}),
         Variant("unscoped", "the same, every thread reading the whole input", {"split": "always", "scoped": False}),
         Variant("self-consistency", "the majority of single calls for the same total tokens as adaptive"),
-        Variant("plan", "assessment and plan only; no thread runs", {"split": "if_independent"}),
+        Variant("gate", "the assessment alone", {"split": "if_independent"}, stop=("decompose", "direct")),
+        Variant("plan", "assessment and plan; no thread runs", {"split": "if_independent"}, stop=("solve", "direct")),
         Variant("review", "the reviewer alone, on recorded results"),
     )
 }
@@ -60,10 +64,9 @@ async def answer(item: Item, variant: Variant, context: Mapping[str, Any], *, to
     """
     settings = {**context, **variant.settings}
     problem = {"question": item.question, "documents": item.documents}
-    if variant.name == "plan":
-        began = time.perf_counter()
-        stop, keys = ["solve", "direct"], ["assessment", "plan", "calls", "repairs", "problems"]
-        values = await graph.ainvoke(problem, context=settings, interrupt_before=stop, output_keys=keys)
+    if variant.stop:
+        began, keys = time.perf_counter(), ["assessment", "plan", "calls", "repairs", "problems"]
+        values = await graph.ainvoke(problem, context=settings, interrupt_before=list(variant.stop), output_keys=keys)
         return planned_row(item, values, time.perf_counter() - began)
     if variant.name == "review":
         return await _reviewed(item, settings)
