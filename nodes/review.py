@@ -1,35 +1,27 @@
 """Review: judge the results, send threads back by name, or write the one answer."""
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from langgraph.runtime import Runtime
 
 from nodes.conclude import conclude, in_plan_order, missing_line, put_together
 from nodes.finer import to_split, without_vain_splits
 from nodes.join import as_lines, join
+from nodes.judge import judge
 from nodes.llm.budget import budget, exhausted
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
 from nodes.llm.usage import Call
 from nodes.progress import tell_stage
-from nodes.related import may_disagree, related
+from nodes.related import related
 from nodes.results import Mark, ThreadResult
 from nodes.settings import Settings, settings_of
-from nodes.state import Contradiction, Review, State, Verdict
+from nodes.state import Review, State
 from prompts import PROMPTS, Prompt, block
 
 VERSIONS = PROMPTS["review"].checked({"instructions", "missing", "question", "results", "rounds"}, Review)
-
-
-class Judgement(NamedTuple):
-    """A review, checked against the threads that it is about."""
-
-    critiques: dict[str, str]
-    """By id of each thread that does not stand."""
-    contradictions: list[Contradiction]
 
 
 async def review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
@@ -62,7 +54,8 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
             return _send_back(state, settings, broken, {}) | {"calls": caller.calls}
         shortfall = f"the results stand unreviewed, since the review failed: {error}"
         return conclude(state, settings, answer=put_together(threads), calls=caller.calls, shortfall=shortfall)
-    critiques, contradictions = judge(written, answered)
+    given = "\n".join([state.instructions, *(segment.text for segment in state.segments())])
+    critiques, contradictions = judge(written, answered, given)
     refuted = {id: _refuted(state.results[id], critique) for id, critique in critiques.items()}
     told = {"reviews": [*state.reviews, written], "results": refuted, "contradictions": contradictions}
     if (refuted or broken) and _rounds_left(state, settings, caller.calls) > 0:
@@ -86,65 +79,6 @@ def _rounds_left(state: State, settings: Settings, calls: Sequence[Call] = ()) -
 def _too_large(state: State, settings: Settings, threads: Sequence[ThreadResult]) -> list[ThreadResult]:
     """List those of `threads` that are split when they run again."""
     return to_split(threads, state.plan, state.refined, max_threads=settings.max_threads)
-
-
-def judge(review: Review, answered: Sequence[ThreadResult]) -> Judgement:
-    """Read a review: which threads do not stand, and why.
-
-    Words about threads that were not asked about are dropped, and so are contradictions between results that share
-    no word, which small models make up. A thread that could not be judged stands; where its critique names another
-    one, the two contradict each other. Of contradicting threads the ones that the reviewer wants redone do not stand;
-    where it settled on none, none of them does.
-    """
-    known = {thread.id: thread for thread in answered}
-    verdicts = {word.thread_id: word for word in review.verdicts if word.thread_id in known}
-    critiques = {
-        id: word.critique.strip() or "The result was judged wrong."
-        for id, word in verdicts.items()
-        if word.verdict == "retry" and not _made_up(id, word.critique, known)
-    }
-    wanted_back, contradictions = set(critiques), _contradictions(review, verdicts, known)
-    for contradiction in contradictions:
-        named = contradiction.thread_ids
-        if wanted_back & set(named):
-            continue
-        for id in named:
-            if id not in critiques and (id not in verdicts or verdicts[id].verdict != "could_not_judge"):
-                critiques[id] = (
-                    f"It contradicts {', '.join(other for other in named if other != id)}: {contradiction.claim}"
-                )
-    return Judgement({id: critiques[id] for id in known if id in critiques}, contradictions)
-
-
-def _contradictions(
-    review: Review, verdicts: Mapping[str, Verdict], known: Mapping[str, ThreadResult]
-) -> list[Contradiction]:
-    """List the contradictions that can be some: those named, then those told by what could not be judged."""
-    told = list(review.contradictions)
-    named = {id for contradiction in told for id in contradiction.thread_ids}
-    for id, word in verdicts.items():
-        if word.verdict == "could_not_judge" and id not in named:
-            ids = [id, *_named_in(word.critique, id, known)]
-            told.append(Contradiction(thread_ids=ids, claim=word.critique.strip()))
-            named |= set(ids) if len(ids) > 1 else set()
-    found = []
-    for contradiction in told:
-        ids = [id for id in dict.fromkeys(contradiction.thread_ids) if id in known]
-        ids = [id for id in ids if any(may_disagree(known[id], known[other]) for other in ids if other != id)]
-        if len(ids) > 1:
-            found.append(Contradiction(thread_ids=ids, claim=contradiction.claim))
-    return found
-
-
-def _named_in(critique: str, id: str, known: Mapping[str, ThreadResult]) -> list[str]:
-    names = re.findall(r"\bT\d+(?:\.\d+)*\b", critique)
-    return [name for name in dict.fromkeys(names) if name in known and name != id]
-
-
-def _made_up(id: str, critique: str, known: Mapping[str, ThreadResult]) -> bool:
-    """Tell whether a critique rests on another result alone that is about something else."""
-    others = _named_in(critique, id, known)
-    return bool(others) and not any(may_disagree(known[id], known[other]) for other in others)
 
 
 def _send_back(

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodes.judge import judge
 from nodes.related import MOST, may_disagree, related
 from nodes.results import ThreadResult
-from nodes.review import judge, listed
+from nodes.review import listed
 from nodes.state import Contradiction, Review, Verdict
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodes.judge import judge
 from nodes.results import ThreadResult
-from nodes.review import judge
 from nodes.state import Contradiction, Review, Verdict
 
 ANSWERED = [ThreadResult(id=f"T{number}", subquestion="?", status="answered", answer="x") for number in range(1, 5)]
@@ -115,3 +115,31 @@ def test_no_review_sends_back_what_it_may_not(written: Review, answered: int) ->
     at_odds = {id for item in judged.contradictions for id in item.thread_ids}
     assert judged.critiques.keys() <= at_odds | {id for id in known if last.get(id) == "retry"}
     assert at_odds <= set(known) and all(len(set(item.thread_ids)) >= 2 for item in judged.contradictions)
+
+
+def thread(subquestion: str, answer: str, text: str = "") -> ThreadResult:
+    return ThreadResult(id="T1", subquestion=subquestion, status="answered", answer=answer, text=text)
+
+
+@pytest.mark.parametrize(
+    ("result", "said", "why"),
+    [
+        (thread("What is 23 * 17?", "23 * 17 is 381."), "accept", "`23 * 17 is 381` is wrong: it comes to 391."),
+        (thread("How many?", "90", "3 * 40 = 120\n120 / 4 = 40"), "accept", "`120 / 4 = 40` is wrong: it comes to 30."),
+        (
+            thread("What do 14 tickets at 6 euros cost?", "94 euros"),
+            "accept: 14 * 6 = 84: right.",
+            "`14 * 6 = 84`: the",
+        ),
+        (thread("What do 14 tickets at 6 euros cost?", "94 euros"), "retry: 14 * 6 = 84, not 94.", "not 94"),
+        (thread("What do 14 tickets at 6 euros cost?", "84 euros"), "accept: 14 * 6 = 84: right.", ""),
+        (thread("What do 14 tickets at 6 euros cost?", "84 euros"), "retry: 14 * 6 = 84: wrong.", ""),
+        (thread("What do 14 tickets at 6 euros cost?", "84 euros"), "retry: 14 * 6 = 94, not 84.", ""),
+        (thread("What does the story come to?", "40"), "accept: 120 / 4 = 30.", ""),
+        (thread("Who wrote 3 * 3?", "Nobody did."), "accept: 3 * 3 = 9.", ""),
+        (thread("What is wrong in the bill?", "It says 4 * 25 = 90, which is false."), "accept", ""),
+    ],
+)
+def test_calculations_are_done_again_in_plain_code(result: ThreadResult, said: str, why: str) -> None:
+    critiques = judge(review(T1=said), [result], given="The bill says 4 * 25 = 90.").critiques
+    assert bool(critiques) == bool(why) and why in critiques.get("T1", "")
