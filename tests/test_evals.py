@@ -238,6 +238,47 @@ async def test_every_variant_runs_on_the_same_items(server: ModelServer, tmp_pat
     assert "compound · adaptive" in err and "3/3" in err
 
 
+ABLATIONS = [part for name in ("always-parallel", "no-review", "unscoped") for part in ("--variant", name)]
+
+
+def asked(server: ModelServer) -> dict[str, int]:
+    return {stage: len(server.calls(stage)) for stage in ("assess", "decompose", "solve", "review", "join", "direct")}
+
+
+async def test_ablations_go_on_from_adaptives_run(server: ModelServer, tmp_path: Path) -> None:
+    scripted(server)
+    arguments = ["--data", "documents", "--n", "3", "--out", str(tmp_path)]
+    assert (await command(*arguments, "--variant", "adaptive", server=server))[0] == 0
+    assert asked(server) == {"assess": 3, "decompose": 3, "solve": 6, "review": 3, "join": 0, "direct": 0}
+    code, _, err = await command(*arguments, *ABLATIONS, server=server)
+    assert code == 0, err
+    # In another process: the plans are taken over, the threads for the join too; only what differs is asked.
+    assert asked(server) == {"assess": 3, "decompose": 3, "solve": 12, "review": 6, "join": 3, "direct": 0}
+    done = {name: {row.id: row for row in cell.rows} for name, cell in cells(tmp_path).items()}
+    for id, adaptive in done["documents adaptive"].items():
+        assert done["documents always-parallel"][id] == adaptive
+        for name in ("documents no-review", "documents unscoped"):
+            row = done[name][id]
+            assert (row.total, row.threads, row.score is None) == (adaptive.total, 2, False) and not row.error
+            assert row.wall_s < adaptive.wall_s + 5
+        assert done["documents unscoped"][id].needless == 1.0
+
+
+async def test_an_ablation_of_what_was_not_split_is_adaptives_run_or_splits_it(
+    server: ModelServer, tmp_path: Path
+) -> None:
+    scripted(server)
+    server.on("assess", {**assessment(), "decomposable": False})
+    arguments = ["--data", "compound", "--n", "2", "--out", str(tmp_path), *ABLATIONS]
+    code, _, err = await command(*arguments, server=server)
+    assert code == 0, err
+    done = cells(tmp_path)
+    for name in ("no-review", "unscoped"):
+        assert {(row.split, row.threads) for row in done[f"compound {name}"].rows} == {(False, 0)}
+    assert {row.threads for row in done["compound always-parallel"].rows} == {2}
+    assert asked(server) == {"assess": 2, "decompose": 2, "solve": 4, "review": 2, "join": 0, "direct": 2}
+
+
 async def test_an_interrupted_run_goes_on_where_it_was(server: ModelServer, tmp_path: Path) -> None:
     arguments = ["--data", "compound", "--variant", "sequential", "--out", str(tmp_path)]
     assert (await command(*arguments, "--n", "2", server=server))[0] == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.items import OURS, Half, Item, load_items, sample
+from evals.run.forks import Runs, open_runs
 from evals.run.judge import Judge
 from evals.run.row import Row
 from evals.run.store import Cell, StoreError, commit, prompt_labels, resumed, save
@@ -44,6 +45,11 @@ async def run(order: Order, tell: Callable[[Cell, int], None], judge: Judge | No
         tell: Called when a cell begins and after each of its items, with the number of items that it will have.
         judge: Scores free text beside the evaluators.
     """
+    async with open_runs(order.out) as runs:
+        return await _run(order, runs, tell, judge)
+
+
+async def _run(order: Order, runs: Runs, tell: Callable[[Cell, int], None], judge: Judge | None) -> list[Cell]:
     settings = Settings(**order.context)
     cells = []
     for dataset in order.datasets:
@@ -66,7 +72,7 @@ async def run(order: Order, tell: Callable[[Cell, int], None], judge: Judge | No
             )
             cell = resumed(wanted, order.out, fresh=order.fresh)
             budgets = _budgets(wanted, order.out) if name == "self-consistency" else {}
-            cells.append(await _run_cell(cell, items, variant, order, budgets, tell, judge))
+            cells.append(await _run_cell(cell, items, variant, order, runs, budgets, tell, judge))
     return cells
 
 
@@ -87,6 +93,7 @@ async def _run_cell(
     items: Sequence[Item],
     variant: Variant,
     order: Order,
+    runs: Runs,
     budgets: Mapping[str, int],
     tell: Callable[[Cell, int], None],
     judge: Judge | None,
@@ -99,7 +106,7 @@ async def _run_cell(
 
     async def work() -> None:
         for item in waiting:
-            row = await _row(item, variant, order, budgets.get(item.id, 0))
+            row = await _row(item, variant, order, runs, budgets.get(item.id, 0))
             if judge and row.answer:
                 row = row.model_copy(update={"judged": await judge(item, row.answer)})
             if item.dataset not in OURS:
@@ -115,10 +122,10 @@ async def _run_cell(
     return cell
 
 
-async def _row(item: Item, variant: Variant, order: Order, tokens: int) -> Row:
+async def _row(item: Item, variant: Variant, order: Order, runs: Runs, tokens: int) -> Row:
     """Answer an item; whatever goes wrong is a failure of this item, and stays in the denominator."""
     try:
-        return await answer(item, variant, order.context, tokens=tokens, most=order.most_samples)
+        return await answer(item, variant, order.context, runs, tokens=tokens, most=order.most_samples)
     except ConfigurationError:
         raise  # the same for every item
     except Exception as error:

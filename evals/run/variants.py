@@ -9,6 +9,7 @@ from typing import Any
 from langgraph.graph import END, START, StateGraph
 
 from evals.items import Item
+from evals.run.forks import Runs
 from evals.run.row import Row, planned_row, row_of
 from evals.score import vote
 from graphs import graph, sequential
@@ -23,6 +24,8 @@ from nodes.state import Review, Solution, State
 TEMPERATURE = 0.7
 """Of the samples that self-consistency votes on; at 0 all would be alike."""
 MOST_SAMPLES = 40
+STRUCTURE = {"split": "if_independent"}
+"""What an endpoint has shown in the same process is not weighed: no row may depend on the rows before it."""
 
 
 @dataclass(frozen=True)
@@ -34,31 +37,46 @@ class Variant:
     settings: Mapping[str, Any] = field(default_factory=dict)
     stop: tuple[str, ...] = ()
     """Nodes before which the run is stopped; what came before is scored."""
+    fork: str = ""
+    """Node after which it goes its own way; up to there it is adaptive's run (see `evals.run.forks`)."""
 
 
 VARIANTS = {
     variant.name: variant
     for variant in (
-        Variant("adaptive", "the workflow as it is"),
+        Variant("adaptive", "the workflow; its gate looks at the structure alone, as in a fresh process", STRUCTURE),
         Variant("sequential", "the whole question in one call: the baseline"),
-        Variant("always-parallel", "the workflow without its gate: every question is planned", {"split": "always"}),
-        Variant("no-review", "the same, the results joined as they stand", {"split": "always", "review": False}),
-        Variant("unscoped", "the same, every thread reading the whole input", {"split": "always", "scoped": False}),
+        Variant(
+            "always-parallel",
+            "what adaptive does not split is planned nevertheless",
+            {"split": "always"},
+            fork="assess",
+        ),
+        Variant("no-review", "adaptive's threads, joined as they stand", {**STRUCTURE, "review": False}, fork="solve"),
+        Variant(
+            "unscoped",
+            "adaptive's plan, every thread reading the whole input",
+            {**STRUCTURE, "scoped": False},
+            fork="decompose",
+        ),
         Variant("self-consistency", "the majority of single calls for the same total tokens as adaptive"),
-        Variant("gate", "the assessment alone", {"split": "if_independent"}, stop=("decompose", "direct")),
-        Variant("plan", "assessment and plan; no thread runs", {"split": "if_independent"}, stop=("solve", "direct")),
+        Variant("gate", "the assessment alone", STRUCTURE, stop=("decompose", "direct")),
+        Variant("plan", "assessment and plan; no thread runs", STRUCTURE, stop=("solve", "direct")),
         Variant("review", "the reviewer alone, on recorded results"),
     )
 }
 
 
-async def answer(item: Item, variant: Variant, context: Mapping[str, Any], *, tokens: int, most: int) -> Row:
+async def answer(
+    item: Item, variant: Variant, context: Mapping[str, Any], runs: Runs, *, tokens: int, most: int
+) -> Row:
     """Answer an item and score it.
 
     Args:
         item: The item.
         variant: How.
         context: Settings.
+        runs: Adaptive's runs.
         tokens: Tokens that self-consistency may use in all.
         most: Most samples that it takes.
     """
@@ -72,8 +90,12 @@ async def answer(item: Item, variant: Variant, context: Mapping[str, Any], *, to
         return await _reviewed(item, settings)
     if variant.name == "self-consistency":
         return await _sampled(item, problem, settings, tokens=tokens, most=most)
-    chosen = sequential if variant.name == "sequential" else graph
-    return row_of(item, Solution.model_validate(await chosen.ainvoke(problem, context=settings)))
+    if variant.name == "sequential":
+        return row_of(item, Solution.model_validate(await sequential.ainvoke(problem, context=settings)))
+    adaptive = {**context, **VARIANTS["adaptive"].settings}
+    if variant.fork:
+        return row_of(item, await runs.fork(item, adaptive, settings, after=variant.fork))
+    return row_of(item, await runs.whole(item, adaptive))
 
 
 async def _sampled(item: Item, problem: dict[str, Any], settings: dict[str, Any], *, tokens: int, most: int) -> Row:

@@ -1,0 +1,118 @@
+"""Adaptive's runs, checkpointed, and the ablations that go on from them.
+
+An ablation differs from `adaptive` from one step on. It takes over adaptive's own run up to there, calls and times
+included, so that the two differ in nothing but that step, and nothing is paid for twice.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.types import StateSnapshot
+
+from evals.items import Item
+from graphs import build_graph, graph
+from nodes.plan import Plan, reading_everything
+from nodes.run import Run
+from nodes.state import Problem, Solution, State
+
+FILE = ".runs.sqlite"
+
+
+class Runs:
+    """Adaptive's runs."""
+
+    def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
+        self.saver = saver
+        self.graph = build_graph(checkpointer=saver)
+
+    async def whole(self, item: Item, settings: Mapping[str, Any]) -> Solution:
+        """Run the workflow on an item from the beginning."""
+        config = _config(item, settings)
+        await self.saver.adelete_thread(config["configurable"]["thread_id"])
+        problem = Problem(question=item.question, documents=item.documents)
+        return Solution.model_validate(await self.graph.ainvoke(problem, config, context=settings))
+
+    async def fork(
+        self, item: Item, adaptive: Mapping[str, Any], settings: Mapping[str, Any], *, after: str
+    ) -> Solution:
+        """Go on from adaptive's run with other settings.
+
+        Args:
+            item: The item.
+            adaptive: Settings of adaptive's run, which is made if it is not there.
+            settings: Settings from the fork on.
+            after: The node after which the two part: `assess`, `decompose` or `solve`.
+
+        Returns:
+            What came of it; adaptive's own run where the other settings change nothing.
+        """
+        history = await self._history(item, adaptive)
+        base = Solution.model_validate(history[-1].values)
+        if after == "assess":
+            problem = Problem(question=item.question, documents=item.documents)
+            return base if base.plan else Solution.model_validate(await graph.ainvoke(problem, context=settings))
+        step = _unscoped(history) if after == "decompose" else _unreviewed(history)
+        if step is None:
+            return base
+        before, update = step
+        forked = await self.graph.aupdate_state(before.config, update, as_node=after)
+        return Solution.model_validate(await self.graph.ainvoke(None, forked, context=settings))
+
+    async def _history(self, item: Item, settings: Mapping[str, Any]) -> list[StateSnapshot]:
+        """List the steps of a finished run, which is made if it is not there."""
+        for _ in range(2):
+            steps = [step async for step in self.graph.aget_state_history(_config(item, settings))][::-1]
+            if steps and not steps[-1].next:
+                break
+            await self.whole(item, settings)
+        return steps
+
+
+@asynccontextmanager
+async def open_runs(folder: Path) -> AsyncIterator[Runs]:
+    """Open the runs that are kept in a folder, which is made if it is not there."""
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    async with AsyncSqliteSaver.from_conn_string(str(folder / FILE)) as saver:
+        await saver.setup()
+        yield Runs(saver)
+
+
+def _config(item: Item, settings: Mapping[str, Any]) -> Any:
+    made_with = "; ".join(f"{name}={value}" for name, value in sorted(settings.items()))
+    return {"configurable": {"thread_id": f"{item.dataset} {item.id}; {made_with}"}}
+
+
+def _unscoped(history: list[StateSnapshot]) -> tuple[StateSnapshot, dict[str, Any]] | None:
+    """Give every thread of the plan the whole input; nothing to do where every thread has it already."""
+    for before, planned in zip(history, history[1:], strict=False):
+        plan: Plan | None = planned.values.get("plan")
+        if before.next == ("decompose",) and plan:
+            whole = reading_everything(plan, State.model_validate(planned.values).segments())
+            if whole == plan:
+                return None
+            told = {name: planned.values[name] for name in ("repairs", "redo")}
+            calls = planned.values["calls"]
+            own = calls[len(before.values["calls"]) :]
+            return before, {**told, "plan": whole, "calls": own, "run": _as_if_now(planned)}
+    return None
+
+
+def _unreviewed(history: list[StateSnapshot]) -> tuple[StateSnapshot, dict[str, Any]] | None:
+    """Stop before the first review."""
+    for before in history:
+        if before.next == ("review",):
+            return before, {"run": _as_if_now(before)}
+    return None
+
+
+def _as_if_now(snapshot: StateSnapshot) -> Run:
+    """Set the run's clock to the end of its last call, so that the time between the two runs does not count."""
+    run: Run = snapshot.values["run"]
+    elapsed = max((call.started_s + call.latency_s for call in snapshot.values["calls"]), default=0.0)
+    return run.model_copy(update={"started_at": time.time() - elapsed})
