@@ -66,6 +66,7 @@ async def _run(order: Order, runs: Runs, tell: Callable[[Cell, int], None], judg
                 half=order.half,
                 n=len(items),
                 seed=order.seed,
+                concurrency=order.concurrency,
                 commit=commit(),
                 prompts=prompt_labels(settings.prompts),
                 settings=shown,

@@ -29,6 +29,8 @@ class Cell(Record):
     half: str | None = None
     n: int
     seed: int
+    concurrency: int = 1
+    """Items at once."""
     commit: str = ""
     prompts: list[str] = Field(default_factory=list)
     settings: dict[str, Any] = Field(default_factory=dict)

@@ -54,7 +54,8 @@ def _answers(cells: Sequence[Cell]) -> str:
                 str(sum(bool(row.error) for row in cell.rows)),
                 _ratios(pairs, lambda row: row.critical_path_tokens),
                 _of_end_to_end(cell.rows),
-                _ratios(pairs, lambda row: row.wall_s),
+                # Items that run beside others take longer, so only cells of the same concurrency compare.
+                _ratios(pairs, lambda row: row.wall_s) if beside and cell.concurrency == beside.concurrency else "–",
                 _ratio_of_means(pairs, lambda row: row.total),
                 _average(row.threads for row in cell.rows),
                 _average(row.rounds for row in cell.rows),
