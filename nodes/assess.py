@@ -1,11 +1,12 @@
 """Assess: list the subquestions, see which need another's answer, and decide whether to split."""
 
+import re
 from typing import Any
 
 from langgraph.runtime import Runtime
 
 from nodes.conclude import stage_failed
-from nodes.gate import Forecast, forecast, independent, is_chain
+from nodes.gate import Forecast, forecast
 from nodes.llm.budget import budget, latest
 from nodes.llm.caller import Caller
 from nodes.llm.clients import check_configuration, known_client
@@ -14,12 +15,16 @@ from nodes.llm.ledger import CHARACTERS_A_TOKEN, Spending
 from nodes.materials import outline
 from nodes.progress import tell_stage
 from nodes.run import Run
+from nodes.segments import list_items
 from nodes.settings import Role, Settings, settings_of
 from nodes.state import Assessment, Problem, fresh_run
+from nodes.structure import independent, is_story, splits
 from nodes.tracing import name_run
 from prompts import PROMPTS, block
 
 VERSIONS = PROMPTS["assess"].checked({"documents", "question"}, Assessment)
+STORY = "Not split: facts are told, and one figure is asked for, which leans on all of them."
+_QUOTED = re.compile(r'"([^"\n]*)"')
 STAGES: tuple[Role, Role, Role] = ("decompose", "solve", "review")
 
 
@@ -36,13 +41,14 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     within = budget(settings, run, "assess", Spending())
     caller = Caller(settings, "assess", run=run, prompt=prompt.label, budget=within)
     documents = outline(segment for segment in state.segments() if segment.kind == "document")
-    messages = prompt.messages(documents=block("Documents", documents), question=state.question)
+    outlined = block("Documents", documents) + listed(state.question)
+    messages = prompt.messages(documents=outlined, question=quoted(state.question))
     try:
         written = await caller.structured(messages, Assessment)
     except ModelError as error:
         # An empty list would leave the calls of an earlier run where they are.
         return start | stage_failed("assess", caller, error) | {"calls": caller.calls or None}
-    assessment = structured(written)
+    assessment = structured(written, state)
     ahead = await _forecast(state, settings, run, assessment) if assessment.decomposable else None
     pays = ahead is None or ahead.pays or settings.split == "if_independent"
     return start | {
@@ -53,15 +59,39 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     }
 
 
-def structured(written: Assessment) -> Assessment:
-    """Let the structure decide: a chain is not split, and only the parts that need no other's answer stay listed.
+def structured(written: Assessment, problem: Problem) -> Assessment:
+    """Let the structure decide, and keep only the parts that need no other's answer.
 
     A model that wants to split and lists no such parts is taken at its word, since the plan is made from the question;
     exactly one part is a contradiction in itself, and nothing to split.
     """
     parts = independent(written.subquestions)
-    split = written.decomposable and len(written.subquestions) != 1 and not is_chain(written.subquestions)
-    return written.model_copy(update={"subquestions": parts if split and len(parts) > 1 else [], "decomposable": split})
+    split = splits(
+        written.subquestions,
+        wanted=written.decomposable,
+        reason=written.reason,
+        question=problem.question,
+        documents=bool(problem.documents),
+    )
+    overruled = written.decomposable and is_story(problem.question)
+    return written.model_copy(
+        update={
+            "subquestions": parts if split and len(parts) > 1 else [],
+            "decomposable": split,
+            "reason": f"{written.reason} {STORY}" if overruled and not split else written.reason,
+        }
+    )
+
+
+def quoted(question: str) -> str:
+    """Write straight quotation marks as typographic ones: small models end their JSON strings at the others."""
+    return _QUOTED.sub(r"“\1”", question)
+
+
+def listed(question: str) -> str:
+    """Say how many items a question lists."""
+    items = list_items(question)
+    return f"The question lists {items} items.\n\n" if items > 1 else ""
 
 
 async def _forecast(state: Problem, settings: Settings, run: Run, assessment: Assessment) -> Forecast | None:

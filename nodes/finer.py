@@ -4,8 +4,9 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from nodes.pieces import Piece, cut_up
-from nodes.plan import Plan, Segment, ThreadSpec, repair
+from nodes.plan import Plan, ThreadSpec, repair
 from nodes.results import ThreadResult
+from nodes.segments import Segment
 
 MATERIAL = 0.5
 """Share of what a thread may use that its material may fill; rules, examples and its own words need the rest."""

@@ -1,12 +1,6 @@
-"""The gate: whether a question is split, from the structure of its subquestions and what a split would take (pure).
-
-A subquestion that needs another's answer refers to it as `#1`, `#2`, … (the notation of QDMR: T. Wolfson et al.,
-"Break It Down: A Question Understanding Benchmark", TACL 8, 2020). Those that refer to none can be answered at the
-same time.
-"""
+"""Whether a split pays: what it is forecast to take, against one call (pure)."""
 
 import math
-import re
 
 from nodes.llm.pace import Pace
 from nodes.record import Record
@@ -18,7 +12,6 @@ WORTH = 1.0
 """Seconds that a split must be forecast to lose before it is passed over; nobody minds less."""
 ENOUGH = 2
 """Calls of a stage that must have been seen before a forecast rests on them."""
-_REFERENCE = re.compile(r"#\s?(\d{1,3})")
 
 
 class Forecast(Record):
@@ -43,19 +36,6 @@ class Forecast(Record):
             f"splitting into {self.threads} threads {verdict}: {self.split_s:.1f} s are forecast, "
             f"{self.single_s:.1f} s in one call, from what this endpoint has shown so far"
         )
-
-
-def independent(subquestions: list[str]) -> list[str]:
-    """List the subquestions that need no other's answer, each once."""
-    return list(dict.fromkeys(part.strip() for part in subquestions if part.strip() and not _REFERENCE.search(part)))
-
-
-def is_chain(subquestions: list[str]) -> bool:
-    """Tell whether each subquestion but the first needs an earlier one's answer: nothing runs at the same time."""
-    needs = [[int(number) for number in _REFERENCE.findall(part)] for part in subquestions]
-    # A reference to itself or to a later one is a slip of the pen and says nothing about the structure.
-    sound = all(0 < number <= place for place, numbers in enumerate(needs) for number in numbers)
-    return len(needs) >= 2 and sound and all(needs[1:])
 
 
 def forecast(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from nodes.llm.text import shorten
-from nodes.plan import Segment
+from nodes.segments import Segment
 
 EXCERPT = 400
 """Characters of a document that the planner sees: enough to know what it is about."""

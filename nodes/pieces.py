@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from nodes.plan import Segment
 from nodes.record import Record
+from nodes.segments import Segment
 
 _ENDS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?])\s"), re.compile(r"\s"))
 """Where a text may be cut, the best first: between paragraphs, lines, sentences, words."""

@@ -1,4 +1,4 @@
-"""Splitting the input into numbered segments, and validating and repairing a plan over them (all pure).
+"""A plan over the numbered segments of the input: what the model writes, validated and repaired (all pure).
 
 A thread names the segments it needs by number instead of repeating them: planning costs few tokens,
 nothing is misquoted, and a thread sees its own segments and no others.
@@ -6,22 +6,12 @@ nothing is misquoted, and a thread sees its own segments and no others.
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from pydantic import ConfigDict, Field
 
 from nodes.record import Record
-
-
-class Segment(Record):
-    """A numbered piece of the input."""
-
-    number: int
-    """From 1: first those of the question, then one a document."""
-    text: str
-    kind: Literal["question", "document"] = "question"
-    label: str = ""
-    """A document's title or id; empty for the question's segments."""
+from nodes.segments import Segment
 
 
 class ThreadSpec(Record):
@@ -56,73 +46,6 @@ _COMPLETED = ("shared context: ", "document ")
 def faults(repairs: Iterable[str]) -> list[str]:
     """List the repairs without which a plan could not have been run, or not as it was meant."""
     return [repair for repair in repairs if not repair.startswith(_COMPLETED)]
-
-
-# A line that starts a list item: "1. ", "2) ", "(a) ", "- ", "* ", "• ".
-_ITEM = re.compile(r"^[ \t]*(?:[-*•]|\(?(?:\d{1,3}|[A-Za-z])[.)])[ \t]+", re.MULTILINE)
-_FENCE = re.compile(r"^[ \t]*```.*?(?:^[ \t]*```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
-# Points that end no sentence, with the space and the first character after them. A lone letter is an initial
-# only as a capital ("solve for x." ends a sentence), and "no." is a number only before one.
-# A number alone at the start of a sentence counts an item: "Solve these: 1. … 2. …".
-_ABBREVIATION = re.compile(
-    r"(?:\b(?i:e\.g|i\.e|etc|vs|cf|dr|mr|mrs|ms|prof|st|jr|sr|inc|ltd|co|u\.s|u\.k|a\.m|p\.m)|\b[A-Z])\.\s+\S?\Z"
-    r"|\b(?i:no|fig|eq|approx)\.\s+\d\Z"
-    r"|(?:\A|[:;]\s)\s*\(?\d{1,2}\.\s+\S?\Z"
-)
-_LONGEST_ABBREVIATION = 8
-"""Characters, the one before its first letter included; looking no further back keeps splitting linear."""
-_SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+|[。！？]\s*|\n\s*\n")
-# Inside one sentence, a comma or semicolon before a question word starts a question of its own.
-_CLAUSE = re.compile(
-    r"[,;]\s+(?=(?:and\s+|then\s+|also\s+|plus\s+)*(?:what|who|whom|whose|which|when|where|why|how)\b)",
-    re.IGNORECASE,
-)
-
-
-def split_input(question: str, documents: Iterable[tuple[str, str]] = ()) -> list[Segment]:
-    """Number the segments of an input: the question's sentences and list items, then whole documents.
-
-    Args:
-        question: The question; code blocks in it stay whole.
-        documents: Pairs of label and text.
-    """
-    pieces = [Segment(number=0, text=text) for text in split_question(question)]
-    pieces += [Segment(number=0, text=text, kind="document", label=label) for label, text in documents]
-    return [piece.model_copy(update={"number": number}) for number, piece in enumerate(pieces, 1)]
-
-
-def split_question(question: str) -> list[str]:
-    """Split a question into sentences, clauses that ask, list items and code blocks; no text is lost."""
-    segments: list[str] = []
-    position = 0
-    for fence in _FENCE.finditer(question):
-        segments += _split_prose(question[position : fence.start()])
-        segments.append(fence.group().strip())
-        position = fence.end()
-    segments += _split_prose(question[position:])
-    return [segment for segment in segments if segment]
-
-
-def _split_prose(text: str) -> list[str]:
-    starts = [match.start() for match in _ITEM.finditer(text)]
-    blocks = [text[start:end] for start, end in zip([0, *starts], [*starts, len(text)], strict=True)]
-    return [clause for block in blocks for sentence in _sentences(block) for clause in _clauses(sentence)]
-
-
-def _sentences(block: str) -> list[str]:
-    marker = _ITEM.match(block)
-    sentences, start = [], 0
-    for end in _SENTENCE_END.finditer(block, marker.end() if marker else 0):
-        if _ABBREVIATION.search(block[max(start, end.start() - _LONGEST_ABBREVIATION) : end.end() + 1]):
-            continue
-        sentences.append(block[start : end.end()].strip())
-        start = end.end()
-    return [sentence for sentence in [*sentences, block[start:].strip()] if sentence]
-
-
-def _clauses(sentence: str) -> list[str]:
-    cuts = [match.end() for match in _CLAUSE.finditer(sentence)]
-    return [sentence[start:end].strip() for start, end in zip([0, *cuts], [*cuts, len(sentence)], strict=True)]
 
 
 def repair(plan: Plan, segments: Sequence[Segment], *, max_threads: int, max_parallel: int) -> Repaired:

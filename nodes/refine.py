@@ -12,9 +12,10 @@ from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
 from nodes.materials import overview
 from nodes.pieces import Piece, as_segments
-from nodes.plan import Plan, Segment, ThreadSpec
+from nodes.plan import Plan, ThreadSpec
 from nodes.progress import tell_split, tell_stage
 from nodes.rot import WORDS
+from nodes.segments import Segment
 from nodes.settings import Settings, settings_of
 from nodes.state import State
 from prompts import PROMPTS, block

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from nodes.llm.text import shorten
-from nodes.plan import Segment
 from nodes.record import Record
+from nodes.segments import Segment
 
 EXCERPT = 400
 """Characters of a document: enough to know what it is about."""

@@ -8,11 +8,12 @@ from nodes.gate import Forecast
 from nodes.llm.ledger import Spending
 from nodes.llm.usage import Call, add_calls
 from nodes.pieces import Piece, as_segments
-from nodes.plan import Plan, Segment, ThreadSpec, split_input
+from nodes.plan import Plan, ThreadSpec
 from nodes.record import Record
 from nodes.report import Report
 from nodes.results import ThreadResult, merge_results
 from nodes.run import Run
+from nodes.segments import Segment, split_input
 from nodes.sources import Source
 
 MAX_QUESTION = 100_000

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.plan import Plan, Segment, ThreadSpec, faults, repair, split_input, split_question
+from nodes.plan import Plan, ThreadSpec, faults, repair
+from nodes.segments import Segment, split_input, split_question
 
 CODE = "```python\ndef f(x):\n    # Why? Who knows.\n    return 1. + x\n```"
 

@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from nodes.assess import structured
 from nodes.materials import outline, overview, whole
-from nodes.plan import Plan, Segment
-from nodes.state import Assessment, Review
+from nodes.plan import Plan
+from nodes.segments import Segment
+from nodes.state import Assessment, Problem, Review
 from prompts import PROMPTS, Prompt, PromptError, block, chosen_versions, load, load_families
 
 SHAPES: dict[str, type[BaseModel]] = {"assess": Assessment, "decompose": Plan, "review": Review}
@@ -53,9 +54,11 @@ def test_every_thread_of_an_example_names_segments_that_are_there() -> None:
 
 
 def test_every_example_of_an_assessment_agrees_with_itself() -> None:
-    found = [Assessment.model_validate_json(wanted) for _, wanted in PROMPTS["assess"].standard.examples]
-    assert all(structured(item).decomposable == item.decomposable for item in found)
-    assert {item.decomposable for item in found} == {True, False}
+    examples = PROMPTS["assess"].standard.examples
+    pairs = [(given["question"], Assessment.model_validate_json(wanted)) for given, wanted in examples]
+    for question, written in pairs:
+        assert structured(written, Problem(question=question)).decomposable == written.decomposable
+    assert {item.decomposable for _, item in pairs} == {True, False}
 
 
 def test_every_example_of_a_review_judges_each_thread_once() -> None:

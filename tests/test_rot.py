@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from nodes.finer import cut_sources, finer, in_place, without_vain_splits
 from nodes.llm.usage import Call, Usage
 from nodes.pieces import as_segments, cut
-from nodes.plan import Plan, Segment, ThreadSpec
+from nodes.plan import Plan, ThreadSpec
 from nodes.results import Mark, Status, ThreadResult
 from nodes.rot import marks_of, repetition
+from nodes.segments import Segment
 
 PROSE = st.text(alphabet="ab .\n\u00e9", max_size=300)
 

@@ -11,7 +11,7 @@ from graphs.routing import after_assess, after_decompose, after_review, to_threa
 from nodes.assess import structured
 from nodes.plan import Plan, ThreadSpec
 from nodes.results import ThreadResult
-from nodes.state import Assessment, Document, State, ThreadTask
+from nodes.state import Assessment, Document, Problem, State, ThreadTask
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ from nodes.state import Assessment, Document, State, ThreadTask
         (True, ["a", "a", "b"], True, ["a", "b"]),
         (True, [], True, []),
         (True, ["a"], False, []),
+        (True, ["a", "a"], False, []),
         (True, ["a", "What of #1?"], False, []),
         (True, ["a", "What of #1?", "What of #2?"], False, []),
         (True, ["a", "What of #1?", "b"], True, ["a", "b"]),
@@ -32,7 +33,8 @@ from nodes.state import Assessment, Document, State, ThreadTask
     ],
 )
 def test_the_structure_decides(said: bool, steps: list[str], splits: bool, parts: list[str]) -> None:
-    found = structured(Assessment(subquestions=steps, decomposable=said, complexity="simple", reason=""))
+    written = Assessment(subquestions=steps, decomposable=said, complexity="simple", reason="")
+    found = structured(written, Problem(question="What?"))
     assert (found.decomposable, found.subquestions) == (splits, parts)
 
 

@@ -17,9 +17,10 @@ from evals.run.row import numbered
 from evals.run.variants import found
 from nodes.assess import structured
 from nodes.materials import outline, overview
-from nodes.plan import Plan, Segment, faults, repair, split_question
+from nodes.plan import Plan, faults, repair
 from nodes.results import ThreadResult
 from nodes.review import listed
+from nodes.segments import Segment, split_question
 from nodes.settings import Role
 from nodes.state import Assessment, Problem, Review
 from prompts import block
