@@ -65,7 +65,8 @@ def structured(written: Assessment, problem: Problem) -> Assessment:
     A model that wants to split and lists no such parts is taken at its word, since the plan is made from the question;
     exactly one part is a contradiction in itself, and nothing to split.
     """
-    parts = independent(written.subquestions)
+    # The items of a list are its parts as they stand; a model that repeats them gets some of them wrong.
+    parts = [] if list_items(problem.question) > 1 else independent(written.subquestions)
     split = splits(
         written.subquestions,
         wanted=written.decomposable,
@@ -97,10 +98,11 @@ def listed(question: str) -> str:
 async def _forecast(state: Problem, settings: Settings, run: Run, assessment: Assessment) -> Forecast | None:
     until = latest(settings, run, "assess")
     planning, solving, reviewing = [await known_client(settings, role, until=until) for role in STAGES]
-    if not (planning and solving and reviewing and assessment.subquestions):
+    parts = len(assessment.subquestions) or list_items(state.question)
+    if not (planning and solving and reviewing) or parts < 2:
         return None
     return forecast(
-        parts=min(len(assessment.subquestions), settings.max_threads),
+        parts=min(parts, settings.max_threads),
         tokens=sum(len(segment.text) for segment in state.segments()) // CHARACTERS_A_TOKEN,
         at_once=min(settings.max_parallel, solving.slots or settings.max_parallel),
         planning=planning.learnt.pace,

@@ -32,6 +32,7 @@ _ABBREVIATION = re.compile(
 _LONGEST_ABBREVIATION = 8
 """Characters, the one before its first letter included; looking no further back keeps splitting linear."""
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+|[。！？]\s*|\n\s*\n")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
 # Inside one sentence, a comma or semicolon before a question word starts a question of its own.
 _CLAUSE = re.compile(
     r"[,;]\s+(?=(?:and\s+|then\s+|also\s+|plus\s+)*(?:what|who|whom|whose|which|when|where|why|how)\b)",
@@ -52,7 +53,10 @@ def split_input(question: str, documents: Iterable[tuple[str, str]] = ()) -> lis
 
 
 def split_question(question: str) -> list[str]:
-    """Split a question into sentences, clauses that ask, list items and code blocks; no text is lost."""
+    """Split a question into sentences, clauses that ask, items of a list and code blocks; no text is lost.
+
+    An item of a list stays whole, as it was meant, however many sentences it has.
+    """
     segments: list[str] = []
     position = 0
     for fence in _FENCE.finditer(question):
@@ -76,6 +80,23 @@ def list_items(text: str) -> int:
 
 
 def _split_prose(text: str) -> list[str]:
+    starts = [match.start() for match in _ITEM.finditer(text)]
+    if len(starts) < 2:
+        return _asked(text)
+    segments = _asked(text[: starts[0]])
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        item, after = _item(text[start:end])
+        segments += [item, *_asked(after)]
+    return segments
+
+
+def _item(block: str) -> tuple[str, str]:
+    """Cut off what follows an item of a list after a blank line."""
+    blank = _BLANK_LINE.search(block)
+    return (block[: blank.start()].strip(), block[blank.end() :]) if blank else (block.strip(), "")
+
+
+def _asked(text: str) -> list[str]:
     return [clause for sentence in sentences(text) for clause in _clauses(sentence)]
 
 

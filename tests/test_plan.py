@@ -23,7 +23,12 @@ CODE = "```python\ndef f(x):\n    # Why? Who knows.\n    return 1. + x\n```"
             "Compare:\n1. Rust\n2) Go\n(c) Zig\n- C\n* D\n• Ada",
             "Compare:|1. Rust|2) Go|(c) Zig|- C|* D|• Ada".split("|"),
         ),
-        ("1. First. Second?\n   2. Third", ["1. First.", "Second?", "2. Third"]),
+        ("1. First. Second?\n   2. Third", ["1. First. Second?", "2. Third"]),
+        ("1. First. Second?", ["1. First.", "Second?"]),
+        (
+            "Solve.\n1. Ann has 2 pens. How many?\n2. Third,\n  who?\n \nBe brief. Why?\n- a. b",
+            ["Solve.", "1. Ann has 2 pens. How many?", "2. Third,\n  who?", "Be brief.", "Why?", "- a. b"],
+        ),
         (f"Review this.\n{CODE}\nThen say why.", ["Review this.", CODE, "Then say why."]),
         ("Look:\n```\na. b? c! d", ["Look:", "```\na. b? c! d"]),
         ("Dr. Smith met J. K. Rowling at 3 p.m. today. Why?", ["Dr. Smith met J. K. Rowling at 3 p.m. today.", "Why?"]),
