@@ -40,9 +40,7 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     prompt = VERSIONS.chosen(settings.prompts)
     within = budget(settings, run, "assess", Spending())
     caller = Caller(settings, "assess", run=run, prompt=prompt.label, budget=within)
-    documents = outline(segment for segment in state.segments() if segment.kind == "document")
-    outlined = block("Documents", documents) + listed(state.question)
-    messages = prompt.messages(documents=outlined, question=quoted(state.question))
+    messages = prompt.messages(**variables(state))
     try:
         written = await caller.structured(messages, Assessment)
     except ModelError as error:
@@ -84,15 +82,13 @@ def structured(written: Assessment, problem: Problem) -> Assessment:
     )
 
 
-def quoted(question: str) -> str:
-    """Write straight quotation marks as typographic ones: small models end their JSON strings at the others."""
-    return _QUOTED.sub(r"“\1”", question)
-
-
-def listed(question: str) -> str:
-    """Say how many items a question lists."""
-    items = list_items(question)
-    return f"The question lists {items} items.\n\n" if items > 1 else ""
+def variables(problem: Problem) -> dict[str, str]:
+    """Write what the prompt is filled with."""
+    documents = block("Documents", outline(item for item in problem.segments() if item.kind == "document"))
+    items = list_items(problem.question)
+    listed = f"The question lists {items} items.\n\n" if items > 1 else ""
+    # Typographic quotation marks, since small models end their JSON strings at the straight ones.
+    return {"documents": documents + listed, "question": _QUOTED.sub(r"“\1”", problem.question)}
 
 
 async def _forecast(state: Problem, settings: Settings, run: Run, assessment: Assessment) -> Forecast | None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pydantic import ConfigDict, Field
 
+from nodes.combining import combining
 from nodes.record import Record
 from nodes.segments import Segment
 
@@ -39,7 +40,7 @@ class Repaired(NamedTuple):
     repairs: list[str]
 
 
-_COMPLETED = ("shared context: ", "document ")
+_COMPLETED = ("shared context: ", "document ", "left to the review: ")
 """How repairs begin that complete a plan which could be run as it was written."""
 
 
@@ -65,6 +66,7 @@ def repair(plan: Plan, segments: Sequence[Segment], *, max_threads: int, max_par
     threads = _known_sources(plan.threads, {segment.number for segment in segments}, repairs)
     threads = _with_named_documents(threads, segments, repairs)
     threads = _without_blanks_and_duplicates(threads, repairs)
+    threads = _without_combining(threads, segments, repairs)
     threads = _folded(threads, max_threads, repairs)
     threads = _renamed(threads, repairs)
     shared = _shared_context(plan.shared_context, threads, segments, repairs)
@@ -125,6 +127,12 @@ def _without_blanks_and_duplicates(threads: Sequence[ThreadSpec], repairs: list[
         else:
             kept[key] = thread
     return list(kept.values())
+
+
+def _without_combining(threads: list[ThreadSpec], segments: Sequence[Segment], repairs: list[str]) -> list[ThreadSpec]:
+    left = combining(threads, segments)
+    repairs += [f"left to the review: thread {threads[place].id}, which only combines the others" for place in left]
+    return [thread for place, thread in enumerate(threads) if place not in left]
 
 
 def _folded(threads: list[ThreadSpec], most: int, repairs: list[str]) -> list[ThreadSpec]:

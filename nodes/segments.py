@@ -33,6 +33,7 @@ _LONGEST_ABBREVIATION = 8
 """Characters, the one before its first letter included; looking no further back keeps splitting linear."""
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+|[。！？]\s*|\n\s*\n")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_ASKS = re.compile(r"[?？][\"'”’)\s]*\Z")
 # Inside one sentence, a comma or semicolon before a question word starts a question of its own.
 _CLAUSE = re.compile(
     r"[,;]\s+(?=(?:and\s+|then\s+|also\s+|plus\s+)*(?:what|who|whom|whose|which|when|where|why|how)\b)",
@@ -72,6 +73,16 @@ def sentences(text: str) -> list[str]:
     starts = [match.start() for match in _ITEM.finditer(text)]
     blocks = [text[start:end] for start, end in zip([0, *starts], [*starts, len(text)], strict=True)]
     return [sentence for block in blocks for sentence in _sentences(block)]
+
+
+def asks(sentence: str) -> bool:
+    """Tell whether a sentence ends as a question."""
+    return bool(_ASKS.search(sentence))
+
+
+def is_item(segment: Segment) -> bool:
+    """Tell whether a segment is an item of a list."""
+    return segment.kind == "question" and bool(_ITEM.match(segment.text))
 
 
 def list_items(text: str) -> int:

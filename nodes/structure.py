@@ -7,14 +7,13 @@ same time.
 
 import re
 
-from nodes.segments import list_items, sentences
+from nodes.segments import asks, list_items, sentences
 
 FACTS = 2
 """Sentences with figures that make a question a story."""
 _REFERENCE = re.compile(r"#\s?(\d{1,3})")
 # How `assess@3` has the reason written.
 _FORM = re.compile(r"Named: (?P<named>.*?)\.? To find first: (?P<first>.*?)\.?", re.IGNORECASE)
-_ASKS = re.compile(r"[?？][\"'”’)\s]*\Z")
 # What asks for one figure, in English; in other languages the model's word stands.
 _FIGURE = re.compile(
     r"\bhow (?:many|much|old|long|far|tall|high|fast|heavy|big|large|often)\b"
@@ -40,7 +39,7 @@ def is_chain(subquestions: list[str]) -> bool:
 def names_all(reason: str) -> bool:
     """Tell whether a reason says that several things are named and none must be found first."""
     said = _FORM.fullmatch(reason.strip())
-    return bool(said) and said["first"].lower() == "nothing" and ";" in said["named"]
+    return said is not None and said["first"].lower() == "nothing" and ";" in said["named"]
 
 
 def is_story(question: str) -> bool:
@@ -51,7 +50,7 @@ def is_story(question: str) -> bool:
     if list_items(question) > 1:
         return False
     told = sentences(question)
-    asking = [sentence for sentence in told if _ASKS.search(sentence)]
+    asking = [sentence for sentence in told if asks(sentence)]
     facts = [sentence for sentence in told if re.search(r"\d", sentence)]
     return len(asking) == 1 < len(told) and len(facts) >= FACTS and bool(_FIGURE.search(asking[0]))
 

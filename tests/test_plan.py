@@ -270,3 +270,29 @@ def test_what_completes_a_plan_is_no_fault_of_it() -> None:
     assert repairs == ["document 4 (b.txt) is read by no thread"] and faults(repairs) == []
     wrong = plan.model_copy(update={"parallelism": 9, "threads": [*threads, threads[0]]})
     assert len(faults(repair(wrong, segments, max_threads=8, max_parallel=8).repairs)) == 2
+
+
+LISTED = split_input("Solve these.\n1. Two and two?\n2. Three and four?\nThen add them up.")
+OCEANS = split_input("If the Pacific grew by 5% and the Arctic shrank by 3%, which ocean would be the largest of both?")
+BUGS = split_input("Which bug does each file have?", [("a.py", "x"), ("b.py", "y"), ("c.py", "z")])
+
+
+@pytest.mark.parametrize(
+    ("segments", "threads", "left"),
+    [
+        (LISTED, [("Two and two?", [2]), ("Three and four?", [3]), ("Solve these.", [1])], 2),
+        (LISTED, [("Two and two?", [2]), ("Three and four?", [3]), ("Five?", [])], 3),
+        (LISTED, [("Two and two?", [2]), ("All of these?", [1])], 2),
+        (OCEANS, [("How large is the Pacific?", [1]), ("The Arctic?", [1]), ("Which ocean is the largest?", [2])], 2),
+        (OCEANS, [("How large is the Pacific?", [1]), ("Which ocean is the largest?", [2])], 2),
+        (BUGS, [("Which bug does a.py have?", [2]), ("Which bug does b.py have?", [3]), ("Which bug has c?", [4])], 3),
+    ],
+)
+def test_a_thread_that_only_combines_the_others_is_left_to_the_review(
+    segments: list[Segment], threads: list[tuple[str, list[int]]], left: int
+) -> None:
+    specs = [ThreadSpec(id=f"T{n}", sources=sources, subquestion=text) for n, (text, sources) in enumerate(threads, 1)]
+    written = Plan(shared_context="", parallelism=2, threads=specs)
+    plan, repairs = repair(written, segments, max_threads=8, max_parallel=8)
+    assert len(plan.threads) == left and faults(repairs) == []
+    assert sum("only combines the others" in line for line in repairs) == len(threads) - left

@@ -15,12 +15,12 @@ from pydantic import BaseModel
 from evals.items import Half, Item, load_items, sample
 from evals.run.row import numbered
 from evals.run.variants import found
-from nodes.assess import structured
-from nodes.materials import outline, overview
+from nodes.assess import structured, variables
+from nodes.materials import overview
 from nodes.plan import Plan, faults, repair
 from nodes.results import ThreadResult
 from nodes.review import listed
-from nodes.segments import Segment, split_question
+from nodes.segments import split_question
 from nodes.settings import Role
 from nodes.state import Assessment, Problem, Review
 from prompts import block
@@ -54,17 +54,16 @@ class Task:
         return sample(self.examples(half), n, seed)
 
 
-def _segments(item: Item) -> list[Segment]:
-    return Problem(question=item.question, documents=item.documents).segments()
+def _problem(item: Item) -> Problem:
+    return Problem(question=item.question, documents=item.documents)
 
 
 def _assess_variables(item: Item) -> dict[str, str]:
-    documents = outline(segment for segment in _segments(item) if segment.kind == "document")
-    return {"documents": block("Documents", documents), "question": item.question}
+    return variables(_problem(item))
 
 
 def _assess_score(item: Item, reply: Assessment) -> tuple[float, str]:
-    said = structured(reply).decomposable
+    said = structured(reply, _problem(item)).decomposable
     if said == item.parallel:
         return 1.0, "Right."
     wanted = "has independent parts and is to be split" if item.parallel else "is a chain or one question: do not split"
@@ -81,7 +80,7 @@ def _assess_wanted(item: Item) -> str:
 
 
 def _decompose_variables(item: Item) -> dict[str, str]:
-    segments = _segments(item)
+    segments = _problem(item).segments()
     parts = _parts(item)
     listed = block(f"{len(parts)} parts found", "\n".join(f"- {part}" for part in parts))
     return {"segments": block("Segments", overview(segments)), "parts": listed, "limit": "16"}
@@ -97,7 +96,7 @@ def _parts(item: Item) -> list[str]:
 
 
 def _decompose_score(item: Item, reply: Plan) -> tuple[float, str]:
-    segments = _segments(item)
+    segments = _problem(item).segments()
     plan, repairs = repair(reply, segments, max_threads=16, max_parallel=8)
     count, wanted = len(plan.threads), item.threads or 0
     threads = 1.0 if count == wanted else 0.5 if abs(count - wanted) == 1 else 0.0
