@@ -40,7 +40,7 @@ def conclude(
     settings: Settings,
     *,
     answer: str,
-    calls: Sequence[Call],
+    calls: Sequence[Call] = (),
     shortfall: str = "",
     changed: Mapping[str, ThreadResult] | None = None,
     contradictions: Sequence[Contradiction] = (),

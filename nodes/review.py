@@ -9,6 +9,7 @@ from nodes.conclude import conclude, in_plan_order, missing_line, put_together
 from nodes.finer import to_split, without_vain_splits
 from nodes.join import as_lines, join
 from nodes.judge import judge
+from nodes.listing import answers_a_list, as_a_list
 from nodes.llm.budget import budget, exhausted
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
@@ -21,6 +22,7 @@ from nodes.settings import Settings, settings_of
 from nodes.state import Review, State
 from prompts import PROMPTS, Prompt, block
 
+AS_A_LIST = "The results answer a list and are put together as they stand, so leave `answer` empty.\n\n"
 VERSIONS = PROMPTS["review"].checked({"instructions", "missing", "question", "results", "rounds"}, Review)
 
 
@@ -38,17 +40,21 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     broken = [thread for thread in threads if thread not in answered]
     if not answered:
         return _send_back(state, settings, broken, {}) if rounds_left > 0 else {"redo": []}
+    listed = _as_a_list(state) if not broken else ""
     if not settings.review:
         if broken and rounds_left > 0:
             return _send_back(state, settings, broken, {})
+        if listed:
+            return conclude(state, settings, answer=listed)
         tell_stage(runtime, "review", state.round)
         return await join(state, settings, answered, broken)
     tell_stage(runtime, "review", state.round)
     within = budget(settings, state.run, "review", spending(state.calls))
     prompt = VERSIONS.chosen(settings.prompts)
     caller = Caller(settings, "review", run=state.run, prompt=prompt.label, budget=within, round=state.round)
+    said = AS_A_LIST if listed else _missing(broken, rounds_left)
     try:
-        written = await caller.structured(_messages(prompt, state, answered, broken, rounds_left), Review)
+        written = await caller.structured(_messages(prompt, state, answered, said, rounds_left), Review)
     except ModelError as error:
         if broken and _rounds_left(state, settings, caller.calls) > 0:
             return _send_back(state, settings, broken, {}) | {"calls": caller.calls}
@@ -62,12 +68,18 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         back = [refuted.get(thread.id, thread) for thread in threads if thread in broken or thread.id in refuted]
         return _send_back(state, settings, back, critiques) | told | {"calls": caller.calls}
     standing = [thread for thread in threads if thread.status == "answered" and thread.id not in refuted]
-    answer = written.answer.strip() or put_together(standing)
+    answer = (listed if not refuted else "") or written.answer.strip() or put_together(standing)
     if not answer:
         return {"redo": [], "calls": caller.calls} | told
     return told | conclude(
         state, settings, answer=answer, calls=caller.calls, changed=refuted, contradictions=contradictions
     )
+
+
+def _as_a_list(state: State) -> str:
+    """Answer a list of questions by the threads' results; empty where something else is asked."""
+    plan, segments = state.plan, state.segments()
+    return as_a_list(plan, segments, state.results) if plan and answers_a_list(plan, segments) else ""
 
 
 def _rounds_left(state: State, settings: Settings, calls: Sequence[Call] = ()) -> int:
@@ -98,21 +110,25 @@ def _refuted(thread: ThreadResult, critique: str) -> ThreadResult:
     return thread.model_copy(update={"status": "refuted", "error": critique, "marks": marks})
 
 
+def _missing(broken: Sequence[ThreadResult], rounds_left: int) -> str:
+    title = (
+        "These threads run again, so leave `answer` empty" if rounds_left > 0 else "Missing, to be said in the answer"
+    )
+    return block(title, "\n".join(f"- {missing_line(thread)}" for thread in broken))
+
+
 def _messages(
     prompt: Prompt,
     state: State,
     answered: Sequence[ThreadResult],
-    broken: Sequence[ThreadResult],
+    said: str,
     rounds_left: int,
 ) -> Any:
-    title = (
-        "These threads run again, so leave `answer` empty" if rounds_left > 0 else "Missing, to be said in the answer"
-    )
     return prompt.messages(
         question=state.question,
         instructions=block("Instructions", state.instructions),
         results=listed(answered),
-        missing=block(title, "\n".join(f"- {missing_line(thread)}" for thread in broken)),
+        missing=said,
         rounds=str(max(0, rounds_left)),
     )
 

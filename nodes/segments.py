@@ -85,6 +85,12 @@ def is_item(segment: Segment) -> bool:
     return segment.kind == "question" and bool(_ITEM.match(segment.text))
 
 
+def marker(segment: Segment) -> str:
+    """Return what an item begins with, such as `1.` or `-`; empty for what is no item."""
+    found = _ITEM.match(segment.text)
+    return found.group().strip() if found else ""
+
+
 def list_items(text: str) -> int:
     """Count the lines that start an item of a list."""
     return len(_ITEM.findall(text))

@@ -275,3 +275,28 @@ async def test_bad_input_is_refused_before_any_call(
     with pytest.raises(ValidationError, match=said):
         await graph.ainvoke(input, context=context)
     assert server.asked == []
+
+
+LISTED = "Work these out.\n1. Two and two?\n2. Three and four?"
+
+
+async def of_a_list(server: ModelServer, context: dict[str, Any], question: str, *sources: int) -> Any:
+    threads = [{"id": f"T{n}", "sources": [number], "subquestion": f"Sum {n}?"} for n, number in enumerate(sources, 1)]
+    server.on("assess", assessment("a", "b")).on("decompose", {**plan("a", "b"), "threads": threads})
+    server.on("Sum 1?", "Result: 4").on("Sum 2?", "Result: 7").on("review", review("Perhaps 5."))
+    return await graph.ainvoke({"question": question}, context=context)
+
+
+async def test_a_list_is_answered_by_its_threads_own_results(server: ModelServer, context: dict[str, Any]) -> None:
+    solution = await of_a_list(server, context, LISTED, 2, 3)
+    assert (solution["answer"], solution["outcome"]) == ("1. 4\n2. 7", "complete")
+    assert "leave `answer` empty" in server.calls("review")[0].prompt
+    unreviewed = await of_a_list(server, {**context, "review": False}, LISTED, 3, 2)
+    assert unreviewed["answer"] == "1. 7\n2. 4" and not server.calls("join")
+
+
+async def test_what_is_asked_after_a_list_is_answered_by_the_review(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    solution = await of_a_list(server, context, f"{LISTED}\n\nWhich is more?", 2, 3)
+    assert solution["answer"] == "Perhaps 5." and "leave `answer` empty" not in server.calls("review")[0].prompt

@@ -235,7 +235,8 @@ def test_every_repaired_plan_can_be_run_and_loses_nothing(
     assert named <= {segment.number for segment in segments}
     assert all(spec.subquestion.strip() and spec.sources == sorted(set(spec.sources)) for spec in plan.threads)
     kept = "\n".join(words(spec.subquestion) for spec in plan.threads)
-    assert all(words(spec.subquestion) in kept for spec in written.threads)
+    left = sum(line.startswith("left to the review") for line in repairs)
+    assert sum(words(spec.subquestion) not in kept for spec in written.threads) <= left
     for segment in segments:
         assert segment.kind == "document" or segment.number in named or segment.text in plan.shared_context
 
@@ -256,7 +257,7 @@ def test_every_change_is_told(written: Plan, segments: list[Segment]) -> None:
     about = {line.split()[0].rstrip(":") for line in repairs}
     assert (plan.parallelism != written.parallelism) == ("parallelism" in about)
     assert plan.shared_context == written.shared_context.strip() or "shared" in about
-    assert (plan.threads != written.threads) == bool(about & {"thread", "folded"})
+    assert (plan.threads != written.threads) == bool(about & {"thread", "folded", "left"})
 
 
 def test_what_completes_a_plan_is_no_fault_of_it() -> None:
