@@ -6,11 +6,14 @@ from typing import Any
 from langgraph_sdk import get_client
 from langgraph_sdk.errors import APIStatusError
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from graphs.auth import TokenNeeded, may_read
 from graphs.page import POLICY, page
+from nodes.settings import environment_tokens
 from nodes.state import Solution
 
 HEADERS = {
@@ -22,17 +25,18 @@ HEADERS = {
 
 
 async def report(request: Request) -> Response:
-    """Show the page of a thread's last run, to whoever may read the thread."""
+    """Show the page of a thread's last run to who may read it."""
     id = request.path_params["thread_id"]
-    asked_with = {name: request.headers[name] for name in ("authorization", "x-api-key") if name in request.headers}
-    # Asks the API in this process, so that its own rules say who may read what.
-    async with get_client(headers=asked_with) as api:
+    async with get_client() as api:
         try:
             thread: Any = await api.threads.get(id)
         except APIStatusError as error:
             known = {401: "not allowed", 403: "not allowed", 404: "no such thread", 422: "no thread's id"}
             why = known.get(error.status_code, "the thread cannot be read")
             return _plain(f"{id}: {why}", error.status_code)
+    # The API does not ask who reads from within this process.
+    if not may_read(request.headers.get("authorization"), thread.get("metadata") or {}):
+        return _plain(f"{id}: no such thread", 404)
     if thread["status"] == "busy":
         return _plain(f"{id}: still running; ask again when it has finished", 409)
     values = thread.get("values") or {}
@@ -49,4 +53,5 @@ def _plain(text: str, status: int) -> Response:
     return PlainTextResponse(f"{text}\n", status, headers=HEADERS)
 
 
-app = Starlette(routes=[Route("/report/{thread_id}", report)])
+environment_tokens()  # said at the start, should they be malformed
+app = Starlette(routes=[Route("/report/{thread_id}", report)], middleware=[Middleware(TokenNeeded)])

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from nodes.tokens import read_tokens
 from prompts import chosen_versions
 
 Split = Literal["if_faster", "if_independent", "always"]
@@ -45,14 +46,22 @@ def environment_key(name: str) -> str | None:
     return os.environ.get(name, "").strip() or None
 
 
+def environment_tokens() -> dict[str, str]:
+    """Read `APR_TOKENS`, the tokens of the server's users: names by token, empty where none are configured.
+
+    Raises:
+        ValueError: It is not as it should be.
+    """
+    return read_tokens(os.environ.get("APR_TOKENS", ""))
+
+
 def environment_secrets() -> list[str]:
     """Read what the environment holds under names of secrets, the longest first; what is short is a placeholder."""
-    names = [
-        name for name in os.environ if name.upper().endswith(("KEY", "TOKEN", "SECRET", "PASSWORD")) or name in _keys
-    ]
-    return sorted(
-        {os.environ[name].strip() for name in names if len(os.environ[name].strip()) >= 8}, key=len, reverse=True
-    )
+    endings = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+    names = [name for name in os.environ if name.upper().endswith(endings) or name in _keys]
+    held = {os.environ[name].strip() for name in names}
+    held |= {pair.partition(":")[2] for pair in os.environ.get("APR_TOKENS", "").replace(",", " ").split()}
+    return sorted({secret for secret in held if len(secret) >= 8}, key=len, reverse=True)
 
 
 def environment_base_url(provider: str) -> str | None:

@@ -1,11 +1,7 @@
 """`langgraph dev`, driven over HTTP as LangGraph Studio does: no key, no network, no --allow-blocking."""
 
 import asyncio
-import os
-import socket
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,10 +11,10 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
 from tests.server import HANG, ModelServer, assessment, model_server, plan
+from tests.studio import dev_server
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
 
-PROJECT = Path(__file__).parent.parent
 QUESTION = {"question": "What is the capital of France? What is 12 * 7? Who wrote Hamlet?"}
 PARTS = ["What is the capital of France?", "What is 12 * 7?", "Who wrote Hamlet?"]
 
@@ -34,49 +30,11 @@ async def model() -> AsyncIterator[ModelServer]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def studio(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LangGraphClient]:
-    # A folder of its own: the server keeps its runs in the folder it is started in.
     folder = tmp_path_factory.mktemp("studio")
-    for name in ("graphs", "nodes", "prompts", "langgraph.json", "pyproject.toml"):
-        (folder / name).symlink_to(PROJECT / name)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANGSMITH_", "OPENAI_", "APR_"))}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"),
-        *("--host", "127.0.0.1", "--port", str(port)),
-        cwd=folder,
-        env=kept
-        | {
-            "APR_MODEL": "openai:scripted",
-            "APR_BASE_URL": model.url,
-            "LANGGRAPH_CLI_NO_ANALYTICS": "1",
-            "LANGGRAPH_NO_VERSION_CHECK": "true",
-            "LANGSMITH_TRACING": "false",
-        },
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    client = get_client(url=f"http://127.0.0.1:{port}", api_key=None)
-    try:
-        await until_it_answers(client, process)
+    async with dev_server(folder, APR_MODEL="openai:scripted", APR_BASE_URL=model.url) as url:
+        client = get_client(url=url, api_key=None)
         yield client
-    finally:
         await client.aclose()
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-
-
-async def until_it_answers(client: LangGraphClient, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(60):
-        while process.returncode is None:
-            try:
-                await client.assistants.search()
-                return
-            except Exception:  # not up yet, in one of many ways
-                await asyncio.sleep(0.2)
-    raise AssertionError("langgraph dev ended before it answered")
 
 
 async def test_both_graphs_run(studio: LangGraphClient) -> None:

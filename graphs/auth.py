@@ -1,0 +1,93 @@
+"""Who may use the server: nobody without a token, once tokens are configured (`APR_TOKENS`).
+
+`langgraph.json` names `auth` for the API's own routes, and `graphs.server` puts `TokenNeeded` before all of them.
+Threads and their runs belong to who made them; to others they do not exist.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langgraph_sdk import Auth
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from nodes.settings import environment_tokens
+from nodes.tokens import user_of
+
+REFUSED = "a valid token is needed: Authorization: Bearer …"
+"""Said to all alike, so that a wrong token learns nothing."""
+INTERNAL = "/internal"
+"""The server's own debugging routes, which show everybody's threads."""
+ANYONE = "anyone"
+"""Who asks where no tokens are configured."""
+
+auth = Auth()
+
+
+def user(authorization: str | None) -> str | None:
+    """Name who sends this header; `None` for nobody known."""
+    tokens = environment_tokens()
+    return user_of(authorization or "", tokens) if tokens else ANYONE
+
+
+@auth.authenticate
+async def authenticate(authorization: str | None) -> Auth.types.MinimalUserDict:
+    """Take the bearer token of a request."""
+    known = user(authorization)
+    if known is None:
+        raise Auth.exceptions.HTTPException(status_code=401, detail=REFUSED)
+    return {"identity": known, "is_authenticated": True}
+
+
+@auth.on
+async def owned(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> Any:
+    """Mark what is made with who makes it, and show people what is theirs."""
+    if not environment_tokens():
+        return None
+    if ctx.resource == "assistants":
+        # The graphs are everybody's to use, and nobody's to change.
+        return ctx.action in ("read", "search")
+    if ctx.resource == "store":
+        # Of no use to these graphs, and shared by all.
+        return False
+    owner = {"owner": ctx.user.identity}
+    if value.get("metadata") is None:
+        value["metadata"] = {}
+    # In place: the server keeps hold of this very dict.
+    value["metadata"].update(owner)
+    return owner
+
+
+def may_read(authorization: str | None, metadata: Mapping[str, Any]) -> bool:
+    """Tell whether who sends this header may read what has this metadata."""
+    return not environment_tokens() or user(authorization) == metadata.get("owner")
+
+
+class TokenNeeded:
+    """Refuses every request without a token, whatever its route."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand before an app."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        if scope["type"] in ("http", "websocket") and not self._welcome(scope):
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008, "reason": "a valid token is needed"})
+                return
+            await JSONResponse({"detail": REFUSED}, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+            return
+        if environment_tokens() and scope.get("path", "").startswith(INTERNAL):
+            await JSONResponse({"detail": "Not Found"}, 404)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    @staticmethod
+    def _welcome(scope: Scope) -> bool:
+        # A browser asks ahead without its headers; the answer only says what it may send.
+        ahead = scope.get("method") == "OPTIONS"
+        # Asked by this process itself: no request from outside can set it.
+        inside = str(scope.get("root_path", "")).startswith("/noauth")
+        return ahead or inside or user(HTTPConnection(scope).headers.get("authorization")) is not None
