@@ -33,12 +33,11 @@ _LONGEST_ABBREVIATION = 8
 """Characters, the one before its first letter included; looking no further back keeps splitting linear."""
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+|[。！？]\s*|\n\s*\n")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
-_ASKS = re.compile(r"[?？][\"'”’)\s]*\Z")
+_QUESTION_MARK = re.compile(r"[?？][\"'”’)\s]*\Z")
+_QUESTION_WORD = r"(?:and\s+|then\s+|also\s+|plus\s+)*(?:what|who|whom|whose|which|when|where|why|how)\b"
+_BEGINS = re.compile(_QUESTION_WORD, re.IGNORECASE)
 # Inside one sentence, a comma or semicolon before a question word starts a question of its own.
-_CLAUSE = re.compile(
-    r"[,;]\s+(?=(?:and\s+|then\s+|also\s+|plus\s+)*(?:what|who|whom|whose|which|when|where|why|how)\b)",
-    re.IGNORECASE,
-)
+_CLAUSE = re.compile(rf"[,;]\s+(?={_QUESTION_WORD})", re.IGNORECASE)
 
 
 def split_input(question: str, documents: Iterable[tuple[str, str]] = ()) -> list[Segment]:
@@ -75,9 +74,14 @@ def sentences(text: str) -> list[str]:
     return [sentence for block in blocks for sentence in _sentences(block)]
 
 
-def asks(sentence: str) -> bool:
+def is_question(sentence: str) -> bool:
     """Tell whether a sentence ends as a question."""
-    return bool(_ASKS.search(sentence))
+    return bool(_QUESTION_MARK.search(sentence))
+
+
+def asks(clause: str) -> bool:
+    """Tell whether a clause asks something: it ends as a question, or begins like one."""
+    return is_question(clause) or bool(_BEGINS.match(clause))
 
 
 def is_item(segment: Segment) -> bool:

@@ -7,7 +7,7 @@ same time.
 
 import re
 
-from nodes.segments import asks, list_items, sentences
+from nodes.segments import is_question, list_items, sentences
 
 FACTS = 2
 """Sentences with figures that make a question a story."""
@@ -50,7 +50,7 @@ def is_story(question: str) -> bool:
     if list_items(question) > 1:
         return False
     told = sentences(question)
-    asking = [sentence for sentence in told if asks(sentence)]
+    asking = [sentence for sentence in told if is_question(sentence)]
     facts = [sentence for sentence in told if re.search(r"\d", sentence)]
     return len(asking) == 1 < len(told) and len(facts) >= FACTS and bool(_FIGURE.search(asking[0]))
 

@@ -64,7 +64,7 @@ async def test_no_route_answers_without_a_token(url: str, model: ModelServer, to
     said = set()
     async with client(url, token) as stranger:
         for method, path in await routes(url):
-            body = (
+            body: dict[str, Any] = (
                 {"json": {"assistant_id": "adaptive", "input": QUESTION}} if method in ("post", "put", "patch") else {}
             )
             answer = await stranger.request(method, filled(path, {}), **body)
@@ -107,7 +107,7 @@ async def test_nobody_reaches_what_is_anothers_by_any_route(url: str, model: Mod
         # The dev server has none, and fails on these for everybody.
         tried = [(method, path) for method, path in tried if "crons" not in path]
         assert len(tried) > 15
-        problems = []
+        problems: list[Any] = []
         for method, path in tried:
             body = {
                 "channels": ["values"],

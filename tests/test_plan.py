@@ -275,6 +275,7 @@ def test_what_completes_a_plan_is_no_fault_of_it() -> None:
 
 LISTED = split_input("Solve these.\n1. Two and two?\n2. Three and four?\nThen add them up.")
 OCEANS = split_input("If the Pacific grew by 5% and the Arctic shrank by 3%, which ocean would be the largest of both?")
+UNRELATED = split_input("What is the capital of France, what is 12*7, and who wrote Hamlet?")
 BUGS = split_input("Which bug does each file have?", [("a.py", "x"), ("b.py", "y"), ("c.py", "z")])
 
 
@@ -286,6 +287,7 @@ BUGS = split_input("Which bug does each file have?", [("a.py", "x"), ("b.py", "y
         (LISTED, [("Two and two?", [2]), ("All of these?", [1])], 2),
         (OCEANS, [("How large is the Pacific?", [1]), ("The Arctic?", [1]), ("Which ocean is the largest?", [2])], 2),
         (OCEANS, [("How large is the Pacific?", [1]), ("Which ocean is the largest?", [2])], 2),
+        (UNRELATED, [("The capital of France?", [1]), ("What is 12*7?", [2]), ("Who wrote Hamlet?", [3])], 3),
         (BUGS, [("Which bug does a.py have?", [2]), ("Which bug does b.py have?", [3]), ("Which bug has c?", [4])], 3),
     ],
 )
