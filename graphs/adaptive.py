@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from langgraph.cache.base import BaseCache
 from langgraph.graph import END, START, StateGraph
 
 from graphs.routing import after_answer, after_assess, after_decompose, after_refine, after_review
@@ -14,13 +15,16 @@ from nodes.review import review
 from nodes.settings import Settings
 from nodes.solve import solve
 from nodes.state import Problem, Solution, State, ThreadTask
+from nodes.thread_cache import CACHE
 from nodes.tracing import mask_traces
 
 
-def build_graph(**compile_options: Any) -> Any:
+def build_graph(*, cache: BaseCache[Any] | None = None, **compile_options: Any) -> Any:
     """Compile the workflow.
 
     Args:
+        cache: Where results of threads are kept for later runs, such as LangGraph's `SqliteCache`; the setting `cache`
+            uses the user's own instead.
         compile_options: What LangGraph's `compile` takes, such as `checkpointer=`.
     """
     builder = StateGraph(State, context_schema=Settings, input_schema=Problem, output_schema=Solution)
@@ -40,7 +44,8 @@ def build_graph(**compile_options: Any) -> Any:
     builder.add_conditional_edges("direct", after_answer, ["baseline", END])
     builder.add_edge("baseline", END)
     mask_traces()
-    return builder.compile(name="adaptive", **compile_options)
+    compiled = builder.compile(name="adaptive", **compile_options)
+    return compiled.with_config(configurable={CACHE: cache}) if cache is not None else compiled
 
 
 graph = build_graph()

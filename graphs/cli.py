@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphs import cli_report
+from graphs import cli_cache, cli_report
 from graphs.cli_report import refuse, unwritable, write
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ The model itself decides whether and how to split. The answer goes to standard o
   apr "…" --model openai:qwen3 --base-url http://127.0.0.1:8000/v1
 
 [bold]apr report[/bold] RUN.json writes the page of a run that was printed by --json; see apr report --help.
+
+[bold]apr cache[/bold] stats|clear tells what --cache keeps, or removes it; see apr cache --help.
 
 [bold]Settings[/bold] not listed here are read from the environment, such as APR_THREAD_TIMEOUT=60; see the README.
 
@@ -89,6 +91,15 @@ def apr(
         str | None,
         typer.Option("--deadline", metavar="SECONDS", help="Answer within so many seconds, from what stands by then."),
     ] = None,
+    cache: Annotated[
+        bool | None,
+        typer.Option(
+            "--cache/--no-cache", help="Reuse results of threads from earlier runs, and keep this run's. Default: not."
+        ),
+    ] = None,
+    cache_ttl: Annotated[
+        str | None, typer.Option("--cache-ttl", metavar="SECONDS", help="How long results are kept. Default: for good.")
+    ] = None,
     sequential: Annotated[bool, typer.Option("--sequential", help="The baseline: one call, no threads.")] = False,
     compare: Annotated[
         bool, typer.Option("--compare", help="Ask once more in one call, and show what splitting saved and cost.")
@@ -114,6 +125,7 @@ def apr(
     if report and (why := unwritable(report)):
         refuse(f"--report {report}: {why}")
     given: dict[str, Any] = {"model": model, "base_url": base_url, "max_parallel": max_parallel, "deadline": deadline}
+    given |= {"cache": cache, "cache_ttl": cache_ttl}
     given |= {"baseline": True} if compare else {}
     try:
         problem, settings = _checked(question, file or [], instructions, given)
@@ -221,7 +233,8 @@ def _print(solution: "Solution", *, as_json: bool) -> None:
     if solution.outcome == "failed":
         sys.stderr.write("".join(f"apr: {line}\n" for line in solution.stop_reason.splitlines()))
     report = solution.report
-    threads = f"{report.threads_planned} threads, {report.rounds} extra rounds, " if solution.threads else ""
+    cached = f" ({report.cached} cached)" if report.cached else ""
+    threads = f"{report.threads_planned} threads{cached}, {report.rounds} extra rounds, " if solution.threads else ""
     sys.stderr.write(
         f"{solution.outcome}: {solution.route} route, {threads}{report.calls} calls, "
         f"{report.tokens.total:,} tokens, {report.wall_s:.1f} s{_money(report.cost_usd)}\n"
@@ -249,8 +262,10 @@ def _comparison(baseline: "Baseline") -> str:
 
 
 def main() -> None:
-    """Run the command: `apr report …`, or a question."""
+    """Run the command: `apr report …`, `apr cache …`, or a question."""
     if sys.argv[1:2] == ["report"]:
         cli_report.app(args=sys.argv[2:], prog_name="apr report")
+    elif sys.argv[1:2] == ["cache"]:
+        cli_cache.app(args=sys.argv[2:], prog_name="apr cache")
     else:
         app()

@@ -64,6 +64,7 @@ def make_report(
         retries=sum(call.attempt > 1 for call in calls) + back,
         threads_planned=planned,
         threads_used=sum(thread.status == "answered" for thread in threads),
+        cached=sum(thread.cached for thread in threads),
         peak_parallel=peak_overlap((call.started_s, call.latency_s) for call in calls if call.stage == "solve"),
         hedges=len({(call.thread_id, call.round) for call in calls if call.hedge}),
         fallbacks=sum(call.model != before.model for before, call in _pairs(calls)),

@@ -144,6 +144,8 @@ class Report(Record):
     """Threads of the repaired plan."""
     threads_used: int = 0
     """Threads whose answer stands."""
+    cached: int = 0
+    """Threads whose result was taken from the cache; their calls cost nothing."""
     peak_parallel: int = 0
     """Most requests of threads that were open at the same time."""
     hedges: int = 0

@@ -46,7 +46,9 @@ class ThreadResult(Record):
     marks: list[Mark] = Field(default_factory=list)
     """Signs that its context was too much for the model, in any of its rounds."""
     cached: bool = False
-    """Whether the result was taken from an earlier run."""
+    """Whether the result was taken from the thread cache."""
+    cache_key: str = ""
+    """What it is kept under, where a cache is in use."""
 
 
 def merge_results(

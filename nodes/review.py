@@ -20,6 +20,7 @@ from nodes.related import related
 from nodes.results import Mark, ThreadResult
 from nodes.settings import Settings, settings_of
 from nodes.state import Review, State
+from nodes.thread_cache import remember
 from prompts import PROMPTS, Prompt, block
 
 AS_A_LIST = "The results answer a list and are put together as they stand, so leave `answer` empty.\n\n"
@@ -29,7 +30,9 @@ VERSIONS = PROMPTS["review"].checked({"instructions", "missing", "question", "re
 async def review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Judge what is answered; what failed or shows signs of context rot goes back without asking the model."""
     plan = without_vain_splits(state.plan, state.results, state.refined) if state.plan else None
-    return {"plan": plan} | await _review(state.model_copy(update={"plan": plan}), runtime)
+    update = {"plan": plan} | await _review(state.model_copy(update={"plan": plan}), runtime)
+    await remember(update.get("threads", []), settings_of(runtime))
+    return update
 
 
 async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
+import platformdirs
 from langgraph.runtime import Runtime
 from pydantic import Field, ValidationError, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -29,6 +30,8 @@ PROVIDERS = {
 DEFAULT_KEY_ENV = {"openai": "OPENAI_API_KEY", "deepseek": "DEEPSEEK_API_KEY"}
 DEFAULT_BASE_URL = {"openai": "https://api.openai.com/v1", "deepseek": "https://api.deepseek.com/v1"}
 
+
+PACKAGE = "adaptive-parallel-reasoning"
 
 _keys: set[str] = set()
 """Names of the variables that keys were asked for."""
@@ -73,6 +76,17 @@ def environment_model_file() -> Path | None:
     """Read `APR_LOCAL_GGUF`: another model file for the embedded server."""
     path = os.environ.get("APR_LOCAL_GGUF", "").strip()
     return Path(path).expanduser() if path else None
+
+
+def cache_file() -> Path:
+    """Name the file of the thread cache: `APR_CACHE_FILE`, else one in the user's cache folder."""
+    path = os.environ.get("APR_CACHE_FILE", "").strip()
+    return Path(path).expanduser() if path else platformdirs.user_cache_path(PACKAGE) / "threads.sqlite"
+
+
+def environment_redis_url() -> str | None:
+    """Read `APR_REDIS_URL`: a Redis server that holds the thread cache instead of the file."""
+    return os.environ.get("APR_REDIS_URL", "").strip() or None
 
 
 class Settings(BaseSettings):
@@ -194,6 +208,14 @@ class Settings(BaseSettings):
         description="Most tokens, input and output, of one endpoint in any minute, of all runs of the process.",
     )
 
+    cache: bool = Field(
+        False,
+        description="Reuse results of threads that asked the same of the same sources, model and prompt in earlier "
+        "runs, and keep those of this one.",
+    )
+    cache_ttl: float | None = Field(
+        None, ge=1, le=1_000_000_000, description="Seconds that results are kept. Default: until they are cleared."
+    )
     prompts: str = Field(
         "",
         max_length=1_000,

@@ -23,6 +23,7 @@ from nodes.rot import marks_of
 from nodes.settings import Settings, settings_of
 from nodes.state import ThreadTask
 from nodes.stragglers import SHARE, Stragglers, race
+from nodes.thread_cache import Kept, kept_of, key_of, thread_cache
 from prompts import PROMPTS, block
 
 VERSIONS = PROMPTS["solve"].checked({"context", "critique", "instructions", "material", "subquestion"})
@@ -31,11 +32,48 @@ _log = logging.getLogger(__name__)
 
 
 async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]:
-    """Work on one thread when its turn comes, within its time limit."""
+    """Work on one thread, unless the cache knows its result or another thread is about to find it."""
     task, settings = state, settings_of(runtime)
-    client = await known_client(settings, "solve", until=latest(settings, task.run, "solve"))
+    until = latest(settings, task.run, "solve")
+    client = await known_client(settings, "solve", until=until)
     slots = client.slots if client else None
     shared = fan_out(task.run.id, task.round, lambda: _share(task, settings, slots))
+    cache = await thread_cache(settings)
+    if cache is None:
+        return await _ask(task, settings, runtime, shared)
+    key, found, flight = _key(task, settings), None, None
+    # What a reviewer sent back is never answered from the cache.
+    if not task.round:
+        found, flight = await cache.find(key, until)
+    if found:
+        return _from_cache(task, runtime, shared, key, found)
+    kept: Kept | None = None
+    try:
+        update = await _ask(task, settings, runtime, shared)
+        result = update["results"][task.spec.id].model_copy(update={"cache_key": key})
+        kept = kept_of(result)
+        return update | {"results": {task.spec.id: result}}
+    finally:
+        if flight:
+            cache.land(key, flight, kept)
+
+
+def _key(task: ThreadTask, settings: Settings) -> str:
+    """Hash what the thread is asked at first; what it is asked when sent back leads to a better answer to the same."""
+    first = task.model_copy(update={"critique": "", "previous": None})
+    return key_of(_messages(first, settings), settings, VERSIONS.chosen(settings.prompts).label)
+
+
+def _from_cache(task: ThreadTask, runtime: Runtime[Settings], shared: FanOut, key: str, found: Kept) -> dict[str, Any]:
+    known = {**found.model_dump(), "started_s": round(task.run.elapsed(), 3), "cached": True, "cache_key": key}
+    result = ThreadResult(id=task.spec.id, subquestion=task.spec.subquestion, status="answered", **known)
+    shared.done += 1
+    tell_thread(runtime, task, shared, result.status)
+    return {"results": {task.spec.id: result}}
+
+
+async def _ask(task: ThreadTask, settings: Settings, runtime: Runtime[Settings], shared: FanOut) -> dict[str, Any]:
+    """Ask the model when the thread's turn comes, within its time limit."""
     queued_at = task.run.elapsed()
     tell_thread(runtime, task, shared, "queued")
     async with shared.turns:

@@ -35,6 +35,7 @@ FIGURES = (
     "threads_planned",
     "threads_used",
     "peak_parallel",
+    "cached",
     "cost_usd",
 )
 """Fields of the report that stand in the root run's metadata."""
