@@ -84,6 +84,12 @@ def cache_file() -> Path:
     return Path(path).expanduser() if path else platformdirs.user_cache_path(PACKAGE) / "threads.sqlite"
 
 
+def environment_store() -> str:
+    """Read `APR_STORE`: where `apr` keeps its runs; by default a file in the user's state folder."""
+    place = os.environ.get("APR_STORE", "").strip()
+    return place or str(platformdirs.user_state_path(PACKAGE) / "runs.sqlite")
+
+
 def environment_redis_url() -> str | None:
     """Read `APR_REDIS_URL`: a Redis server that holds the thread cache instead of the file."""
     return os.environ.get("APR_REDIS_URL", "").strip() or None

@@ -20,12 +20,15 @@ settings.load_profile("project")
 
 
 @pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test depends on what the machine has set."""
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test depends on what the machine has set, or leaves runs and results where a user's are."""
     for name in list(os.environ):
         if name.startswith(("APR_", "OPENAI_", "DEEPSEEK_", "LANGSMITH_", "LANGCHAIN_")) and name != "APR_LOCAL_GGUF":
             monkeypatch.delenv(name)
     monkeypatch.setenv("LANGSMITH_TRACING", "false")
+    kept = tmp_path_factory.mktemp("kept", numbered=True)
+    monkeypatch.setenv("APR_STORE", str(kept / "runs.sqlite"))
+    monkeypatch.setenv("APR_CACHE_FILE", str(kept / "threads.sqlite"))
     yield
 
 

@@ -1,0 +1,143 @@
+"""Running a question, or going on with a run that was stopped, kept in a store."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from langgraph.errors import GraphDrained
+from langgraph.runtime import RunControl
+
+from graphs.adaptive import build_graph
+from graphs.display import display
+from graphs.runs import Entry, Runs, config
+from graphs.sequential import build_sequential
+from graphs.store import Store, StoreError, open_store
+from nodes.llm.clients import prepare
+from nodes.settings import Settings, environment_store
+from nodes.state import Problem, Solution
+
+_current: list[str] = []
+"""The run at work, for who is interrupted."""
+
+
+class Stopped(Exception):
+    """A run was stopped by a signal, at a point from which it can be resumed."""
+
+    def __init__(self, run: str) -> None:
+        """Name the run."""
+        super().__init__(run)
+        self.run = run
+
+
+def how_to_resume(run: str | None = None) -> str:
+    """Say how the run, by default the one at work, is resumed; nothing where it is not kept."""
+    known = run or (_current[-1] if _current else "")
+    return f"; apr resume {known} goes on" if known else ""
+
+
+def asked(problem: Problem, settings: Settings, *, sequential: bool, store: str | None) -> Solution:
+    """Answer a question in a run that is kept.
+
+    Raises:
+        StoreError: It cannot be kept where it was asked for.
+        Stopped: A signal stopped it.
+    """
+    return asyncio.run(_asked(problem, settings, sequential=sequential, store=store))
+
+
+def resumed(id: str, store: str, base_url: str | None) -> Solution:
+    """Go on with a run.
+
+    Raises:
+        RunError: There is nothing to go on with.
+        StoreError: The store cannot be opened.
+        Stopped: A signal stopped it again.
+    """
+    return asyncio.run(_resumed(id, store, base_url))
+
+
+async def _asked(problem: Problem, settings: Settings, *, sequential: bool, store: str | None) -> Solution:
+    # Before the display opens: writing the embedded model has a progress bar of its own.
+    await prepare(settings)
+    async with _opened(store) as opened:
+        if opened is None:
+            graph = build_sequential() if sequential else build_graph()
+            return Solution.model_validate(await _shown(graph, problem.model_dump(), settings))
+        runs = Runs(opened)
+        async with runs.begin(problem, settings.shown(), sequential=sequential) as entry:
+            return await _kept(runs, entry, problem.model_dump(), settings)
+
+
+async def _resumed(id: str, store: str, base_url: str | None) -> Solution:
+    async with open_store(store) as opened:
+        runs = Runs(opened)
+        async with runs.resume(id) as entry:
+            settings = Settings(**{**entry.settings, **({"base_url": base_url} if base_url else {})})
+            problem = await runs.left(entry)
+            if settings.deadline is not None and problem is None:
+                # The time in which nobody worked does not count.
+                kept = await runs.graph(entry).aget_state(config(entry))
+                idle = time.time() - datetime.fromisoformat(kept.created_at).timestamp()
+                settings = Settings(**{**settings.model_dump(), "deadline": settings.deadline + idle})
+            await prepare(settings)
+            return await _kept(runs, entry, problem, settings)
+
+
+@asynccontextmanager
+async def _opened(store: str | None) -> AsyncIterator[Store | None]:
+    """Open the store that was asked for; a default one that cannot be had costs a warning."""
+    place = store or environment_store()
+    if place.lower() == "none":
+        yield None
+        return
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            opened: Store | None = await stack.enter_async_context(open_store(place))
+        except StoreError as error:
+            if store:
+                raise
+            sys.stderr.write(f"apr: this run is not kept: {error}\n")
+            opened = None
+        yield opened
+
+
+async def _kept(runs: Runs, entry: Entry, problem: dict[str, Any] | None, settings: Settings) -> Solution:
+    _current.append(entry.id)
+    control = RunControl()
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError):
+        loop.add_signal_handler(signal.SIGTERM, control.request_drain)
+    try:
+        graph = runs.graph(entry)
+        values = await _shown(graph, problem, settings, config(entry), durability="sync", control=control)
+    except GraphDrained:
+        await runs.end(entry, "stopped")
+        raise Stopped(entry.id) from None
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGTERM)
+    solution = Solution.model_validate(values)
+    await runs.end(entry, solution.outcome)
+    _current.remove(entry.id)
+    return solution
+
+
+async def _shown(
+    graph: Any, problem: dict[str, Any] | None, settings: Settings, run: Any = None, **options: Any
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    with display() as shown:
+        stream = graph.astream(problem, run, context=settings, stream_mode=["custom", "values"], **options)
+        async with aclosing(stream) as events:
+            async for mode, event in events:
+                if mode == "custom":
+                    shown.show(event)
+                else:
+                    values = event
+    return values

@@ -1,0 +1,110 @@
+"""Where runs are kept: a SQLite file, or a PostgreSQL database."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+from langgraph.store.base import BaseStore
+
+from graphs.locks import FileLocks, Locks
+from graphs.saver import SqliteSaver
+
+_log = logging.getLogger(__name__)
+
+
+class StoreError(Exception):
+    """Runs cannot be kept or read; the message says where and what to do."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store."""
+
+    saver: Any
+    """The checkpointer."""
+    items: BaseStore
+    """What is kept beside the checkpoints."""
+    locks: Locks
+    """Who works on which run."""
+
+
+def shown(where: str) -> str:
+    """Name a store without its password."""
+    scheme, slashes, rest = where.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if slashes else where
+
+
+@asynccontextmanager
+async def open_store(where: str) -> AsyncIterator[Store]:
+    """Open a store; files, folders and tables are made on first use.
+
+    Args:
+        where: The path of a SQLite file, or `postgresql://…`.
+
+    Raises:
+        StoreError: It cannot be opened.
+    """
+    opened = _postgres(where) if where.startswith(("postgresql://", "postgres://")) else _sqlite(Path(where))
+    async with _told(opened, where) as store:
+        yield store
+
+
+@asynccontextmanager
+async def _told(opening: AbstractAsyncContextManager[Store], where: str) -> AsyncIterator[Store]:
+    """Say which store it is that cannot be opened; what goes wrong later is its user's matter."""
+    try:
+        store = await opening.__aenter__()
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            "runs in PostgreSQL need an extra: pip install 'adaptive-parallel-reasoning[postgres]'"
+        ) from error
+    except Exception as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise StoreError(
+            f"runs cannot be kept in {shown(where)}: {why}; choose another place with --store or APR_STORE, "
+            "or none with --store none"
+        ) from error
+    try:
+        yield store
+    finally:
+        try:
+            await opening.__aexit__(None, None, None)
+        except Exception as error:
+            _log.debug("%s did not close: %s", shown(where), error)
+
+
+@asynccontextmanager
+async def _sqlite(path: Path) -> AsyncIterator[Store]:
+    from langgraph.store.sqlite.aio import AsyncSqliteStore
+
+    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+    async with (
+        aiosqlite.connect(path) as connection,
+        AsyncSqliteStore.from_conn_string(str(path)) as items,
+    ):
+        saver = SqliteSaver(connection).keeping(items)
+        await saver.setup()
+        await items.setup()
+        # A full disk or a folder that cannot be written shows on writing only.
+        await saver.conn.execute("CREATE TABLE IF NOT EXISTS apr_probe (id INTEGER)")
+        await saver.conn.commit()
+        try:
+            yield Store(saver, items, FileLocks(path.with_name(f"{path.name}.locks")))
+        finally:
+            saver.close()
+
+
+@asynccontextmanager
+async def _postgres(where: str) -> AsyncIterator[Store]:
+    from graphs.postgres import open_postgres
+
+    async with open_postgres(where) as (saver, items, locks):
+        try:
+            yield Store(saver, items, locks)
+        finally:
+            saver.close()
