@@ -292,6 +292,26 @@ async def test_an_interrupted_run_goes_on_where_it_was(server: ModelServer, tmp_
     assert len(server.calls("direct")) == 26
 
 
+def only_file(folder: Path) -> Path:
+    (file,) = folder.glob("*.json")
+    return file
+
+
+async def test_results_from_before_a_setting_was_there_are_gone_on_with(server: ModelServer, tmp_path: Path) -> None:
+    arguments = ["--data", "compound", "--variant", "sequential", "--out", str(tmp_path)]
+    assert (await command(*arguments, "--n", "2", server=server))[0] == 0
+    file = only_file(tmp_path)
+    cell = json.loads(file.read_text())
+    del cell["settings"]["cache"]
+    file.write_text(json.dumps(cell))
+    assert (await command(*arguments, "--n", "3", server=server))[0] == 0
+    assert len(server.calls("direct")) == 3
+    cell["settings"]["max_rounds"] = 7
+    file.write_text(json.dumps(cell))
+    code, _, err = await command(*arguments, "--n", "3", server=server)
+    assert code == 2 and "made with other settings" in err
+
+
 async def test_what_fails_stays_in_the_denominator(server: ModelServer, tmp_path: Path) -> None:
     server.on("direct", Fault(status=400), Reply("It is 32."))
     code, out, _ = await command(

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from evals.run.row import Row
 from nodes.record import Record
+from nodes.settings import Settings
 from prompts import PROMPTS, chosen_versions
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -80,8 +81,10 @@ def resumed(cell: Cell, folder: Path, *, fresh: bool) -> Cell:
         old = Cell.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
         raise StoreError(f"{path.name} cannot be read; --fresh starts over: {error}") from error
+    # A setting that there was not yet was at its default.
+    before = old.model_copy(update={"settings": {**Settings().shown(), **old.settings}})
     for name in ("seed", "prompts", "settings"):
-        if old[name] != cell[name]:
+        if before[name] != cell[name]:
             raise StoreError(f"{path.name} was made with other {name}: {old[name]}; --fresh starts over")
     return cell.model_copy(update={"rows": old.rows})
 
