@@ -5,7 +5,16 @@ from typing import Any
 from langgraph.cache.base import BaseCache
 from langgraph.graph import END, START, StateGraph
 
-from graphs.routing import after_answer, after_assess, after_decompose, after_refine, after_review
+from graphs.routing import (
+    after_answer,
+    after_answer_approval,
+    after_assess,
+    after_decompose,
+    after_plan_approval,
+    after_refine,
+    after_review,
+)
+from nodes.approve import approve_answer, approve_plan
 from nodes.assess import assess
 from nodes.baseline import baseline
 from nodes.decompose import decompose
@@ -31,17 +40,23 @@ def build_graph(*, cache: BaseCache[Any] | None = None, **compile_options: Any) 
     builder.add_node("assess", assess, input_schema=Problem)
     builder.add_node("direct", direct)
     builder.add_node("decompose", decompose)
+    builder.add_node("approve_plan", approve_plan)
     builder.add_node("solve", solve, input_schema=ThreadTask)
     builder.add_node("review", review)
     builder.add_node("refine", refine)
+    builder.add_node("approve_answer", approve_answer)
     builder.add_node("baseline", baseline)
     builder.add_edge(START, "assess")
     builder.add_conditional_edges("assess", after_assess, ["decompose", "direct"])
-    builder.add_conditional_edges("decompose", after_decompose, ["solve", "direct"])
+    builder.add_conditional_edges("decompose", after_decompose, ["solve", "approve_plan", "direct"])
+    builder.add_conditional_edges("approve_plan", after_plan_approval, ["solve", "decompose", "direct"])
     builder.add_edge("solve", "review")
-    builder.add_conditional_edges("review", after_review, ["solve", "refine", "direct", "baseline", END])
+    builder.add_conditional_edges(
+        "review", after_review, ["solve", "refine", "direct", "approve_answer", "baseline", END]
+    )
     builder.add_conditional_edges("refine", after_refine, ["solve", "direct"])
-    builder.add_conditional_edges("direct", after_answer, ["baseline", END])
+    builder.add_conditional_edges("direct", after_answer, ["approve_answer", "baseline", END])
+    builder.add_conditional_edges("approve_answer", after_answer_approval, ["solve", "baseline", END])
     builder.add_edge("baseline", END)
     mask_traces()
     compiled = builder.compile(name="adaptive", **compile_options)

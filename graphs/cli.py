@@ -89,6 +89,10 @@ def apr(
         str | None,
         typer.Option("--deadline", metavar="SECONDS", help="Answer within so many seconds, from what stands by then."),
     ] = None,
+    oversight: Annotated[
+        str | None,
+        typer.Option("--oversight", help="Approve the plan, the answer, or both, in this terminal. Default: none."),
+    ] = None,
     cache: Annotated[
         bool | None,
         typer.Option(
@@ -128,7 +132,7 @@ def apr(
     if report and (why := unwritable(report)):
         refuse(f"--report {report}: {why}")
     given: dict[str, Any] = {"model": model, "base_url": base_url, "max_parallel": max_parallel, "deadline": deadline}
-    given |= {"cache": cache, "cache_ttl": cache_ttl}
+    given |= {"cache": cache, "cache_ttl": cache_ttl, "oversight": oversight}
     given |= {"baseline": True} if compare else {}
 
     from pydantic import ValidationError
@@ -137,6 +141,8 @@ def apr(
         problem, settings = _checked(question, file or [], instructions, given)
     except ValidationError as error:
         refuse("\n".join(lines(error)))
+    if settings.oversight != "none" and not sys.stdin.isatty():
+        refuse(f"--oversight {settings.oversight}: asks in a terminal, and standard input is none")
 
     def run() -> "Solution":
         from graphs.cli_run import asked

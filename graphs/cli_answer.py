@@ -30,6 +30,7 @@ def finish(run: "Callable[[], Solution]", *, as_json: bool = False, report: Path
         as_json: Print the whole solution.
         report: Where its page is to be written.
     """
+    from graphs.cli_oversee import Quit
     from graphs.cli_run import Stopped, how_to_resume
     from graphs.runs import RunError
     from graphs.store import StoreError
@@ -39,6 +40,8 @@ def finish(run: "Callable[[], Solution]", *, as_json: bool = False, report: Path
         solution = run()
     except (ConfigurationError, RunError, StoreError) as error:
         refuse(str(error))
+    except Quit:
+        refuse("left; this run is not kept, so it cannot be resumed")
     except Stopped as stopped:
         sys.stderr.write(f"apr: stopped{how_to_resume(stopped.run)}\n")
         raise typer.Exit(EXIT_DRAINED) from None

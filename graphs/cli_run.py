@@ -10,10 +10,13 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
+from langgraph.types import Command, Interrupt
 
 from graphs.adaptive import build_graph
+from graphs.cli_oversee import Quit, ask
 from graphs.display import display
 from graphs.runs import Entry, Runs, config
 from graphs.sequential import build_sequential
@@ -67,8 +70,10 @@ async def _asked(problem: Problem, settings: Settings, *, sequential: bool, stor
     await prepare(settings)
     async with _opened(store) as opened:
         if opened is None:
-            graph = build_sequential() if sequential else build_graph()
-            return Solution.model_validate(await _shown(graph, problem.model_dump(), settings))
+            waits: dict[str, Any] = {"checkpointer": InMemorySaver()} if settings.oversight != "none" else {}
+            graph = build_sequential() if sequential else build_graph(**waits)
+            alone = {"configurable": {"thread_id": "alone"}}
+            return Solution.model_validate(await _talked(graph, problem.model_dump(), settings, alone))
         runs = Runs(opened)
         async with runs.begin(problem, settings.shown(), sequential=sequential) as entry:
             return await _kept(runs, entry, problem.model_dump(), settings)
@@ -109,35 +114,53 @@ async def _opened(store: str | None) -> AsyncIterator[Store | None]:
 
 async def _kept(runs: Runs, entry: Entry, problem: dict[str, Any] | None, settings: Settings) -> Solution:
     _current.append(entry.id)
+    if settings.oversight in ("plan", "both"):
+        await runs.learn()
     control = RunControl()
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):
         loop.add_signal_handler(signal.SIGTERM, control.request_drain)
     try:
         graph = runs.graph(entry)
-        values = await _shown(graph, problem, settings, config(entry), durability="sync", control=control)
-    except GraphDrained:
+        values = await _talked(graph, problem, settings, config(entry), durability="sync", control=control)
+    except (GraphDrained, Quit):
         await runs.end(entry, "stopped")
         raise Stopped(entry.id) from None
     finally:
         with contextlib.suppress(NotImplementedError):
             loop.remove_signal_handler(signal.SIGTERM)
     solution = Solution.model_validate(values)
-    await runs.end(entry, solution.outcome)
+    await runs.end(entry, solution.outcome, solution.calls)
     _current.remove(entry.id)
     return solution
 
 
-async def _shown(
-    graph: Any, problem: dict[str, Any] | None, settings: Settings, run: Any = None, **options: Any
+async def _talked(
+    graph: Any, given: dict[str, Any] | Command[Any] | None, settings: Settings, run: Any, **options: Any
 ) -> dict[str, Any]:
+    """Run to the end, asking the person in the terminal where the run waits for one."""
+    while True:
+        values, waiting = await _shown(graph, given, settings, run, **options)
+        if not waiting:
+            return values
+        # All that waits is answered, one after the other.
+        replies = {one.id: await asyncio.to_thread(ask, one.value) for one in waiting}
+        given = Command(resume=replies)
+
+
+async def _shown(
+    graph: Any, given: dict[str, Any] | Command[Any] | None, settings: Settings, run: Any, **options: Any
+) -> tuple[dict[str, Any], tuple[Interrupt, ...]]:
     values: dict[str, Any] = {}
+    waiting: tuple[Interrupt, ...] = ()
     with display() as shown:
-        stream = graph.astream(problem, run, context=settings, stream_mode=["custom", "values"], **options)
+        stream = graph.astream(given, run, context=settings, stream_mode=["custom", "values"], **options)
         async with aclosing(stream) as events:
             async for mode, event in events:
                 if mode == "custom":
                     shown.show(event)
+                elif "__interrupt__" in event:
+                    waiting = event["__interrupt__"]
                 else:
                     values = event
-    return values
+    return values, waiting

@@ -3,7 +3,7 @@
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -13,6 +13,8 @@ from pydantic import Field, ValidationError
 from graphs.adaptive import build_graph
 from graphs.sequential import build_sequential
 from graphs.store import Store
+from nodes.llm.usage import Call
+from nodes.outlook import recall, worth_knowing
 from nodes.record import Record
 from nodes.state import Problem, Solution
 
@@ -20,6 +22,8 @@ RUNS = ("runs",)
 """Namespace of the entries."""
 PAGE = 100
 """Entries read at once."""
+LEARNT = 30
+"""Runs that estimates rest on."""
 LONGEST = 500
 """Characters of a question that an entry holds."""
 
@@ -46,6 +50,8 @@ class Entry(Record):
     active_at: float
     """When it was last begun, resumed or ended, in seconds since the epoch."""
     outcome: Standing = "running"
+    taught: list[tuple[str, str, int, float]] = Field(default_factory=list)
+    """What its calls teach about the models, for estimates; see `nodes.outlook`."""
     problem: dict[str, Any] = Field(default_factory=dict)
     """What was asked, without its long texts: for a run that was stopped before its first step was kept."""
 
@@ -113,12 +119,18 @@ class Runs:
             problem = await self.store.saver.complete(entry.id, entry.problem)
         return problem
 
-    async def end(self, entry: Entry, outcome: Standing) -> None:
+    async def learn(self) -> None:
+        """Let estimates of this process rest on the latest runs."""
+        for entry in sorted(await self._entries(), key=lambda entry: entry.active_at)[-LEARNT:]:
+            recall(entry.taught)
+
+    async def end(self, entry: Entry, outcome: Standing, calls: Sequence[Call] = ()) -> None:
         """Note how a run ended; where that cannot be kept any more, a warning must do."""
         if self.store.saver.broken:
             return
         try:
-            await self._write(entry.model_copy(update={"outcome": outcome, "active_at": time.time()}))
+            change = {"outcome": outcome, "active_at": time.time(), "taught": worth_knowing(calls)}
+            await self._write(entry.model_copy(update=change))
         except Exception as error:
             _log.warning("run %s has ended (%s), which cannot be kept: %s", entry.id, outcome, error)
 

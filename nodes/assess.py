@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
 from nodes.conclude import stage_failed
@@ -10,7 +11,7 @@ from nodes.gate import Forecast, forecast
 from nodes.llm.budget import budget, latest
 from nodes.llm.caller import Caller
 from nodes.llm.clients import check_configuration, known_client
-from nodes.llm.errors import ModelError
+from nodes.llm.errors import ConfigurationError, ModelError
 from nodes.llm.ledger import CHARACTERS_A_TOKEN, Spending
 from nodes.materials import outline
 from nodes.progress import tell_stage
@@ -34,7 +35,8 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     check_configuration(settings)
     name_run("adaptive", state.question)
     tell_stage(runtime, "assess")
-    start = fresh_run(run) | {"compare": settings.baseline}
+    check_oversight(settings)
+    start = fresh_run(run) | {"compare": settings.baseline, "oversight": settings.oversight}
     if settings.split == "always":
         return start | {"parallel": True}
     prompt = VERSIONS.chosen(settings.prompts)
@@ -55,6 +57,19 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
         "parallel": assessment.decomposable and pays,
         "calls": caller.calls,
     }
+
+
+def check_oversight(settings: Settings) -> None:
+    """Find out before the first call that a run could not wait for a person.
+
+    Raises:
+        ConfigurationError: There is no checkpointer to wait in.
+    """
+    if settings.oversight != "none" and not get_config().get("configurable", {}).get("thread_id"):
+        raise ConfigurationError(
+            f"`oversight` {settings.oversight} needs a checkpointer and a thread_id to wait in: "
+            "build_graph(checkpointer=…) and config={'configurable': {'thread_id': …}}"
+        )
 
 
 def structured(written: Assessment, problem: Problem) -> Assessment:

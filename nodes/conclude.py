@@ -10,6 +10,7 @@ from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
 from nodes.llm.usage import Call, add_calls
 from nodes.measure import make_report
+from nodes.outlook import learn
 from nodes.prices import cost_of
 from nodes.results import ThreadResult, merge_results
 from nodes.rot import WORDS
@@ -123,6 +124,7 @@ def _bookkeeping(
         settings=settings.shown(),
         forecast=state.forecast,
     )
+    learn(state.calls)
     route = "parallel" if threads else "direct"
     tell_outcome(outcome, route, report)
     return {

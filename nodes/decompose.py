@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from langchain_core.messages import BaseMessage
 from langgraph.runtime import Runtime
 
 from nodes.conclude import stage_failed
@@ -26,22 +27,29 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     within = budget(settings, state.run, "decompose", spending(state.calls))
     prompt = VERSIONS.chosen(settings.prompts)
     caller = Caller(settings, "decompose", run=state.run, prompt=prompt.label, budget=within)
-    parts = state.assessment.subquestions if state.assessment else []
-    messages = prompt.messages(
-        segments=block("Segments", overview(segments)),
-        parts=block(f"{len(parts)} parts found", "\n".join(f"- {part}" for part in parts)),
-        limit=str(settings.max_threads),
-    )
     try:
-        written = await caller.structured(messages, Plan)
+        written = await caller.structured(messages(state, settings), Plan)
     except ModelError as error:
         return stage_failed("decompose", caller, error)
     plan, repairs = repair(written, segments, max_threads=settings.max_threads, max_parallel=settings.max_parallel)
     if not settings.scoped:
         plan = reading_everything(plan, segments)
     return {
+        "note": "",
         "plan": plan,
         "repairs": repairs,
         "redo": [thread.id for thread in plan.threads],
         "calls": caller.calls,
     }
+
+
+def messages(state: State, settings: Settings) -> list[BaseMessage]:
+    """Ask for a plan; after one that a person rejected, for another."""
+    parts = state.assessment.subquestions if state.assessment else []
+    found = block(f"{len(parts)} parts found", "\n".join(f"- {part}" for part in parts))
+    if state.note and state.plan:
+        rejected = "\n".join(f"- {thread.subquestion}" for thread in state.plan.threads)
+        found += block("A person rejected these threads", rejected) + block("Their words", state.note)
+    return VERSIONS.chosen(settings.prompts).messages(
+        segments=block("Segments", overview(state.segments())), parts=found, limit=str(settings.max_threads)
+    )

@@ -57,7 +57,7 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     caller = Caller(settings, "review", run=state.run, prompt=prompt.label, budget=within, round=state.round)
     said = AS_A_LIST if listed else _missing(broken, rounds_left)
     try:
-        written = await caller.structured(_messages(prompt, state, answered, said, rounds_left), Review)
+        written = await caller.structured(messages(prompt, state, answered, said, rounds_left), Review)
     except ModelError as error:
         if broken and _rounds_left(state, settings, caller.calls) > 0:
             return _send_back(state, settings, broken, {}) | {"calls": caller.calls}
@@ -120,13 +120,14 @@ def _missing(broken: Sequence[ThreadResult], rounds_left: int) -> str:
     return block(title, "\n".join(f"- {missing_line(thread)}" for thread in broken))
 
 
-def _messages(
+def messages(
     prompt: Prompt,
     state: State,
     answered: Sequence[ThreadResult],
     said: str,
     rounds_left: int,
 ) -> Any:
+    """Ask for the verdicts and the answer."""
     return prompt.messages(
         question=state.question,
         instructions=block("Instructions", state.instructions),

@@ -19,6 +19,7 @@ from nodes.tokens import read_tokens
 from prompts import chosen_versions
 
 Split = Literal["if_faster", "if_independent", "always"]
+Oversight = Literal["none", "plan", "answer", "both"]
 Role = Literal["assess", "decompose", "solve", "review"]
 """What a call is for; each role may have a model of its own."""
 
@@ -231,6 +232,11 @@ class Settings(BaseSettings):
         "if_faster",
         description="When to split: where the model finds independent parts and a split is not forecast to take longer "
         "than one call (`if_faster`), wherever it finds them (`if_independent`), or every question (`always`).",
+    )
+    oversight: Oversight = Field(
+        "none",
+        description="What a person approves: the plan before any thread is called (`plan`), the answer before it is "
+        "used (`answer`), or `both`. Needs a checkpointer, since the run waits.",
     )
     scoped: bool = Field(
         True, description="Show each thread only the segments that it needs; off, every thread reads the whole input."

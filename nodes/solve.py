@@ -61,7 +61,7 @@ async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]
 def _key(task: ThreadTask, settings: Settings) -> str:
     """Hash what the thread is asked at first; what it is asked when sent back leads to a better answer to the same."""
     first = task.model_copy(update={"critique": "", "previous": None})
-    return key_of(_messages(first, settings), settings, VERSIONS.chosen(settings.prompts).label)
+    return key_of(messages(first, settings), settings, VERSIONS.chosen(settings.prompts).label)
 
 
 def _from_cache(task: ThreadTask, runtime: Runtime[Settings], shared: FanOut, key: str, found: Kept) -> dict[str, Any]:
@@ -113,7 +113,7 @@ async def _work(
     task: ThreadTask, settings: Settings, shared: FanOut, on_start: Callable[[], None]
 ) -> tuple[Reply | ModelError, list[Call]]:
     """Ask, a second time should the thread be late; return what came of it and every request made."""
-    messages, started = _messages(task, settings), asyncio.Event()
+    asked, started = messages(task, settings), asyncio.Event()
 
     def begin() -> None:
         started.set()
@@ -124,14 +124,14 @@ async def _work(
     def copy() -> Coroutine[Any, Any, Reply]:
         left = settings.thread_timeout - (task.run.elapsed() - callers[0].calls[0].started_s)
         callers.append(_caller(task, settings, shared, left, hedge=True))
-        return callers[-1].text(messages)
+        return callers[-1].text(asked)
 
     outcome: Reply | ModelError
     try:
         if shared.stragglers.on and task.spec.id not in task.hedged:
-            outcome = await race(callers[0].text(messages), copy, shared.stragglers.late(started))
+            outcome = await race(callers[0].text(asked), copy, shared.stragglers.late(started))
         else:
-            outcome = await callers[0].text(messages)
+            outcome = await callers[0].text(asked)
     except ModelError as error:
         outcome = error
     except Exception as error:  # a fault of ours must not sink the siblings either
@@ -175,7 +175,8 @@ def _charge_the_loser(calls: list[Call]) -> None:
             call.usage = Usage(input=read, total=read)
 
 
-def _messages(task: ThreadTask, settings: Settings) -> Any:
+def messages(task: ThreadTask, settings: Settings) -> Any:
+    """Ask one thread's subquestion, with all that it may know."""
     earlier = f"Your earlier result: {task.previous.answer}\n" if task.previous and task.previous.answer else ""
     return VERSIONS.chosen(settings.prompts).messages(
         instructions=block("Instructions", task.instructions),

@@ -1,12 +1,14 @@
 """What goes into the graph, what it keeps while it runs, and what comes out."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from nodes.gate import Forecast
-from nodes.llm.ledger import Spending
+from nodes.llm.ledger import Spending, spending
 from nodes.llm.usage import Call, add_calls
+from nodes.oversight import Decision
 from nodes.pieces import Piece, as_segments
 from nodes.plan import Plan, ThreadSpec
 from nodes.record import Record
@@ -14,6 +16,7 @@ from nodes.report import Report
 from nodes.results import ThreadResult, merge_results
 from nodes.run import Run
 from nodes.segments import Segment, split_input
+from nodes.settings import Oversight
 from nodes.sources import Source
 
 MAX_QUESTION = 100_000
@@ -134,6 +137,8 @@ class Solution(Record):
     """The numbered input that the plan's threads name, each piece by its beginning."""
     reviews: list[Review] = Field(default_factory=list)
     """What the reviewer wrote, round by round."""
+    decisions: list[Decision] = Field(default_factory=list)
+    """What a person decided, in order."""
     calls: Annotated[list[Call], add_calls] = Field(default_factory=list)
     """Every request to a model, in the order they were recorded; one measured as the baseline is not among them."""
     report: Report = Report()
@@ -161,6 +166,10 @@ class State(Problem, Solution):
     """Failures of stages, in words that can be shown."""
     dead_model: str = ""
     """A model that was seen not to answer at all, as `provider:name`; it is not asked again."""
+    oversight: Oversight = "none"
+    """What a person approves."""
+    note: str = ""
+    """Why a person rejected the last plan."""
     compare: bool = False
     """Whether the baseline is to be measured after the answer."""
     split: list[str] = Field(default_factory=list)
@@ -202,6 +211,32 @@ class ThreadTask(Record):
     """Threads that do not run in this round, for progress."""
 
 
+def tasks_of(state: State) -> Iterable[ThreadTask]:
+    """List what each thread that runs next may know: its own segments and no other thread's."""
+    if state.plan is None:
+        return
+    spent = spending(state.calls)
+    hedged = sorted({call.thread_id for call in state.calls if call.thread_id and call.hedge})
+    segments = {segment.number: segment for segment in state.segments()}
+    for spec in state.plan.threads:
+        if spec.id in state.redo:
+            yield ThreadTask(
+                run=state.run,
+                spec=spec,
+                segments=[segments[number] for number in spec.sources if number in segments],
+                shared_context=state.plan.shared_context,
+                instructions=state.instructions,
+                degree=state.plan.parallelism,
+                round=state.round,
+                critique=state.critiques.get(spec.id, ""),
+                spent=spent,
+                hedged=hedged,
+                previous=state.results.get(spec.id),
+                planned=len(state.plan.threads),
+                settled=sum(other.id not in state.redo for other in state.plan.threads),
+            )
+
+
 def fresh_run(run: Run) -> dict[str, Any]:
     """The update that starts a run: nothing of an earlier question on the same LangGraph thread stays."""
     blank = Solution()
@@ -218,6 +253,8 @@ def fresh_run(run: Run) -> dict[str, Any]:
         "repairs": [],
         "problems": [],
         "dead_model": "",
+        "oversight": "none",
+        "note": "",
         "compare": False,
         "split": [],
         "refined": {},

@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import math
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -120,6 +121,13 @@ class ThreadCache:
 
 
 _opened: dict[str, ThreadCache | None] = {}
+_opening = threading.Lock()
+
+
+def _open_once(where: str) -> None:
+    with _opening:
+        if where not in _opened:
+            _opened[where] = _open(where)
 
 
 def _open(where: str) -> ThreadCache | None:
@@ -141,8 +149,7 @@ async def thread_cache(settings: Settings) -> ThreadCache | None:
         return None
     where = place()
     if where not in _opened:
-        # Of several that open it at once, the first one's is everybody's.
-        _opened.setdefault(where, await asyncio.to_thread(_open, where))
+        await asyncio.to_thread(_open_once, where)
     return _opened[where]
 
 

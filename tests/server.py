@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiohttp import web
@@ -114,6 +114,7 @@ class ModelServer:
         usage: What clients were told that their requests used, summed.
         refuses: Fields of a request's body that are refused with status 400.
         allows: Requests at a time; one more is refused with status 429. `None` for any number.
+        realistic: Count a token for every four characters of prompt and reply, instead of what steps say.
         slots: What the server says of itself at `/props`, as llama.cpp's does; `None` for nothing.
         window: The context window that it tells there; prompts of more characters than three times that are refused.
         model_window: The window that it tells in its list of models, as vLLM does.
@@ -127,6 +128,7 @@ class ModelServer:
         self.refuses: set[str] = set()
         self.allows: int | None = None
         self.refused: list[float] = []
+        self.realistic = False
         self.slots: int | None = None
         self.window: int | None = None
         self.model_window: int | None = None
@@ -218,13 +220,20 @@ class ModelServer:
             return web.Response(
                 status=step.status, text=text, headers=dict(step.headers), content_type=step.content_type
             )
-        reply = as_reply(step)
+        reply = self._reply(request, step)
         if reply.delay:
             await asyncio.sleep(reply.delay)
         if streamed:
             return await self._stream(http, reply, step)
         self._count_usage(reply)
         return web.json_response(completion(reply, step))
+
+    def _reply(self, request: Asked, step: Any) -> Reply:
+        reply = as_reply(step)
+        if not self.realistic:
+            return reply
+        written = max(1, len(reply.text) // 4)
+        return replace(reply, prompt_tokens=len(request.prompt) // 4, completion_tokens=written)
 
     def _count_usage(self, reply: Reply) -> None:
         self.usage["input"] += reply.prompt_tokens

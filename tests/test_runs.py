@@ -313,6 +313,36 @@ async def test_a_default_store_that_cannot_be_had_costs_a_warning(server: ModelS
     assert (status, out) == (0, "Because.\n") and "this run is not kept: runs cannot be kept in" in err
 
 
+async def limited(server: ModelServer, *arguments: str) -> tuple[int, str, str]:
+    """Run the command where no file can grow beyond 400 KB, as on a disk that is full."""
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", 'ulimit -f 400; exec "$0" "$@"', APR, *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"APR_MODEL": "openai:scripted", "APR_BASE_URL": server.url},
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+@pytest.mark.parametrize("kept", ["state", "cache"])
+async def test_a_full_disk_costs_a_warning_and_no_answer(server: ModelServer, tmp_path: Path, kept: str) -> None:
+    split(server, 2)
+    for part in PARTS[:2]:
+        server.on(part, f"{'Words. ' * 40_000}\nResult: {part}")
+    arguments = ["--store", str(tmp_path / "runs.sqlite")] if kept == "state" else ["--store", "none", "--cache"]
+    status, out, err = await limited(server, QUESTION, *arguments)
+    assert (status, out) == (0, "All of it.\n"), err
+    said = "the run goes on, but is kept no longer" if kept == "state" else "the thread cache"
+    assert said in err and "Traceback" not in err
+
+
+async def test_a_cache_that_cannot_be_written_costs_a_warning(server: ModelServer) -> None:
+    split(server, 2)
+    status, out, err = await apr(server, QUESTION, "--cache", APR_CACHE_FILE="/proc/nowhere/threads.sqlite")
+    assert (status, out) == (0, "All of it.\n") and "/proc/nowhere/threads.sqlite cannot be used" in err
+
+
 async def test_a_database_that_goes_away_costs_a_warning_and_no_answer(database: Postgres, server: ModelServer) -> None:
     split(server, 3)
     server.on("review", Reply(json.dumps({"verdicts": [], "contradictions": [], "answer": "All."}), delay=0.5))

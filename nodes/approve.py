@@ -1,0 +1,114 @@
+"""Oversight: a person sees the plan before any thread is called, and the answer before it is used.
+
+A node that asks runs again from its start when the reply comes, so it does nothing before but read the state.
+"""
+
+from typing import Any, cast
+
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from nodes import decompose, review, solve
+from nodes.outlook import length, outlook, ratio
+from nodes.oversight import AnswerReply, Decision, EditError, PlanReply, edited
+from nodes.plan import Plan
+from nodes.run import Run
+from nodes.settings import Settings, settings_of
+from nodes.sources import listed
+from nodes.state import State, tasks_of
+
+
+async def approve_plan(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
+    """Show the plan with what it is expected to cost; approve, edit or reject it."""
+    settings, plan = settings_of(runtime), cast(Plan, state.plan)
+    segments = state.segments()
+    shown = {
+        "stage": "plan",
+        "question": state.question,
+        "plan": plan.model_dump(),
+        "sources": [source.model_dump() for source in listed(segments)],
+        "estimate": expected(state, settings).model_dump(),
+    }
+    problem = ""
+    while True:
+        reply = PlanReply.model_validate(interrupt({**shown, "problem": problem}, response_schema=PlanReply))
+        decision = Decision(stage="plan", action=reply.action, note=reply.note, edits=reply.edits)
+        update: dict[str, Any] = {"decisions": [*state.decisions, decision], "run": waited(state)}
+        if reply.action == "approve":
+            return update | {"note": ""}
+        if reply.action == "reject":
+            if reply.note.strip():
+                return update | {"note": reply.note.strip()}
+            problem = "`note` is empty: say what the new plan must mind"
+            continue
+        try:
+            plan = edited(plan, reply.edits, segments, max_threads=settings.max_threads)
+        except EditError as error:
+            problem = str(error)
+            continue
+        return update | {"plan": plan, "redo": [thread.id for thread in plan.threads], "note": ""}
+
+
+async def approve_answer(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
+    """Show the answer; approve or edit it, or send threads back."""
+    shown = {
+        "stage": "answer",
+        "question": state.question,
+        "answer": state.answer,
+        "outcome": state.outcome,
+        "stop_reason": state.stop_reason,
+        "threads": [
+            {"id": thread.id, "subquestion": thread.subquestion, "status": thread.status, "answer": thread.answer}
+            for thread in state.threads
+        ],
+    }
+    ids, problem = [thread.id for thread in state.threads], ""
+    while True:
+        reply = AnswerReply.model_validate(interrupt({**shown, "problem": problem}, response_schema=AnswerReply))
+        decision = Decision(stage="answer", action=reply.action, note=reply.note, thread_ids=reply.thread_ids)
+        update: dict[str, Any] = {"decisions": [*state.decisions, decision], "run": waited(state)}
+        if reply.action == "approve":
+            return update
+        if reply.action == "edit":
+            if reply.answer.strip():
+                return update | {"answer": reply.answer.strip()}
+            problem = "`answer` is empty: write the answer that is to be used instead"
+            continue
+        unknown = [id for id in reply.thread_ids if id not in ids]
+        if unknown or not reply.thread_ids:
+            there = f"there are {', '.join(ids)}" if ids else "this answer has none"
+            problem = f"there is no thread `{unknown[0]}`; {there}" if unknown else f"`thread_ids` is empty; {there}"
+            continue
+        return update | sent_back(state, reply)
+
+
+def sent_back(state: State, reply: AnswerReply) -> dict[str, Any]:
+    """Return the update that runs threads again with a person's words."""
+    why = reply.note.strip() or "A person was not content with this result."
+    back = {id: state.results[id].model_copy(update={"status": "refuted", "error": why}) for id in reply.thread_ids}
+    return {
+        "answer": "",
+        "outcome": "failed",
+        "stop_reason": "",
+        "redo": reply.thread_ids,
+        "split": [],
+        "critiques": dict.fromkeys(reply.thread_ids, why),
+        "results": back,
+        "round": state.round + 1,
+    }
+
+
+def waited(state: State) -> Run:
+    """Set the run's clock to the end of its last call: a person's time is not the run's."""
+    elapsed = max((call.started_s + call.latency_s for call in state.calls), default=0.0)
+    return state.run.model_copy(update={"started_at": state.run.started_at + max(0.0, state.run.elapsed() - elapsed)})
+
+
+def expected(state: State, settings: Settings) -> Any:
+    """Estimate what the plan takes from here on."""
+    plan = cast(Plan, state.plan)
+    sizes = [length(solve.messages(task, settings)) for task in tasks_of(state)]
+    asked = length(review.messages(review.VERSIONS.chosen(settings.prompts), state, [], "", settings.max_rounds))
+    planned = length(decompose.messages(state, settings))
+    at_once = min(plan.parallelism, settings.max_parallel)
+    return outlook(settings, sizes, asked, at_once=at_once, characters_a_token=ratio(state.calls, planned))
