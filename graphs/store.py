@@ -1,9 +1,9 @@
 """Where runs are kept: a SQLite file, or a PostgreSQL database."""
 
 import asyncio
-import logging
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,6 @@ from langgraph.store.base import BaseStore
 
 from graphs.locks import FileLocks, Locks
 from graphs.saver import SqliteSaver
-
-_log = logging.getLogger(__name__)
 
 
 class StoreError(Exception):
@@ -56,26 +54,21 @@ async def open_store(where: str) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def _told(opening: AbstractAsyncContextManager[Store], where: str) -> AsyncIterator[Store]:
-    """Say which store it is that cannot be opened; what goes wrong later is its user's matter."""
-    try:
-        store = await opening.__aenter__()
-    except ModuleNotFoundError as error:
-        raise StoreError(
-            "runs in PostgreSQL need an extra: pip install 'adaptive-parallel-reasoning[postgres]'"
-        ) from error
-    except Exception as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise StoreError(
-            f"runs cannot be kept in {shown(where)}: {why}; choose another place with --store or APR_STORE, "
-            "or none with --store none"
-        ) from error
-    try:
-        yield store
-    finally:
+    """Say which store it is that cannot be opened."""
+    async with AsyncExitStack() as stack:
         try:
-            await opening.__aexit__(None, None, None)
+            store = await stack.enter_async_context(opening)
+        except ModuleNotFoundError as error:
+            raise StoreError(
+                "runs in PostgreSQL need an extra: pip install 'adaptive-parallel-reasoning[postgres]'"
+            ) from error
         except Exception as error:
-            _log.debug("%s did not close: %s", shown(where), error)
+            why = " ".join(str(error).split()) or type(error).__name__
+            raise StoreError(
+                f"runs cannot be kept in {shown(where)}: {why}; choose another place with --store or APR_STORE, "
+                "or none with --store none"
+            ) from error
+        yield store
 
 
 @asynccontextmanager
@@ -95,16 +88,23 @@ async def _sqlite(path: Path) -> AsyncIterator[Store]:
         await saver.conn.commit()
         try:
             yield Store(saver, items, FileLocks(path.with_name(f"{path.name}.locks")))
+        except sqlite3.Error as error:
+            raise StoreError(f"the runs in {path} cannot be read or written any more: {error}") from error
         finally:
             saver.close()
 
 
 @asynccontextmanager
 async def _postgres(where: str) -> AsyncIterator[Store]:
+    from psycopg import Error as PsycopgError
+
     from graphs.postgres import open_postgres
 
     async with open_postgres(where) as (saver, items, locks):
         try:
             yield Store(saver, items, locks)
+        except PsycopgError as error:
+            why = " ".join(str(error).split())
+            raise StoreError(f"the runs in {shown(where)} cannot be read or written any more: {why}") from error
         finally:
             saver.close()

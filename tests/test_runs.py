@@ -22,7 +22,7 @@ from langgraph.types import Send
 
 from graphs.runs import Entry, Runs, config
 from graphs.saver import strict
-from graphs.store import open_store
+from graphs.store import StoreError, open_store
 from graphs.texts import LONG, put_back, take_out, taken_out
 from nodes.state import Document, State
 from tests.postgres import Postgres, postgres
@@ -360,6 +360,35 @@ async def test_a_database_that_goes_away_costs_a_warning_and_no_answer(database:
     assert entry.outcome == "stopped"
     status, _, said = await apr(server, "resume", entry.id, "--store", database.url)
     assert status == 0, said
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_a_database_that_fails_while_runs_are_listed_is_said(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if kind == "sqlite":
+        place = str(tmp_path / "runs.sqlite")
+        async with open_store(place):
+            pass
+        spoil = drop_tables
+    else:
+        database: Postgres = request.getfixturevalue("database")
+        place, spoil = database.url, stop_and_start
+    with pytest.raises(StoreError, match="cannot be read or written any more"):
+        async with open_store(place) as store:
+            await asyncio.to_thread(spoil, request, place)
+            await Runs(store).all()
+
+
+def drop_tables(request: pytest.FixtureRequest, place: str) -> None:
+    with closing(sqlite3.connect(place)) as content:
+        content.execute("DROP TABLE store")
+
+
+def stop_and_start(request: pytest.FixtureRequest, place: str) -> None:
+    database: Postgres = request.getfixturevalue("database")
+    database.stop()
+    database.start()
 
 
 def test_only_what_the_states_declare_is_read_back() -> None:
