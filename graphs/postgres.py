@@ -19,6 +19,7 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)
 CONNECTIONS = 4
 WAIT = 10.0
 """Seconds to wait for a connection."""
+_ALONE = "SELECT pg_advisory_lock(hashtextextended('apr:tables', 0))"
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS got"
 
 
@@ -58,11 +59,12 @@ async def open_postgres(url: str) -> AsyncIterator[tuple[PostgresSaver, AsyncPos
     """
     options: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     pool: Any = AsyncConnectionPool(url, min_size=1, max_size=CONNECTIONS, kwargs=options, open=False, timeout=WAIT)
-    async with await AsyncConnection.connect(url, connect_timeout=int(WAIT)):
-        pass  # says at once what the pool would only say after waiting
     async with pool:
         items = AsyncPostgresStore(pool)
         saver = PostgresSaver(pool).keeping(items)
-        await saver.setup()
-        await items.setup()
+        # Says at once what the pool would only say after waiting; and of several, one makes the tables.
+        async with await AsyncConnection.connect(url, autocommit=True, connect_timeout=int(WAIT)) as alone:
+            await alone.execute(_ALONE)
+            await saver.setup()
+            await items.setup()
         yield saver, items, AdvisoryLocks(url)

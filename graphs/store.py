@@ -10,9 +10,11 @@ from typing import Any
 
 import aiosqlite
 from langgraph.store.base import BaseStore
+from tenacity import AsyncRetrying
 
 from graphs.locks import FileLocks, Locks
 from graphs.saver import SqliteSaver
+from nodes.cache_store import PATIENCE, shown
 
 
 class StoreError(Exception):
@@ -29,12 +31,6 @@ class Store:
     """What is kept beside the checkpoints."""
     locks: Locks
     """Who works on which run."""
-
-
-def shown(where: str) -> str:
-    """Name a store without its password."""
-    scheme, slashes, rest = where.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if slashes else where
 
 
 @asynccontextmanager
@@ -81,11 +77,15 @@ async def _sqlite(path: Path) -> AsyncIterator[Store]:
         AsyncSqliteStore.from_conn_string(str(path)) as items,
     ):
         saver = SqliteSaver(connection).keeping(items)
-        await saver.setup()
-        await items.setup()
-        # A full disk or a folder that cannot be written shows on writing only.
-        await saver.conn.execute("CREATE TABLE IF NOT EXISTS apr_probe (id INTEGER)")
-        await saver.conn.commit()
+
+        async def make_tables() -> None:
+            await saver.setup()
+            await items.setup()
+            # A full disk or a folder that cannot be written shows on writing only.
+            await saver.conn.execute("CREATE TABLE IF NOT EXISTS apr_probe (id INTEGER)")
+            await saver.conn.commit()
+
+        await AsyncRetrying(**PATIENCE)(make_tables)
         try:
             yield Store(saver, items, FileLocks(path.with_name(f"{path.name}.locks")))
         except sqlite3.Error as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from langgraph.cache.base import BaseCache
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from nodes.settings import cache_file, environment_redis_url
 
@@ -15,7 +15,13 @@ NAMESPACE = ("apr", "thread", "1")
 """The last part is the version of what is kept; entries of another one are not found."""
 
 
-TRIES = 5
+PATIENCE: Any = {
+    "retry": retry_if_exception_type(sqlite3.OperationalError),
+    "stop": stop_after_delay(3),
+    "wait": wait_random(0.05, 0.2),
+    "reraise": True,
+}
+"""SQLite waits for others by itself (5 s), but not for one that turns on the same new file's log at this moment."""
 
 
 class CacheError(Exception):
@@ -56,14 +62,7 @@ def open_cache(where: str) -> BaseCache[Any]:
         from langgraph.cache.sqlite import SqliteCache
 
         Path(where).parent.mkdir(parents=True, exist_ok=True)
-        # SQLite does not wait for another process that turns on the same new file's log at this moment.
-        trying = Retrying(
-            retry=retry_if_exception_type(sqlite3.OperationalError),
-            stop=stop_after_attempt(TRIES),
-            wait=wait_random(0.05, 0.2),
-            reraise=True,
-        )
-        return trying(SqliteCache, path=where)
+        return Retrying(**PATIENCE)(SqliteCache, path=where)
 
 
 def cache_stats() -> Stats:

@@ -19,8 +19,9 @@ from langchain_core.messages import BaseMessage
 from langgraph.cache.base import BaseCache
 from langgraph.config import get_config
 from pydantic import ValidationError
+from tenacity import AsyncRetrying
 
-from nodes.cache_store import NAMESPACE, CacheError, open_cache, place, shown
+from nodes.cache_store import NAMESPACE, PATIENCE, CacheError, open_cache, place, shown
 from nodes.record import Record
 from nodes.results import ThreadResult
 from nodes.settings import Settings, environment_base_url, environment_model_file
@@ -95,7 +96,8 @@ class ThreadCache:
             return
         lasting = None if seconds is None else max(1, round(seconds))
         try:
-            await self.cache.aset({(NAMESPACE, key): (kept.model_dump(), lasting) for key, kept in found.items()})
+            pairs = {(NAMESPACE, key): (kept.model_dump(), lasting) for key, kept in found.items()}
+            await AsyncRetrying(**PATIENCE)(self.cache.aset, pairs)
         except Exception as error:
             self._complain("written", error)
 
@@ -103,7 +105,7 @@ class ThreadCache:
         if self._resting():
             return None
         try:
-            values = await self.cache.aget([(NAMESPACE, key)])
+            values: dict[Any, Any] = await AsyncRetrying(**PATIENCE)(self.cache.aget, [(NAMESPACE, key)])
         except Exception as error:
             self._complain("read", error)
             return None

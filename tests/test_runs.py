@@ -246,6 +246,13 @@ async def test_a_run_that_has_ended_or_is_at_work_is_not_resumed(place: str, ser
     assert status == 2 and f"was stopped; apr resume {stopped.id} goes on" in err
 
 
+async def test_several_processes_make_a_new_store_at_once(place: str, server: ModelServer) -> None:
+    server.on("direct", "Because.")
+    ended = await asyncio.gather(*(apr(server, "Why?", "--store", place) for _ in range(4)))
+    assert [(status, out) for status, out, _ in ended] == [(0, "Because.\n")] * 4, ended
+    assert [entry.outcome for entry in await entries(place)] == ["complete"] * 4
+
+
 async def test_runs_are_pruned_by_age_and_number_when_asked(place: str, server: ModelServer) -> None:
     for _ in range(3):
         await apr(server, "Why?" + "?" * 3000, "--store", place)
