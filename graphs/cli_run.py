@@ -19,6 +19,7 @@ from graphs.adaptive import build_graph
 from graphs.cli_oversee import Quit, ask
 from graphs.display import display
 from graphs.runs import Entry, Runs, config
+from graphs.saver import strict
 from graphs.sequential import build_sequential
 from graphs.store import Store, StoreError, open_store
 from nodes.llm.clients import prepare
@@ -70,7 +71,9 @@ async def _asked(problem: Problem, settings: Settings, *, sequential: bool, stor
     await prepare(settings)
     async with _opened(store) as opened:
         if opened is None:
-            waits: dict[str, Any] = {"checkpointer": InMemorySaver()} if settings.oversight != "none" else {}
+            waits: dict[str, Any] = (
+                {"checkpointer": InMemorySaver(serde=strict())} if settings.oversight != "none" else {}
+            )
             graph = build_sequential() if sequential else build_graph(**waits)
             alone = {"configurable": {"thread_id": "alone"}}
             return Solution.model_validate(await _talked(graph, problem.model_dump(), settings, alone))

@@ -16,12 +16,12 @@ NAMESPACE = ("apr", "thread", "1")
 
 
 PATIENCE: Any = {
-    "retry": retry_if_exception_type(sqlite3.OperationalError),
+    "retry": retry_if_exception_type((sqlite3.OperationalError, sqlite3.IntegrityError)),
     "stop": stop_after_delay(3),
     "wait": wait_random(0.05, 0.2),
     "reraise": True,
 }
-"""SQLite waits for others by itself (5 s), but not for one that turns on the same new file's log at this moment."""
+"""SQLite waits for others by itself (5 s), but not for one that is making the same new file at this moment."""
 
 
 class CacheError(Exception):
