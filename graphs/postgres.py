@@ -1,5 +1,6 @@
 """Runs in a PostgreSQL database, for servers (extra `postgres`)."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)
 CONNECTIONS = 4
 WAIT = 10.0
 """Seconds to wait for a connection."""
-_ALONE = "SELECT pg_advisory_lock(hashtextextended('apr:tables', 0))"
+_ALONE = "SELECT pg_try_advisory_lock(hashtextextended('apr:tables', 0))"
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS got"
 
 
@@ -64,7 +65,9 @@ async def open_postgres(url: str) -> AsyncIterator[tuple[PostgresSaver, AsyncPos
         saver = PostgresSaver(pool).keeping(items)
         # Says at once what the pool would only say after waiting; and of several, one makes the tables.
         async with await AsyncConnection.connect(url, autocommit=True, connect_timeout=int(WAIT)) as alone:
-            await alone.execute(_ALONE)
+            # Tried again and again: who waits inside the database would hold up the making of its indexes.
+            while (row := await (await alone.execute(_ALONE)).fetchone()) and not row[0]:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
             await saver.setup()
             await items.setup()
         yield saver, items, AdvisoryLocks(url)
