@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from nodes.settings import environment_tokens
+from nodes.environment import environment_tokens
 from nodes.tokens import user_of
 
 REFUSED = "a valid token is needed: Authorization: Bearer …"

@@ -103,7 +103,8 @@ def _edit(word: str, rest: str) -> Edit:
         return Edit(op="add", subquestion=text, sources=[int(number) for number in re.findall(r"\d+", read)])
     if word == "parallel":
         return Edit(op="parallelism", parallelism=numbers[0] if numbers else None)
-    raise EditError(f"`{word} {rest}`".replace(" `", "`") + " is none of these; `help` lists them")
+    typed_in = f"{word} {rest}".strip()
+    raise EditError(f"`{typed_in}` is none of these; `help` lists them")
 
 
 def _answer(payload: Mapping[str, Any], read: Callable[[str], str]) -> dict[str, Any]:

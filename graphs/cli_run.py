@@ -5,8 +5,8 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Iterator
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
@@ -14,16 +14,18 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 from langgraph.types import Command, Interrupt
+from pydantic import ValidationError
 
 from graphs.adaptive import build_graph
 from graphs.cli_oversee import Quit, ask
 from graphs.display import display
-from graphs.runs import Entry, Runs, config
+from graphs.runs import Entry, RunError, Runs, config
 from graphs.saver import strict
 from graphs.sequential import build_sequential
-from graphs.store import Store, StoreError, open_store
+from graphs.store import open_store
+from nodes.environment import environment_store
 from nodes.llm.clients import prepare
-from nodes.settings import Settings, environment_store
+from nodes.settings import Settings
 from nodes.state import Problem, Solution
 
 _current: list[str] = []
@@ -69,24 +71,42 @@ def resumed(id: str, store: str, base_url: str | None) -> Solution:
 async def _asked(problem: Problem, settings: Settings, *, sequential: bool, store: str | None) -> Solution:
     # Before the display opens: writing the embedded model has a progress bar of its own.
     await prepare(settings)
-    async with _opened(store) as opened:
-        if opened is None:
-            waits: dict[str, Any] = (
-                {"checkpointer": InMemorySaver(serde=strict())} if settings.oversight != "none" else {}
-            )
-            graph = build_sequential() if sequential else build_graph(**waits)
-            alone = {"configurable": {"thread_id": "alone"}}
-            return Solution.model_validate(await _talked(graph, problem.model_dump(), settings, alone))
-        runs = Runs(opened)
-        async with runs.begin(problem, settings.shown(), sequential=sequential) as entry:
-            return await _kept(runs, entry, problem.model_dump(), settings)
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            begun = await _begun(stack, problem, settings, sequential=sequential, place=store or environment_store())
+        except Exception as error:
+            if store:
+                raise
+            # A default place that cannot be used costs a warning.
+            sys.stderr.write(f"apr: this run is not kept: {error}\n")
+            begun = None
+        if begun:
+            return await _kept(*begun, problem.model_dump(), settings)
+        return await _unkept(problem, settings, sequential=sequential)
+
+
+async def _begun(
+    stack: contextlib.AsyncExitStack, problem: Problem, settings: Settings, *, sequential: bool, place: str
+) -> tuple[Runs, Entry] | None:
+    """Open the store and enter the run; nothing where no store is wanted."""
+    if place.lower() == "none":
+        return None
+    runs = Runs(await stack.enter_async_context(open_store(place)))
+    return runs, await stack.enter_async_context(runs.begin(problem, settings.shown(), sequential=sequential))
+
+
+async def _unkept(problem: Problem, settings: Settings, *, sequential: bool) -> Solution:
+    waits: dict[str, Any] = {"checkpointer": InMemorySaver(serde=strict())} if settings.oversight != "none" else {}
+    graph = build_sequential() if sequential else build_graph(**waits)
+    alone = {"configurable": {"thread_id": "alone"}}
+    return Solution.model_validate(await _talked(graph, problem.model_dump(), settings, alone))
 
 
 async def _resumed(id: str, store: str, base_url: str | None) -> Solution:
     async with open_store(store) as opened:
         runs = Runs(opened)
         async with runs.resume(id) as entry:
-            settings = Settings(**{**entry.settings, **({"base_url": base_url} if base_url else {})})
+            settings = _settings_of(entry, base_url)
             problem = await runs.left(entry)
             if settings.deadline is not None and problem is None:
                 # The time in which nobody worked does not count.
@@ -97,41 +117,40 @@ async def _resumed(id: str, store: str, base_url: str | None) -> Solution:
             return await _kept(runs, entry, problem, settings)
 
 
-@asynccontextmanager
-async def _opened(store: str | None) -> AsyncIterator[Store | None]:
-    """Open the store that was asked for; a default one that cannot be had costs a warning."""
-    place = store or environment_store()
-    if place.lower() == "none":
-        yield None
-        return
-    async with contextlib.AsyncExitStack() as stack:
-        try:
-            opened: Store | None = await stack.enter_async_context(open_store(place))
-        except StoreError as error:
-            if store:
-                raise
-            sys.stderr.write(f"apr: this run is not kept: {error}\n")
-            opened = None
-        yield opened
+def _settings_of(entry: Entry, base_url: str | None) -> Settings:
+    try:
+        return Settings(**{**entry.settings, **({"base_url": base_url} if base_url else {})})
+    except ValidationError as error:
+        why = "; ".join(detail["msg"] for detail in error.errors(include_url=False, include_input=False))
+        raise RunError(f"the settings of run {entry.id} are not to be used any more: {why}") from error
+
+
+@contextlib.contextmanager
+def _drained_by_sigterm() -> Iterator[RunControl]:
+    """Let SIGTERM stop the run at its next step."""
+    control = RunControl()
+    # Windows has no such signal to wait for.
+    loop = asyncio.get_running_loop() if sys.platform != "win32" else None
+    if loop:
+        loop.add_signal_handler(signal.SIGTERM, control.request_drain)
+    try:
+        yield control
+    finally:
+        if loop:
+            loop.remove_signal_handler(signal.SIGTERM)
 
 
 async def _kept(runs: Runs, entry: Entry, problem: dict[str, Any] | None, settings: Settings) -> Solution:
     _current.append(entry.id)
     if settings.oversight in ("plan", "both"):
         await runs.learn()
-    control = RunControl()
-    loop = asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError):
-        loop.add_signal_handler(signal.SIGTERM, control.request_drain)
     try:
-        graph = runs.graph(entry)
-        values = await _talked(graph, problem, settings, config(entry), durability="sync", control=control)
+        with _drained_by_sigterm() as control:
+            graph = runs.graph(entry)
+            values = await _talked(graph, problem, settings, config(entry), durability="sync", control=control)
     except (GraphDrained, Quit):
         await runs.end(entry, "stopped")
         raise Stopped(entry.id) from None
-    finally:
-        with contextlib.suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGTERM)
     solution = Solution.model_validate(values)
     await runs.end(entry, solution.outcome, solution.calls)
     _current.remove(entry.id)

@@ -119,7 +119,7 @@ def seconds(age: str) -> float:
 
 def where(store: str | None) -> str:
     """Name the store that is meant."""
-    from nodes.settings import environment_store
+    from nodes.environment import environment_store
 
     place = store or environment_store()
     if place.lower() == "none":

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from graphs.auth import TokenNeeded, may_read
 from graphs.page import POLICY, page
-from nodes.settings import environment_tokens
+from nodes.environment import environment_tokens
 from nodes.state import Solution
 
 HEADERS = {

@@ -81,9 +81,6 @@ async def _sqlite(path: Path) -> AsyncIterator[Store]:
         async def make_tables() -> None:
             await saver.setup()
             await items.setup()
-            # A full disk or a folder that cannot be written shows on writing only.
-            await saver.conn.execute("CREATE TABLE IF NOT EXISTS apr_probe (id INTEGER)")
-            await saver.conn.commit()
 
         await AsyncRetrying(**PATIENCE)(make_tables)
         try:

@@ -9,6 +9,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from nodes import decompose, review, solve
+from nodes.llm.usage import last_end
 from nodes.outlook import length, outlook, ratio
 from nodes.oversight import AnswerReply, Decision, EditError, PlanReply, edited
 from nodes.plan import Plan
@@ -100,8 +101,7 @@ def sent_back(state: State, reply: AnswerReply) -> dict[str, Any]:
 
 def waited(state: State) -> Run:
     """Set the run's clock to the end of its last call: a person's time is not the run's."""
-    elapsed = max((call.started_s + call.latency_s for call in state.calls), default=0.0)
-    return state.run.model_copy(update={"started_at": state.run.started_at + max(0.0, state.run.elapsed() - elapsed)})
+    return state.run.paused_at(last_end(state.calls))
 
 
 def expected(state: State, settings: Settings) -> Any:

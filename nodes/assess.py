@@ -87,12 +87,12 @@ def structured(written: Assessment, problem: Problem) -> Assessment:
         question=problem.question,
         documents=bool(problem.documents),
     )
-    overruled = written.decomposable and is_story(problem.question)
+    overruled = written.decomposable and not split and is_story(problem.question)
     return written.model_copy(
         update={
             "subquestions": parts if split and len(parts) > 1 else [],
             "decomposable": split,
-            "reason": f"{written.reason} {STORY}" if overruled and not split else written.reason,
+            "reason": f"{written.reason} {STORY}" if overruled else written.reason,
         }
     )
 

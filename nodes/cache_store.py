@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from langgraph.cache.base import BaseCache
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
-from nodes.settings import cache_file, environment_redis_url
+from nodes.environment import cache_file, environment_redis_url
 
 NAMESPACE = ("apr", "thread", "1")
 """The last part is the version of what is kept; entries of another one are not found."""

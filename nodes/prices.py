@@ -1,8 +1,9 @@
 """What a model's tokens cost, where its price is known: the published prices of `genai-prices`."""
 
+from nodes.environment import environment_base_url
 from nodes.llm.usage import Usage
 from nodes.record import Record
-from nodes.settings import DEFAULT_BASE_URL, Settings, environment_base_url
+from nodes.settings import DEFAULT_BASE_URL, Settings
 
 
 class Cost(Record):

@@ -18,3 +18,7 @@ class Run(Record):
     def elapsed(self) -> float:
         """Seconds since the run started."""
         return max(0.0, time.time() - self.started_at)
+
+    def paused_at(self, elapsed: float) -> "Run":
+        """Return the run with its clock set back to so many seconds, so that what nobody worked in does not count."""
+        return self.model_copy(update={"started_at": time.time() - min(elapsed, self.elapsed())})

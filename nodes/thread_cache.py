@@ -22,9 +22,10 @@ from pydantic import ValidationError
 from tenacity import AsyncRetrying
 
 from nodes.cache_store import NAMESPACE, PATIENCE, CacheError, open_cache, place, shown
+from nodes.environment import environment_base_url, environment_model_file
 from nodes.record import Record
 from nodes.results import ThreadResult
-from nodes.settings import Settings, environment_base_url, environment_model_file
+from nodes.settings import Settings
 
 CACHE = "__apr_cache"
 """Where a compiled graph's configuration holds a cache of the caller's own."""

@@ -15,8 +15,8 @@ from langsmith.anonymizer import create_anonymizer
 from langsmith.run_trees import get_cached_client
 from langsmith.utils import tracing_is_enabled
 
+from nodes.environment import environment_secrets
 from nodes.report import Report
-from nodes.settings import environment_secrets
 
 MASK = "[secret]"
 LONGEST_NAME = 80

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from nodes.settings import environment_secrets
+from nodes.environment import environment_secrets
 from nodes.tokens import read_tokens, user_of
 from tests.server import HANG, ModelServer, assessment, model_server, plan
 from tests.studio import dev_server

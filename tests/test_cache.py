@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import os
 import sqlite3
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,11 +18,11 @@ from graphs import build_graph, graph
 from nodes.cache_store import NAMESPACE
 from nodes.settings import Settings
 from nodes.thread_cache import key_of
+from tests.command import apr
 from tests.server import Fault, ModelServer, Reply, assessment, plan, review
 
 PARTS = ["What does a.py do?", "What does b.py do?", "What does c.py do?"]
 QUESTION = "What do these files do?"
-APR = str(Path(sys.executable).parent / "apr")
 
 
 @pytest.fixture
@@ -173,15 +171,6 @@ def damaged(file: Path) -> Path:
     return file
 
 
-async def test_a_damaged_file_costs_a_warning(
-    server: ModelServer, cached: dict[str, Any], damaged: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        solution = await run(cached)
-    assert solution["outcome"] == "complete" and len(server.calls("solve")) == 3
-    assert "cannot be used: file is not a database" in caplog.text and str(damaged) in caplog.text
-
-
 @pytest.fixture
 def locked(file: Path) -> Iterator[Path]:
     file.parent.mkdir()
@@ -191,24 +180,23 @@ def locked(file: Path) -> Iterator[Path]:
         yield file
 
 
-async def test_a_locked_file_costs_a_warning(
-    server: ModelServer, cached: dict[str, Any], locked: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("damaged", ["cannot be used: file is not a database"]), ("locked", ["locked", "asked anew"])],
+)
+async def test_a_file_that_cannot_be_used_costs_a_warning(
+    server: ModelServer,
+    cached: dict[str, Any],
+    request: pytest.FixtureRequest,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+    said: list[str],
 ) -> None:
+    path = request.getfixturevalue(kind)
     with caplog.at_level(logging.WARNING):
         solution = await run(cached)
     assert solution["outcome"] == "complete" and len(server.calls("solve")) == 3
-    assert "locked" in caplog.text and "asked anew" in caplog.text
-
-
-async def apr(server: ModelServer, *arguments: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *(APR, *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ | {"APR_MODEL": "openai:scripted", "APR_BASE_URL": server.url},
-    )
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
+    assert all(words in caplog.text for words in [*said, str(path)])
 
 
 async def test_four_processes_share_one_file(server: ModelServer, cached: dict[str, Any]) -> None:

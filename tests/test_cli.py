@@ -6,7 +6,6 @@ import os
 import pty
 import re
 import signal
-import sys
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.command import APR, start
 from tests.server import HANG, Fault, ModelServer, assessment, plan, review
 
-APR = str(Path(sys.executable).parent / "apr")
 PARTS = ["What is the capital of France?", "What is 12 * 7?", "Who wrote Hamlet?"]
 QUESTION = " ".join(PARTS)
 
@@ -39,16 +38,6 @@ def apr(server: ModelServer) -> Apr:
         return Ended(process.returncode, out.decode(), err.decode())
 
     return run
-
-
-async def start(server: ModelServer, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(APR, *arguments),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ | {"APR_MODEL": "openai:scripted", "APR_BASE_URL": server.url} | environment,
-    )
 
 
 def split(server: ModelServer) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import pty
 import re
-import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,13 @@ from nodes.llm.errors import ConfigurationError
 from nodes.oversight import Edit, EditError, edited
 from nodes.plan import Plan, ThreadSpec
 from nodes.segments import split_input
+from tests.command import APR, apr, environment
 from tests.server import ModelServer, assessment, plan, review
 from tests.studio import dev_server
 
 PARTS = ["What is one?", "What is two?", "What is three?"]
 QUESTION = {"question": " ".join(PARTS)}
 CONFIG: Any = {"configurable": {"thread_id": "1"}}
-APR = str(Path(sys.executable).parent / "apr")
 
 
 @pytest.fixture
@@ -317,7 +316,7 @@ async def in_terminal(server: ModelServer, *arguments: str) -> Terminal:
         stdin=terminal,
         stdout=asyncio.subprocess.PIPE,
         stderr=terminal,
-        env=os.environ | {"APR_MODEL": "openai:scripted", "APR_BASE_URL": server.url, "TERM": "dumb", "COLUMNS": "120"},
+        env=environment(server, TERM="dumb", COLUMNS="120"),
     )
     os.close(terminal)
     return Terminal(process, screen)
@@ -369,13 +368,7 @@ async def test_who_quits_can_resume(split: ModelServer) -> None:
 
 async def test_estimates_rest_on_runs_that_were_kept(split: ModelServer) -> None:
     for _ in range(2):
-        process = await asyncio.create_subprocess_exec(
-            *(APR, QUESTION["question"]),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=os.environ | {"APR_MODEL": "openai:scripted", "APR_BASE_URL": split.url},
-        )
-        assert await process.wait() == 0
+        assert (await apr(split, QUESTION["question"]))[0] == 0
     terminal = await in_terminal(split, QUESTION["question"], "--oversight", "plan")
     told = await terminal.until("calls of earlier runs):")
     assert told.endswith("expected, from 8 ") and " s expected" in told
@@ -384,11 +377,5 @@ async def test_estimates_rest_on_runs_that_were_kept(split: ModelServer) -> None
 
 
 async def test_without_a_terminal_nobody_is_asked(server: ModelServer) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(APR, "Why?", "--oversight", "plan"),
-        stdin=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ | {"APR_MODEL": "openai:scripted", "APR_BASE_URL": server.url},
-    )
-    _, err = await process.communicate()
-    assert process.returncode == 2 and b"asks in a terminal, and standard input is none" in err and not server.asked
+    status, _, err = await apr(server, "Why?", "--oversight", "plan")
+    assert status == 2 and "asks in a terminal, and standard input is none" in err and not server.asked

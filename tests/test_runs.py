@@ -3,12 +3,10 @@
 import asyncio
 import contextlib
 import json
-import os
 import random
 import re
 import signal
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -25,31 +23,16 @@ from graphs.saver import strict
 from graphs.store import StoreError, open_store
 from graphs.texts import LONG, put_back, take_out, taken_out
 from nodes.state import Document, State
+from tests.command import APR, apr, environment, start
 from tests.postgres import Postgres, postgres
 from tests.server import HANG, ModelServer, Reply, assessment, model_server, plan
 
-APR = str(Path(sys.executable).parent / "apr")
 PARTS = [f"What is part {number}?" for number in range(1, 9)]
 QUESTION = " ".join(PARTS)
 KILLS = 25
 SEED = 20261125
 LATENCY = 0.3
 """Seconds within which a finished thread must be kept, on a busy machine."""
-
-
-async def start(server: ModelServer, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(APR, *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ | {"APR_MODEL": "openai:scripted", "APR_BASE_URL": server.url} | environment,
-    )
-
-
-async def apr(server: ModelServer, *arguments: str, **environment: str) -> tuple[int, str, str]:
-    process = await start(server, *arguments, **environment)
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
 
 
 def split(server: ModelServer, count: int = 8) -> None:
@@ -326,7 +309,7 @@ async def limited(server: ModelServer, *arguments: str) -> tuple[int, str, str]:
         *("bash", "-c", 'ulimit -f 400; exec "$0" "$@"', APR, *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=os.environ | {"APR_MODEL": "openai:scripted", "APR_BASE_URL": server.url},
+        env=environment(server),
     )
     out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
@@ -348,6 +331,17 @@ async def test_a_cache_that_cannot_be_written_costs_a_warning(server: ModelServe
     split(server, 2)
     status, out, err = await apr(server, QUESTION, "--cache", APR_CACHE_FILE="/proc/nowhere/threads.sqlite")
     assert (status, out) == (0, "All of it.\n") and "/proc/nowhere/threads.sqlite cannot be used" in err
+
+
+async def test_a_default_store_that_cannot_be_written_costs_a_warning(server: ModelServer, tmp_path: Path) -> None:
+    server.on("direct", "Because.")
+    place = str(tmp_path / "runs.sqlite")
+    await apr(server, "Why?", APR_STORE=place)
+    with closing(sqlite3.connect(place, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        status, out, err = await apr(server, "Why?", APR_STORE=place)
+    assert (status, out) == (0, "Because.\n") and "this run is not kept: database is locked" in err
+    assert len(await entries(place)) == 1
 
 
 async def test_a_database_that_goes_away_costs_a_warning_and_no_answer(database: Postgres, server: ModelServer) -> None:

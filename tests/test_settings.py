@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from nodes.settings import Settings, environment_model_file
+from nodes.environment import environment_model_file
+from nodes.settings import Settings
 
 
 def refusal(**values: Any) -> str:

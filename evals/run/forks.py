@@ -5,7 +5,6 @@ included, so that the two differ in nothing but that step, and nothing is paid f
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from langgraph.types import StateSnapshot
 
 from evals.items import Item
 from graphs import build_graph, graph
+from nodes.llm.usage import last_end
 from nodes.plan import Plan, reading_everything
 from nodes.run import Run
 from nodes.state import Problem, Solution, State
@@ -114,5 +114,4 @@ def _unreviewed(history: list[StateSnapshot]) -> tuple[StateSnapshot, dict[str, 
 def _as_if_now(snapshot: StateSnapshot) -> Run:
     """Set the run's clock to the end of its last call, so that the time between the two runs does not count."""
     run: Run = snapshot.values["run"]
-    elapsed = max((call.started_s + call.latency_s for call in snapshot.values["calls"]), default=0.0)
-    return run.model_copy(update={"started_at": time.time() - elapsed})
+    return run.paused_at(last_end(snapshot.values["calls"]))

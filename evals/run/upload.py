@@ -11,7 +11,7 @@ from langsmith.utils import LangSmithError
 from evals.items import OURS, Item, load_items
 from evals.run.row import Row
 from evals.run.store import Cell
-from nodes.settings import environment_key
+from nodes.environment import environment_key
 from nodes.tracing import anonymizer
 
 _FIGURES = ("score", "judged", "wall_s", "critical_path_tokens", "total", "threads", "rounds")

@@ -13,20 +13,14 @@ from langchain_core.language_models import BaseChatModel
 from openai import DefaultAioHttpClient
 from pydantic import SecretStr
 
+from nodes.environment import environment_base_url, environment_key
 from nodes.llm.chat import CarefulOpenAI, deep_seek
 from nodes.llm.endpoint import Endpoint, Learnt
 from nodes.llm.errors import ConfigurationError
 from nodes.llm.limiter import Limiter
 from nodes.llm.time_limit import TimeLimit
 from nodes.llm.told import told_by
-from nodes.settings import (
-    DEFAULT_BASE_URL,
-    DEFAULT_KEY_ENV,
-    Role,
-    Settings,
-    environment_base_url,
-    environment_key,
-)
+from nodes.settings import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, Role, Settings
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to open a connection; a server that is there answers a great deal sooner."""

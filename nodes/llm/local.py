@@ -24,10 +24,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar, get_args
 
+from nodes.environment import environment_model_file
 from nodes.llm.errors import ConfigurationError
 from nodes.llm.local_prompts import SERVER_SLOTS, PreparedPrompts
 from nodes.llm.model_file import EXTRA_MISSING, cache_folder, ensure_model_file
-from nodes.settings import Role, environment_model_file
+from nodes.settings import Role
 
 T = TypeVar("T")
 

@@ -98,6 +98,11 @@ def total_usage(calls: Iterable[Call]) -> Usage:
     return sum((call.usage for call in calls), Usage())
 
 
+def last_end(calls: Iterable[Call]) -> float:
+    """Return when the last of some calls ended, in seconds from the start of their run."""
+    return max((call.started_s + call.latency_s for call in calls), default=0.0)
+
+
 def add_calls(standing: Sequence[Call], new: Sequence[Call] | None) -> list[Call]:
     """Append calls; those of an earlier run on the same LangGraph thread go, with `None` all of them."""
     if new is None:

@@ -1,0 +1,71 @@
+"""How the page of a run puts figures, statuses and long texts into words (pure)."""
+
+import re
+from html import escape
+from typing import NamedTuple
+
+NAME = 100
+"""Bytes of a name that stands on the page once for each call: a thread's id, a model."""
+# Controls, half characters and marks that turn the direction round; spaces and joiners of any script stay.
+_UNSEEN = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]")
+
+_TONES = {"complete": "good", "answered": "good", "partial": "warn", "refuted": "warn"}
+
+
+class Clipped(NamedTuple):
+    """A text as the page shows it."""
+
+    shown: str
+    left: int
+    """Characters that are left out."""
+
+
+def clipped(text: str, most: int) -> Clipped:
+    """Shorten a text to so many bytes as they will be written; what cannot be seen is marked."""
+    clean = _UNSEEN.sub("\ufffd", text[:most])
+    if len(text) <= most and len(escape(clean).encode()) <= most:
+        return Clipped(clean, 0)
+    size = kept = 0
+    for char in clean:
+        size += len(escape(char).encode())
+        if size > most:
+            break
+        kept += 1
+    return Clipped(clean[:kept] + " …", len(text) - kept)
+
+
+def words(status: str) -> str:
+    """Say a status in words."""
+    return {"ok": "answered"}.get(status, status.replace("_", " "))
+
+
+def tone(status: str) -> str:
+    """Return the class that colours a status; its words say the same."""
+    return _TONES.get(status, "bad")
+
+
+def percent(share: float | None) -> str:
+    """Write a share, 0 to 1."""
+    return "unknown" if share is None else f"{share:.1%}"
+
+
+def times(ratio: float | None) -> str:
+    """Write a ratio."""
+    return "unknown" if ratio is None else f"{ratio:.2f} ×"
+
+
+def compared(ratio: float | None, above: str, below: str) -> str:
+    """Say how one thing stands to another: with `above` from 1 on, else the other way round with `below`."""
+    if not ratio:
+        return "unknown"
+    return f"{times(ratio)} {above}" if ratio >= 1 else f"{times(1 / ratio)} {below}"
+
+
+def counted(number: int, what: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def money(usd: float | None) -> str:
+    """Write an amount."""
+    return "unknown" if usd is None else f"${usd:.4f}"
