@@ -34,6 +34,13 @@ def bootstrap(values: Sequence[float], seed: int = 0) -> Mean:
     """
     if not values or set(values) in ({0.0}, {1.0}):
         return wilson(round(sum(values)), len(values))
+    return resampled(values, seed)
+
+
+def resampled(values: Sequence[float], seed: int = 0) -> Mean:
+    """Return the mean of values of any size, such as differences of pairs, with a percentile bootstrap interval."""
+    if not values:
+        return Mean(math.nan, math.nan, math.nan)
     rng = random.Random(seed)
     means = sorted(sum(rng.choices(values, k=len(values))) / len(values) for _ in range(RESAMPLES))
     return Mean(sum(values) / len(values), means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES) - 1])

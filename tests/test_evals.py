@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.intervals import bootstrap, decision, wilson
+from evals.intervals import bootstrap, decision, resampled, wilson
 from evals.items import OURS, DataError, GivenResult, Item, half_of, load_items, names, sample
 from evals.run.store import Cell
 from evals.run.variants import VARIANTS, found
@@ -150,6 +150,9 @@ def test_intervals_hold_what_they_should() -> None:
     mean, low, high = bootstrap([0.0, 1.0] * 50)
     assert mean == 0.5 and 0.38 < low < 0.43 and 0.57 < high < 0.62
     assert bootstrap([1.0] * 12).low < 1
+    mean, low, high = resampled([-1.0, 0.0, 0.0, 1.0] * 25)
+    assert mean == 0 and -0.16 < low < -0.1 and 0.1 < high < 0.16
+    assert resampled([0.0] * 12) == (0, 0, 0) and math.isnan(resampled([]).mean)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
@@ -236,6 +239,9 @@ async def test_every_variant_runs_on_the_same_items(server: ModelServer, tmp_pat
         assert row.samples == max(1, round(beside.total / 100)) and row.total == 100 * row.samples
     assert "| compound | adaptive | 3 |" in out and "| results | 3 |" in out and "needed documents given" in out
     assert "compound · adaptive" in err and "3/3" in err
+    assert "| openai:scripted | adaptive | sequential | 6 | 6 |" in out
+    # What adaptive split already is the same run, and says nothing about splitting always.
+    assert "| openai:scripted | always-parallel | adaptive | 6 | 0 | – |" in out
 
 
 ABLATIONS = [part for name in ("always-parallel", "no-review", "unscoped") for part in ("--variant", name)]

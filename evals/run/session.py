@@ -11,6 +11,7 @@ from evals.run.judge import Judge
 from evals.run.row import Row
 from evals.run.store import Cell, StoreError, commit, prompt_labels, resumed, save
 from evals.run.variants import VARIANTS, Variant, answer
+from nodes.llm.clients import prepare
 from nodes.llm.errors import ConfigurationError
 from nodes.record import Record
 from nodes.settings import Settings
@@ -51,9 +52,14 @@ async def run(order: Order, tell: Callable[[Cell, int], None], judge: Judge | No
 
 async def _run(order: Order, runs: Runs, tell: Callable[[Cell, int], None], judge: Judge | None) -> list[Cell]:
     settings = Settings(**order.context)
+    drawn = {
+        dataset: sample(load_items(dataset, order.folder, half=order.half), order.n, order.seed)
+        for dataset in order.datasets
+    }
+    # Starting the embedded model belongs to no item.
+    await prepare(settings)
     cells = []
-    for dataset in order.datasets:
-        items = sample(load_items(dataset, order.folder, half=order.half), order.n, order.seed)
+    for dataset, items in drawn.items():
         for name in order.variants:
             if not fits(dataset, name):
                 continue

@@ -4,19 +4,25 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from evals.intervals import Mean, bootstrap, decision, wilson
+from evals.intervals import Mean, bootstrap, decision, resampled, wilson
 from evals.run.row import Row
 from evals.run.store import Cell, load_cells
 from evals.run.variants import VARIANTS
 
 ORDER = list(VARIANTS)
 NO_ANSWER = ("gate", "plan", "review")
+COMPARED = {
+    "adaptive": "sequential",
+    **dict.fromkeys(("always-parallel", "no-review", "unscoped"), "adaptive"),
+    "self-consistency": "adaptive",
+}
+"""What each variant is compared with, item by item."""
 
 
 def tables(folder: Path) -> str:
     """Write all tables."""
     cells = sorted(load_cells(folder), key=lambda cell: (cell.dataset, cell.half or "", ORDER.index(cell.variant)))
-    parts = [_answers(cells), _structure(cells), _scope(cells), _reviewer(cells)]
+    parts = [_answers(cells), _worth(cells), _structure(cells), _scope(cells), _reviewer(cells)]
     return "\n\n".join(part for part in parts if part) or "No results yet."
 
 
@@ -61,6 +67,39 @@ def _answers(cells: Sequence[Cell]) -> str:
                 _average(row.rounds for row in cell.rows),
             ]
         )
+    return _table(heads, lines)
+
+
+def _worth(cells: Sequence[Cell]) -> str:
+    """What each idea is worth: pairs of runs on the same items of all datasets, where the two differ."""
+    heads = ["model", "variant", "against", "items", "of them other", "score: other minus (95 %)"]
+    heads += ["better · worse", "token latency", "wall", "tokens"]
+    found = {(cell.model, cell.half, cell.dataset, cell.variant): cell for cell in cells}
+    lines = []
+    for model, half in sorted({(cell.model, cell.half or "") for cell in cells}):
+        for variant, against in COMPARED.items():
+            pairs = [
+                pair
+                for (of, part, dataset, name), cell in found.items()
+                if (of, part or "", name) == (model, half, variant)
+                and (base := found.get((of, part, dataset, against)))
+                for pair in _pairs(cell, base)
+            ]
+            # An ablation that changes nothing on an item is the same run, to the token.
+            other = [(row, base) for row, base in pairs if (row.total, row.wall_s) != (base.total, base.wall_s)]
+            gains = [row.score - base.score for row, base in other if row.score is not None and base.score is not None]
+            if pairs:
+                lines.append(
+                    [
+                        f"{model} ({half})" if half else model,
+                        *(variant, against, str(len(pairs)), str(len(other))),
+                        _mean(resampled(gains), sign="+"),
+                        f"{sum(gain > 0 for gain in gains)} · {sum(gain < 0 for gain in gains)}",
+                        _ratios(other, lambda row: row.critical_path_tokens),
+                        _ratios(other, lambda row: row.wall_s),
+                        _ratio_of_means(other, lambda row: row.total),
+                    ]
+                )
     return _table(heads, lines)
 
 
@@ -174,8 +213,9 @@ def _figure(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.2f}"
 
 
-def _mean(mean: Mean) -> str:
-    return "–" if math.isnan(mean.mean) else f"{mean.mean:.2f} ({mean.low:.2f}–{mean.high:.2f})"
+def _mean(mean: Mean, sign: str = "") -> str:
+    figures = [f"{value:{sign}.2f}" for value in mean]
+    return "–" if math.isnan(mean.mean) else f"{figures[0]} ({figures[1]}{' to ' if sign else '–'}{figures[2]})"
 
 
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
