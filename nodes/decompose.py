@@ -1,5 +1,6 @@
 """Decompose: plan the threads over the numbered input."""
 
+import asyncio
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -31,7 +32,9 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         written = await caller.structured(messages(state, settings), Plan)
     except ModelError as error:
         return stage_failed("decompose", caller, error)
-    plan, repairs = repair(written, segments, max_threads=settings.max_threads, max_parallel=settings.max_parallel)
+    limits = {"max_threads": settings.max_threads, "max_parallel": settings.max_parallel}
+    # In a thread of its own: long documents are searched.
+    plan, repairs = await asyncio.to_thread(repair, written, segments, **limits)
     if not settings.scoped:
         plan = reading_everything(plan, segments)
     return {

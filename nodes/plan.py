@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 
 from nodes.combining import combining
 from nodes.record import Record
+from nodes.retrieval import most_relevant
 from nodes.segments import Segment
 
 
@@ -65,6 +66,7 @@ def repair(plan: Plan, segments: Sequence[Segment], *, max_threads: int, max_par
     repairs: list[str] = []
     threads = _known_sources(plan.threads, {segment.number for segment in segments}, repairs)
     threads = _with_named_documents(threads, segments, repairs)
+    threads = _with_relevant_documents(threads, segments, repairs)
     threads = _without_blanks_and_duplicates(threads, repairs)
     threads = _folded(threads, max_threads, repairs)
     threads = _without_combining(threads, segments, repairs)
@@ -107,6 +109,21 @@ def _with_named_documents(
         if named:
             repairs.append(f"thread {thread.id}: added segments {', '.join(map(str, named))}, which it names in words")
         mended.append(thread.model_copy(update={"sources": sorted({*thread.sources, *named})}))
+    return mended
+
+
+def _with_relevant_documents(
+    threads: Sequence[ThreadSpec], segments: Sequence[Segment], repairs: list[str]
+) -> list[ThreadSpec]:
+    """Give a thread the document that its subquestion is about, where the planner mistook the number."""
+    documents = [segment for segment in segments if segment.kind == "document"]
+    mended = []
+    for thread in threads:
+        about = most_relevant(thread.subquestion, documents, thread.sources)
+        if about is not None:
+            repairs.append(f"thread {thread.id}: added segment {about}, which its words are about")
+            thread = thread.model_copy(update={"sources": sorted({*thread.sources, about})})
+        mended.append(thread)
     return mended
 
 

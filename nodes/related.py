@@ -13,7 +13,7 @@ MOST = 6
 ENOUGH = 0.5
 """Closeness of a pair that shares one word which no other result has."""
 _WORD = re.compile(r"[^\W\d_]{4,}")
-_COMMON = frozenset(
+COMMON = frozenset(
     "about above after also although because been before being below between both could does done during each else "
     "every from give given gives have here into just know less like made make many more most much must name named "
     "only other over same says shall should since some such take tell than that their them then there these they "
@@ -32,7 +32,7 @@ class Pair(NamedTuple):
 
 def words(result: ThreadResult) -> set[str]:
     """Return the words of a thread's question and result that say what it is about."""
-    return set(_WORD.findall(f"{result.subquestion} {result.answer}".casefold())) - _COMMON
+    return set(_WORD.findall(f"{result.subquestion} {result.answer}".casefold())) - COMMON
 
 
 def related(results: Sequence[ThreadResult]) -> list[Pair]:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodes.plan import Plan, ThreadSpec, faults, repair
+from nodes.retrieval import most_relevant
 from nodes.segments import Segment, split_input, split_question
 
 CODE = "```python\ndef f(x):\n    # Why? Who knows.\n    return 1. + x\n```"
@@ -186,6 +187,51 @@ def test_a_thread_gets_the_document_that_it_names_in_words() -> None:
         "thread T1: added segments 2, which it names in words",
         "document 4 (a) is read by no thread",
     ]
+
+
+MANUALS = [
+    Segment(number=1, text="How long does the kettle last, and who repairs the mixer?"),
+    Segment(number=2, text="The kettle has a guarantee of 30 months.", kind="document", label="kettle.txt"),
+    Segment(number=3, text="Petra repairs it; the guarantee is a year.", kind="document", label="mixer.txt"),
+    Segment(number=4, text="The oven is lit on Monday mornings.", kind="document", label="oven.txt"),
+]
+
+
+@pytest.mark.parametrize(
+    ("subquestion", "reads", "sources"),
+    [
+        ("How long does the kettle's guarantee last?", [1, 4], [1, 2, 4]),
+        ("Who repairs the mixers?", [], [3]),
+        ("On which mornings is something lit?", [2], [2, 4]),  # two words, none of them in a name
+        ("Who repairs the mixer?", [1, 3], [1, 3]),
+        ("How long is the guarantee?", [4], [4]),  # of two documents neither stands out
+        ("Is Petra there?", [4], [4]),  # one word is no evidence
+        ("How long does the oven of the kettle last?", [2], [2]),  # what is given is as close
+        ("What is the capital of France?", [1], [1]),
+        ("Is it broken?", [1], [1]),
+    ],
+)
+def test_a_thread_gets_the_document_that_its_words_are_about(
+    subquestion: str, reads: list[int], sources: list[int]
+) -> None:
+    threads = [thread(subquestion, *reads), thread("And what of this?", 2, 3, 4, id="T2")]
+    plan, repairs = repair(
+        Plan(shared_context="", parallelism=2, threads=threads), MANUALS, max_threads=8, max_parallel=8
+    )
+    assert plan.threads[0].sources == sources
+    added = set(sources) - set(reads)
+    assert [line for line in repairs if "words are about" in line] == [
+        f"thread T1: added segment {number}, which its words are about" for number in added
+    ]
+
+
+def test_long_documents_are_searched_in_no_time() -> None:
+    # Quadratic work over this many characters takes minutes.
+    texts = ["Kettles boil. " * 100_000, "unmill " * 200_000, "kettle " * 200_000, "mill " * 200_000 + "loom"]
+    documents = [
+        Segment(number=number, text=text, kind="document", label=str(number)) for number, text in enumerate(texts, 2)
+    ]
+    assert most_relevant("How do mills use a loom, a dryer, or a thing unseen?", documents, [2]) == 5
 
 
 QUESTIONS = ["What is the capital?", "what is  the capital? ", "Who wrote it?", "Name x.", "列出所有。", "", " \n"]

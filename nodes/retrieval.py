@@ -1,0 +1,69 @@
+"""Which document a question is about, told by the words that they share (pure)."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+from nodes.related import COMMON
+from nodes.segments import Segment
+
+STEM = 5
+"""Letters by which words are compared: `repairs` is `repaired`."""
+CLEARLY = 1.5
+"""How many times as close as any document given another one must be, to be given too."""
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_SHORT = frozenset(
+    "all and any are but can did for had has her him his how its may nor not now off one our out per put say see she "
+    "the too two use was way who why yet you".split()
+)
+
+
+def most_relevant(question: str, documents: Sequence[Segment], given: Sequence[int]) -> int | None:
+    """Name the document that a question is about, where the documents given with it clearly are not.
+
+    A word counts the more, the fewer documents have it (inverse document frequency: K. Spärck Jones, 1972), and not
+    at all where all have it. One word is no evidence, save where it stands in a document's name and in no other's.
+
+    Args:
+        question: What is asked.
+        documents: All that there are.
+        given: Numbers of the segments that go with the question.
+
+    Returns:
+        The document's number; `None` where it is given already, or where nothing tells one document from the others.
+    """
+    stems = _stems(question)
+    having = {document.number: _having(stems, f"{document.label}\n{document.text}") for document in documents}
+    named = {document.number: _having(stems, document.label) for document in documents}
+    weights = {stem: _weight(stem, having) for stem in stems}
+    closeness = {number: sum(weights[stem] for stem in own) for number, own in having.items()}
+    first, *rest = sorted(closeness, key=lambda number: -closeness[number]) or [0]
+    if first in given or not rest or closeness[first] < CLEARLY * max([0.0, *(closeness.get(n, 0.0) for n in given)]):
+        return None
+    told = [stem for stem in having[first] if weights[stem]]
+    name = [stem for stem in named[first] if sum(stem in others for others in named.values()) == 1]
+    return first if closeness[first] > closeness[rest[0]] and (len(told) > 1 or name) else None
+
+
+def _stems(text: str) -> set[str]:
+    words = set(_WORD.findall(text.casefold())) - COMMON - _SHORT
+    return {word.removesuffix("s")[:STEM] for word in words}
+
+
+def _having(stems: set[str], text: str) -> set[str]:
+    """Return the stems with which some word of a text begins."""
+    folded = text.casefold()
+    return {stem for stem in stems if _begins_a_word(stem, folded)}
+
+
+def _begins_a_word(stem: str, text: str) -> bool:
+    """Search without a pattern, which would look at every letter of long documents."""
+    place = text.find(stem)
+    while place > 0 and text[place - 1].isalpha():
+        place = text.find(stem, place + 1)
+    return place >= 0
+
+
+def _weight(stem: str, having: Mapping[int, set[str]]) -> float:
+    spread = sum(stem in own for own in having.values())
+    return math.log(len(having) / spread) if spread else 0.0
