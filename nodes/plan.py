@@ -5,6 +5,7 @@ nothing is misquoted, and a thread sees its own segments and no others.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -41,7 +42,7 @@ class Repaired(NamedTuple):
     repairs: list[str]
 
 
-_COMPLETED = ("shared context: ", "document ", "left to the review: ")
+_COMPLETED = ("shared context: ", "document ", "left to the review: ", "renumbered: ")
 """How repairs begin that complete a plan which could be run as it was written."""
 
 
@@ -167,10 +168,13 @@ def _folded(threads: list[ThreadSpec], most: int, repairs: list[str]) -> list[Th
 
 
 def _renamed(threads: Sequence[ThreadSpec], repairs: list[str]) -> list[ThreadSpec]:
+    spread = Counter(thread.id for thread in threads)
     renamed = []
     for number, thread in enumerate(threads, 1):
         if thread.id != f"T{number}":
-            repairs.append(f"thread {thread.id!r} is now T{number}")
+            # A name that served until another thread went is no fault of the plan.
+            served = spread[thread.id] == 1 and re.fullmatch(r"T[1-9]\d*", thread.id)
+            repairs.append(f"{'renumbered: ' if served else ''}thread {thread.id!r} is now T{number}")
         renamed.append(thread.model_copy(update={"id": f"T{number}"}))
     return renamed
 

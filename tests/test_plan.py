@@ -319,6 +319,16 @@ def test_what_completes_a_plan_is_no_fault_of_it() -> None:
     assert len(faults(repair(wrong, segments, max_threads=8, max_parallel=8).repairs)) == 2
 
 
+def test_a_name_that_moves_up_is_no_fault_and_one_given_twice_is() -> None:
+    first, second, third = thread("All of these?", 1), thread("Two?", 2, id="T2"), thread("Three?", 3, id="T3")
+    plan = Plan(shared_context="", parallelism=2, threads=[first, second, third])
+    repairs = repair(plan, LISTED, max_threads=8, max_parallel=8).repairs
+    assert repairs[1:3] == ["renumbered: thread 'T2' is now T1", "renumbered: thread 'T3' is now T2"]
+    assert faults(repairs) == []
+    twice = plan.model_copy(update={"threads": [second, third, third.model_copy(update={"subquestion": "Four?"})]})
+    assert faults(repair(twice, LISTED, max_threads=8, max_parallel=8).repairs) == ["thread 'T3' is now T2"]
+
+
 LISTED = split_input("Solve these.\n1. Two and two?\n2. Three and four?\nThen add them up.")
 OCEANS = split_input("If the Pacific grew by 5% and the Arctic shrank by 3%, which ocean would be the largest of both?")
 UNRELATED = split_input("What is the capital of France, what is 12*7, and who wrote Hamlet?")
