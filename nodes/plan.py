@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field
 from nodes.combining import combining
 from nodes.record import Record
 from nodes.retrieval import most_relevant
-from nodes.segments import Segment
+from nodes.segments import Segment, is_item
 
 
 class ThreadSpec(Record):
@@ -67,7 +67,7 @@ def repair(plan: Plan, segments: Sequence[Segment], *, max_threads: int, max_par
     repairs: list[str] = []
     threads = _known_sources(plan.threads, {segment.number for segment in segments}, repairs)
     threads = _with_named_documents(threads, segments, repairs)
-    threads = _with_relevant_documents(threads, segments, repairs)
+    threads = _with_what_they_are_about(threads, segments, repairs)
     threads = _without_blanks_and_duplicates(threads, repairs)
     threads = _folded(threads, max_threads, repairs)
     threads = _without_combining(threads, segments, repairs)
@@ -113,18 +113,27 @@ def _with_named_documents(
     return mended
 
 
-def _with_relevant_documents(
+def _with_what_they_are_about(
     threads: Sequence[ThreadSpec], segments: Sequence[Segment], repairs: list[str]
 ) -> list[ThreadSpec]:
-    """Give a thread the document that its subquestion is about, where the planner mistook the number."""
+    """Give a thread the document and the item of a list that its subquestion is about, where the numbers are others.
+
+    An item stands alone, so it takes the place of the one named; a document may be needed beside those named.
+    """
     documents = [segment for segment in segments if segment.kind == "document"]
+    items = [segment for segment in segments if is_item(segment)]
     mended = []
     for thread in threads:
-        about = most_relevant(thread.subquestion, documents, thread.sources)
-        if about is not None:
-            repairs.append(f"thread {thread.id}: added segment {about}, which its words are about")
-            thread = thread.model_copy(update={"sources": sorted({*thread.sources, about})})
-        mended.append(thread)
+        sources = set(thread.sources)
+        document, item = (most_relevant(thread.subquestion, kind, thread.sources) for kind in (documents, items))
+        if document is not None:
+            sources.add(document)
+            repairs.append(f"thread {thread.id}: added segment {document}, which its words are about")
+        if item is not None:
+            named = sources & {segment.number for segment in items}
+            sources = sources - named | {item} if len(named) == 1 else sources | {item}
+            repairs.append(f"thread {thread.id}: put in segment {item}, the item that its words are about")
+        mended.append(thread.model_copy(update={"sources": sorted(sources)}))
     return mended
 
 

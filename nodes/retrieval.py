@@ -1,4 +1,4 @@
-"""Which document a question is about, told by the words that they share (pure)."""
+"""Which of several texts a question is about, told by the words that they share (pure)."""
 
 import math
 import re
@@ -18,23 +18,23 @@ _SHORT = frozenset(
 )
 
 
-def most_relevant(question: str, documents: Sequence[Segment], given: Sequence[int]) -> int | None:
-    """Name the document that a question is about, where the documents given with it clearly are not.
+def most_relevant(question: str, segments: Sequence[Segment], given: Sequence[int]) -> int | None:
+    """Name the segment that a question is about, where those given with it clearly are not.
 
-    A word counts the more, the fewer documents have it (inverse document frequency: K. Spärck Jones, 1972), and not
+    A word counts the more, the fewer segments have it (inverse document frequency: K. Spärck Jones, 1972), and not
     at all where all have it. One word is no evidence, save where it stands in a document's name and in no other's.
 
     Args:
         question: What is asked.
-        documents: All that there are.
+        segments: All documents, or all items of a list.
         given: Numbers of the segments that go with the question.
 
     Returns:
-        The document's number; `None` where it is given already, or where nothing tells one document from the others.
+        The segment's number; `None` where it is given already, or where nothing tells one from the others.
     """
     stems = _stems(question)
-    having = {document.number: _having(stems, f"{document.label}\n{document.text}") for document in documents}
-    named = {document.number: _having(stems, document.label) for document in documents}
+    having = {segment.number: _having(stems, f"{segment.label}\n{segment.text}") for segment in segments}
+    named = {segment.number: _having(stems, segment.label) for segment in segments}
     weights = {stem: _weight(stem, having) for stem in stems}
     closeness = {number: sum(weights[stem] for stem in own) for number, own in having.items()}
     first, *rest = sorted(closeness, key=lambda number: -closeness[number]) or [0]

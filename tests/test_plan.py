@@ -225,6 +225,43 @@ def test_a_thread_gets_the_document_that_its_words_are_about(
     ]
 
 
+LIST = """Solve these.
+1. John runs 3 miles and eats 200 calories. How many calories has he left?
+2. A builder is paid 40 dollars a day. How much does the builder earn in a week?
+3. Toby walks home in 20 minutes. How many minutes early is Toby?"""
+
+
+def test_a_thread_gets_the_item_of_a_list_that_its_words_are_about() -> None:
+    # A small model takes the list's own numbers for those of the segments.
+    threads = [
+        thread("How many calories has John left?", 1),
+        thread("How much does the builder earn in a week?", 2, id="T2"),
+        thread("How many minutes early is Toby?", 3, id="T3"),
+    ]
+    written = Plan(shared_context="", parallelism=3, threads=threads)
+    plan, repairs = repair(written, split_input(LIST), max_threads=8, max_parallel=8)
+    assert [spec.sources for spec in plan.threads] == [[1, 2], [3], [4]]
+    assert repairs[0] == "thread T1: put in segment 2, the item that its words are about"
+    assert len(faults(repairs)) == 3
+    right = [spec.model_copy(update={"sources": [number]}) for number, spec in enumerate(threads, 2)]
+    assert (
+        faults(
+            repair(
+                Plan(shared_context="", parallelism=3, threads=right), split_input(LIST), max_threads=8, max_parallel=8
+            ).repairs
+        )
+        == []
+    )
+    both = thread("Does the builder earn in a week what Toby does?", 2, 3)
+    plan = repair(
+        Plan(shared_context="", parallelism=2, threads=[both, *right[:1]]),
+        split_input(LIST),
+        max_threads=8,
+        max_parallel=8,
+    ).plan
+    assert plan.threads[0].sources == [2, 3]
+
+
 def test_long_documents_are_searched_in_no_time() -> None:
     # Quadratic work over this many characters takes minutes.
     texts = ["Kettles boil. " * 100_000, "unmill " * 200_000, "kettle " * 200_000, "mill " * 200_000 + "loom"]
