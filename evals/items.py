@@ -44,7 +44,7 @@ class Item(Record):
     documents: list[Document] = Field(default_factory=list)
     answers: list[list[str]] = Field(default_factory=list)
     """For each part the answers that count as right; empty where only structure is scored."""
-    match: Literal["stated", "concluded", "mention", "last"] = "stated"
+    match: Literal["stated", "concluded", "in turn", "mention", "last"] = "stated"
     """How an answer is found: see `evals.score`."""
     parallel: bool | None = None
     """Whether the question has independent parts; `None` where nobody says."""
@@ -145,7 +145,7 @@ def _composites(rows: list[dict[str, Any]]) -> Iterable[Item]:
                 dataset="composites",
                 question=f"Solve these problems.\n{text}",
                 answers=[[row["answer"]] for row in four],
-                match="concluded",
+                match="in turn",
                 parallel=True,
                 threads=COMPOSITE,
             )

@@ -3,6 +3,8 @@
 - `stated`: the expected answer stands somewhere in the text.
 - `concluded`: it is the last number of a line or sentence, which is where a calculation ends, or stands in a list of
   numbers; numbers that are only repeated from the question do not count.
+- `in turn`: the answer of the n-th of several problems is the last number in the section that begins with that number;
+  where an answer has no such sections, the rule above holds. In 20 lines of reasoning some number is always right.
 - `mention`: one of several words stands there, for bugs that can be named in many ways.
 - `last`: it stands in the last line that says something, which is where one answer to one question belongs; a number
   must be the last one there.
@@ -15,6 +17,7 @@ import re
 from collections.abc import Sequence
 
 from evals.items import Item
+from evals.sections import sections
 
 TOLERANCE = 0.005
 """Relative; answers are rounded in different ways."""
@@ -25,6 +28,12 @@ _ENDS = re.compile(r"\n+|[.!?;]\s+|(?<=\d),?\s+and\s+(?=\$?\d)|(?<=\d),\s+(?=\$?
 
 def parts_right(item: Item, answer: str) -> list[bool]:
     """Tell for each part of an item whether the answer has it right."""
+    if item.match == "in turn" and (parts := sections(answer, len(item.answers))):
+        last = [numbers(parts.get(place, ""))[-1:] for place in range(1, len(item.answers) + 1)]
+        return [
+            any(same(number(wanted) or 0.0, value) for wanted in wanteds for value in told)
+            for wanteds, told in zip(item.answers, last, strict=True)
+        ]
     text = _last_line(answer) if item.match == "last" else answer
     return [any(_found(item, text, wanted) for wanted in wanteds) for wanteds in item.answers]
 
@@ -38,7 +47,7 @@ def _found(item: Item, text: str, wanted: str) -> bool:
     if item.match == "stated":
         known = numbers(text)
     else:
-        ends = [numbers(sentence)[-1:] for sentence in (_ENDS.split(text) if item.match == "concluded" else [text])]
+        ends = [numbers(sentence)[-1:] for sentence in (_ENDS.split(text) if item.match != "last" else [text])]
         known = [number for end in ends for number in end]
     return any(same(value, other) for other in known)
 

@@ -17,6 +17,7 @@ from evals.items import OURS, DataError, GivenResult, Item, half_of, load_items,
 from evals.run.store import Cell
 from evals.run.variants import VARIANTS, found
 from evals.score import number, numbers, parts_right, same, vote
+from evals.sections import sections
 from nodes.state import Review
 from tests.server import Fault, ModelServer, Reply, assessment, plan
 from tests.traces import TraceServer, trace_server
@@ -119,6 +120,32 @@ def item(*answers: list[str], match: Any = "stated") -> Item:
 )
 def test_an_answer_is_found_by_value_or_as_a_word(wanted: list[str], match: Any, answer: str, right: bool) -> None:
     assert parts_right(item(wanted, match=match), answer) == [right]
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [
+        ("1. It is 18.\n2. So 3 * 7 = 21 cows.\n3. 5", [True, True, True]),
+        ("1. First 18, then 18 - 4 = 14.\n2. 21\n3. 5", [False, True, True]),
+        ("1. It is 21.\n2. It is 18.\n3. It is 5.", [False, False, True]),
+        ("### Problem 1:\n1. 6 * 3\n2. 18\n\n### Problem 2:\n1. 7\n2. 21\n### Problem 3\n5", [True, True, True]),
+        ("**1. Hens**\n   1. six\n   2. So 18.\n**2. Cows**\n21\n**3. Pigs**\nSo \\boxed{5}.", [True, True, True]),
+        ("1. So 18.\n2. Cows:\n 1. 3 pens\n 2. 7 each\n So 21.\n3. It is cut o", [True, True, False]),
+        ("They are 18, 21 and 5.", [True, True, True]),
+        ("1. So 18.\n   **1.** six\n   **2.** 18\n2. So 21.\n3. So 5.", [True, True, True]),
+        ("1. All of them: 18, 21 and 5.", [True, True, True]),
+        ("", [False, False, False]),
+    ],
+)
+def test_problems_are_answered_in_turn(answer: str, right: list[bool]) -> None:
+    assert parts_right(item(["18"], ["21"], ["5"], match="in turn"), answer) == right
+
+
+@given(st.text(st.sampled_from("12345.#*() \nProblem"), max_size=200), st.integers(1, 5))
+def test_sections_lie_in_the_answer(answer: str, count: int) -> None:
+    found = sections(answer, count)
+    assert len(found) != 1 and list(found) == list(range(1, len(found) + 1)) and len(found) <= count
+    assert all(text in answer for text in found.values())
 
 
 def test_every_part_counts() -> None:
