@@ -340,7 +340,7 @@ def test_every_change_is_told(written: Plan, segments: list[Segment]) -> None:
     about = {line.split()[0].rstrip(":") for line in repairs}
     assert (plan.parallelism != written.parallelism) == ("parallelism" in about)
     assert plan.shared_context == written.shared_context.strip() or "shared" in about
-    assert (plan.threads != written.threads) == bool(about & {"thread", "folded", "left"})
+    assert (plan.threads != written.threads) == bool(about & {"thread", "renumbered", "folded", "left"})
 
 
 def test_what_completes_a_plan_is_no_fault_of_it() -> None:
