@@ -115,7 +115,8 @@ class Runs:
         """Return what a run that was taken up starts with: nothing, or its problem if no step of it was kept."""
         state = await self.graph(entry).aget_state(config(entry))
         problem: dict[str, Any] | None = None
-        if not state.next:
+        # `next` is empty, too, where all threads of a step have ended and the step itself had not been kept yet.
+        if state.created_at is None:
             problem = await self.store.saver.complete(entry.id, entry.problem)
         return problem
 

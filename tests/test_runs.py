@@ -125,6 +125,26 @@ async def test_a_killed_run_is_resumed_without_asking_again(place: str) -> None:
         await killed_and_resumed(place, number)
 
 
+async def test_a_run_killed_when_all_threads_had_ended_asks_none_again(server: ModelServer, tmp_path: Path) -> None:
+    place = str(tmp_path / "runs.sqlite")
+    split(server)
+    assert (await apr(server, QUESTION, "--store", place))[0] == 0
+    (entry,) = await entries(place)
+    async with open_store(place) as store:
+        runs = Runs(store)
+        history = [one async for one in runs.graph(entry).aget_state_history(config(entry))]
+        (at,) = [one.config["configurable"]["checkpoint_id"] for one in history if len(one.tasks) == 8]
+        await runs._write(entry.model_copy(update={"outcome": "running"}))
+    # What a process leaves that dies before it has kept the step after its last thread.
+    with contextlib.closing(sqlite3.connect(place)) as connection, connection:
+        for table in ("checkpoints", "writes"):
+            connection.execute(f"DELETE FROM {table} WHERE checkpoint_id > ?", (at,))
+    asked = [len(server.calls(role)) for role in ("assess", "decompose", "solve")]
+    solution = await resumed(place, entry.id)
+    assert (solution["answer"], solution["outcome"], len(solution["threads"])) == ("All of it.", "complete", 8)
+    assert [len(server.calls(role)) for role in ("assess", "decompose", "solve")] == asked
+
+
 async def test_a_drained_run_stops_at_a_step_and_goes_on_from_there(place: str, server: ModelServer) -> None:
     split(server, 3)
     server.on(PARTS[0], Reply("Result: 1", delay=0.5))
