@@ -28,26 +28,29 @@ _ENDS = re.compile(r"\n+|[.!?;]\s+|(?<=\d),?\s+and\s+(?=\$?\d)|(?<=\d),\s+(?=\$?
 
 def parts_right(item: Item, answer: str) -> list[bool]:
     """Tell for each part of an item whether the answer has it right."""
-    if item.match == "in turn" and (parts := sections(answer, len(item.answers))):
-        last = [numbers(parts.get(place, ""))[-1:] for place in range(1, len(item.answers) + 1)]
-        return [
-            any(same(number(wanted) or 0.0, value) for wanted in wanteds for value in told)
-            for wanteds, told in zip(item.answers, last, strict=True)
-        ]
-    text = _last_line(answer) if item.match == "last" else answer
-    return [any(_found(item, text, wanted) for wanted in wanteds) for wanteds in item.answers]
+    match, texts = item.match, [answer] * len(item.answers)
+    if match == "in turn":
+        found = sections(answer, len(item.answers))
+        match = "last" if found else "concluded"
+        texts = [found.get(place, "") for place in range(1, len(texts) + 1)] if found else texts
+    elif match == "last":
+        texts = [_last_line(answer)] * len(texts)
+    return [
+        any(_found(match, text, wanted) for wanted in wanteds)
+        for text, wanteds in zip(texts, item.answers, strict=True)
+    ]
 
 
-def _found(item: Item, text: str, wanted: str) -> bool:
+def _found(match: str, text: str, wanted: str) -> bool:
     value = number(wanted)
-    if item.match == "mention":
+    if match == "mention":
         return wanted.lower() in text.lower()
     if value is None:
         return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", text, re.IGNORECASE) is not None
-    if item.match == "stated":
+    if match == "stated":
         known = numbers(text)
     else:
-        ends = [numbers(sentence)[-1:] for sentence in (_ENDS.split(text) if item.match != "last" else [text])]
+        ends = [numbers(sentence)[-1:] for sentence in (_ENDS.split(text) if match == "concluded" else [text])]
         known = [number for end in ends for number in end]
     return any(same(value, other) for other in known)
 

@@ -4,13 +4,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
+from nodes.combining import STEM
 from nodes.related import COMMON
 from nodes.segments import Segment
 
-STEM = 5
-"""Letters by which words are compared: `repairs` is `repaired`."""
 CLEARLY = 1.5
-"""How many times as close as any document given another one must be, to be given too."""
+"""How many times as close as any segment given another one must be, to be named."""
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _SHORT = frozenset(
     "all and any are but can did for had has her him his how its may nor not now off one our out per put say see she "

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.plan import Plan, ThreadSpec, faults, repair
+from nodes.plan import Plan, Repaired, ThreadSpec, faults, repair
 from nodes.retrieval import most_relevant
 from nodes.segments import Segment, split_input, split_question
 
@@ -238,28 +238,19 @@ def test_a_thread_gets_the_item_of_a_list_that_its_words_are_about() -> None:
         thread("How much does the builder earn in a week?", 2, id="T2"),
         thread("How many minutes early is Toby?", 3, id="T3"),
     ]
-    written = Plan(shared_context="", parallelism=3, threads=threads)
-    plan, repairs = repair(written, split_input(LIST), max_threads=8, max_parallel=8)
+
+    def repaired(*threads: ThreadSpec) -> Repaired:
+        written = Plan(shared_context="", parallelism=len(threads), threads=list(threads))
+        return repair(written, split_input(LIST), max_threads=8, max_parallel=8)
+
+    plan, repairs = repaired(*threads)
     assert [spec.sources for spec in plan.threads] == [[1, 2], [3], [4]]
     assert repairs[0] == "thread T1: put in segment 2, the item that its words are about"
     assert len(faults(repairs)) == 3
     right = [spec.model_copy(update={"sources": [number]}) for number, spec in enumerate(threads, 2)]
-    assert (
-        faults(
-            repair(
-                Plan(shared_context="", parallelism=3, threads=right), split_input(LIST), max_threads=8, max_parallel=8
-            ).repairs
-        )
-        == []
-    )
+    assert faults(repaired(*right).repairs) == []
     both = thread("Does the builder earn in a week what Toby does?", 2, 3)
-    plan = repair(
-        Plan(shared_context="", parallelism=2, threads=[both, *right[:1]]),
-        split_input(LIST),
-        max_threads=8,
-        max_parallel=8,
-    ).plan
-    assert plan.threads[0].sources == [2, 3]
+    assert repaired(both, right[0]).plan.threads[0].sources == [2, 3]
 
 
 def test_long_documents_are_searched_in_no_time() -> None:

@@ -13,8 +13,7 @@ ORDER = list(VARIANTS)
 NO_ANSWER = ("gate", "plan", "review")
 COMPARED = {
     "adaptive": "sequential",
-    **dict.fromkeys(("always-parallel", "no-review", "unscoped"), "adaptive"),
-    "self-consistency": "adaptive",
+    **dict.fromkeys(("always-parallel", "no-review", "unscoped", "self-consistency"), "adaptive"),
 }
 """What each variant is compared with, item by item."""
 
