@@ -48,6 +48,11 @@ class Reply:
     reasoning_tokens: int = 0
     cached_tokens: int = 0
 
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """Tokens read, written, and those of them that were reasoning and cached."""
+        return self.prompt_tokens, self.completion_tokens, self.reasoning_tokens, self.cached_tokens
+
 
 @dataclass(frozen=True)
 class Tool:
@@ -111,7 +116,7 @@ class ModelServer:
     Attributes:
         script: Steps by key; the last step of a key repeats for ever.
         asked: Every request, in order of arrival.
-        usage: What clients were told that their requests used, summed.
+        replies: Every sound reply it sent, in order; a client that broke off just then may have missed one.
         refuses: Fields of a request's body that are refused with status 400.
         allows: Requests at a time; one more is refused with status 429. `None` for any number.
         realistic: Count a token for every four characters of prompt and reply, instead of what steps say.
@@ -124,7 +129,7 @@ class ModelServer:
     def __init__(self) -> None:
         self.script: dict[str, Sequence[Step]] = {}
         self.asked: list[Asked] = []
-        self.usage: dict[str, int] = defaultdict(int)
+        self.replies: list[Reply] = []
         self.refuses: set[str] = set()
         self.allows: int | None = None
         self.refused: list[float] = []
@@ -137,6 +142,12 @@ class ModelServer:
         self.url = ""
         self.arrived = asyncio.Condition()
         self._count: dict[str, int] = defaultdict(int)
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """What clients were told that their requests used, summed."""
+        counts = zip((0, 0, 0, 0), *(reply.counts for reply in self.replies), strict=True)
+        return dict(zip(("input", "output", "reasoning", "cached"), map(sum, counts), strict=True))
 
     def on(self, key: str, *steps: Step) -> "ModelServer":
         """Script the replies to a role or a subquestion."""
@@ -225,7 +236,7 @@ class ModelServer:
             await asyncio.sleep(reply.delay)
         if streamed:
             return await self._stream(http, reply, step)
-        self._count_usage(reply)
+        self.replies.append(reply)
         return web.json_response(completion(reply, step))
 
     def _reply(self, request: Asked, step: Any) -> Reply:
@@ -234,12 +245,6 @@ class ModelServer:
             return reply
         written = max(1, len(reply.text) // 4)
         return replace(reply, prompt_tokens=len(request.prompt) // 4, completion_tokens=written)
-
-    def _count_usage(self, reply: Reply) -> None:
-        self.usage["input"] += reply.prompt_tokens
-        self.usage["output"] += reply.completion_tokens
-        self.usage["reasoning"] += reply.reasoning_tokens
-        self.usage["cached"] += reply.cached_tokens
 
     async def _stream(self, http: web.Request, reply: Reply, step: Step) -> web.StreamResponse:
         """Send a reply in pieces, as server-sent events; the end is missing when the step is a fault."""
@@ -257,7 +262,7 @@ class ModelServer:
         if reply.finish_reason:
             await send({"choices": [{"index": 0, "delta": {}, "finish_reason": reply.finish_reason}]})
         if (await http.json()).get("stream_options", {}).get("include_usage"):
-            self._count_usage(reply)
+            self.replies.append(reply)
             await send({"choices": [], "usage": usage(reply)})
         await response.write(b"data: [DONE]\n\n")
         return response
