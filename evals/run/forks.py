@@ -66,12 +66,16 @@ class Runs:
 
     async def _history(self, item: Item, settings: Mapping[str, Any]) -> list[StateSnapshot]:
         """List the steps of a finished run, which is made if it is not there."""
-        for _ in range(2):
-            steps = [step async for step in self.graph.aget_state_history(_config(item, settings))][::-1]
-            if steps and not steps[-1].next:
-                break
+        if not (steps := await self._kept(item, settings)):
             await self.whole(item, settings)
+            steps = await self._kept(item, settings)
         return steps
+
+    async def _kept(self, item: Item, settings: Mapping[str, Any]) -> list[StateSnapshot]:
+        """List the steps of a run up to its end, behind which lies what was forked from it; none if it has no end."""
+        steps = [step async for step in self.graph.aget_state_history(_config(item, settings))][::-1]
+        ends = [place for place, step in enumerate(steps, 1) if not step.next]
+        return steps[: ends[0]] if ends else []
 
 
 @asynccontextmanager
