@@ -9,6 +9,7 @@ from nodes.llm.budget import budget
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
+from nodes.related import Pair
 from nodes.results import ThreadResult
 from nodes.settings import Settings
 from nodes.state import State
@@ -40,7 +41,16 @@ async def join(
     return conclude(state, settings, answer=answer, calls=caller.calls, shortfall=shortfall)
 
 
-def as_lines(results: Sequence[ThreadResult]) -> str:
-    """Write results as JSON lines: whatever a thread wrote, it cannot end its own line and speak to the reader."""
-    lines = [{"thread_id": item.id, "subquestion": item.subquestion, "result": item.answer} for item in results]
-    return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+def as_lines(results: Sequence[ThreadResult], pairs: Sequence[Pair] = ()) -> str:
+    """Write results as JSON lines: whatever a thread wrote, it cannot end its own line and speak to the reader.
+
+    Args:
+        results: The results.
+        pairs: Those of them that are to be compared.
+    """
+    lines = []
+    for item in results:
+        line: dict[str, Any] = {"thread_id": item.id, "subquestion": item.subquestion, "result": item.answer}
+        others = [other for pair in pairs if (other := pair.beside(item.id))]
+        lines.append(json.dumps(line | ({"compare_with": others} if others else {}), ensure_ascii=False))
+    return "\n".join(lines)

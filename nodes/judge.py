@@ -9,6 +9,8 @@ from nodes.results import ThreadResult
 from nodes.state import Contradiction, Review, Verdict
 from nodes.sums import Sum, close, mistakes, numbers, sums
 
+_SAME_TWICE = re.compile(r"\b(\w{2,}),? not (?:the )?\1\b", re.IGNORECASE)
+"""Small models refuse a name or a figure for itself: `it is Oslo, not Oslo`."""
 MOST_MISTAKES = 3
 """Wrong calculations told to a thread that runs again."""
 
@@ -86,7 +88,9 @@ def _named_in(critique: str, id: str, known: Mapping[str, ThreadResult]) -> list
 
 
 def _made_up(id: str, critique: str, known: Mapping[str, ThreadResult]) -> bool:
-    """Tell whether a critique rests on another result alone that is about something else."""
+    """Tell whether a critique rests on another result alone that is about something else, or on nothing at all."""
+    if _SAME_TWICE.search(critique):
+        return True
     others = _named_in(critique, id, known)
     return bool(others) and not any(may_disagree(known[id], known[other]) for other in others)
 

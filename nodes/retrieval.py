@@ -11,10 +11,6 @@ from nodes.segments import Segment
 CLEARLY = 1.5
 """How many times as close as any segment given another one must be, to be named."""
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_SHORT = frozenset(
-    "all and any are but can did for had has her him his how its may nor not now off one our out per put say see she "
-    "the too two use was way who why yet you".split()
-)
 
 
 def most_relevant(question: str, segments: Sequence[Segment], given: Sequence[int]) -> int | None:
@@ -45,7 +41,7 @@ def most_relevant(question: str, segments: Sequence[Segment], given: Sequence[in
 
 
 def _stems(text: str) -> set[str]:
-    words = set(_WORD.findall(text.casefold())) - COMMON - _SHORT
+    words = set(_WORD.findall(text.casefold())) - COMMON
     return {word.removesuffix("s")[:STEM] for word in words}
 
 

@@ -138,7 +138,5 @@ def messages(
 
 
 def listed(answered: Sequence[ThreadResult]) -> str:
-    """Write the results for the reviewer, and which of them to compare."""
-    pairs = [f"{pair.one} and {pair.other} ({', '.join(pair.words)})" for pair in related(answered)]
-    compare = f"\nPerhaps on the same thing: {'; '.join(pairs)}" if pairs else ""
-    return as_lines(answered) + compare
+    """Write the results for the reviewer, each with those to compare it with."""
+    return as_lines(answered, related(answered))

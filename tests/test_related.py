@@ -1,5 +1,7 @@
 """Which results are compared, and which contradictions can be some."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,21 +22,57 @@ ROTH = result("T2", "Who ran the mill at first?", "Emil Kern ran it from its ope
 RICE = result("T3", "What do 9 kilograms of rice cost?", "They cost 18 euros.")
 
 
-def test_results_that_share_words_are_named_with_them() -> None:
-    assert [(pair.one, pair.other, pair.words) for pair in related([MILL, ROTH, RICE])] == [("T1", "T2", ["mill"])]
-    assert listed([MILL, ROTH, RICE]).splitlines()[-1] == "Perhaps on the same thing: T1 and T2 (mill)"
-    assert len(listed([MILL, RICE]).splitlines()) == 2
+def compared(*results: ThreadResult) -> dict[str, list[str]]:
+    """Read from the reviewer's lines which results are to be compared with which."""
+    lines = [json.loads(line) for line in listed(results).splitlines()]
+    return {line["thread_id"]: line.get("compare_with", []) for line in lines}
+
+
+def test_results_that_share_words_are_to_be_compared() -> None:
+    assert compared(MILL, ROTH, RICE) == {"T1": ["T2"], "T2": ["T1"], "T3": []}
+    assert compared(MILL, RICE) == {"T1": [], "T3": []}
+
+
+def test_what_all_results_speak_of_tells_no_two_of_them_apart() -> None:
+    parts = ("Who built the mill?", "When was the mill built?", "How high is the mill?")
+    mill = [result(f"T{number}", part, "It is told.") for number, part in enumerate(parts, 1)]
+    assert compared(*mill) == {"T1": ["T2"], "T2": ["T1"], "T3": []}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "beside"),
+    [
+        ("How long is the Ebro, in km?", "How long is the Elm, in km?", True),
+        ("Which bug does tax.py have in its loop?", "Which bug does mail.py have in its loop?", True),
+        ("How long is the Ebro, in km?", "How old is the Ebro?", False),
+        ("How long is the Ebro in Spain?", "How long is the Ebro?", False),
+    ],
+    ids=["two rivers", "two files", "two things asked", "the same"],
+)
+def test_the_same_asked_of_two_things_is_not_compared(one: str, other: str, beside: bool) -> None:
+    told = compared(result("T1", one, "It is so."), result("T2", other, "It is otherwise."))
+    assert told == ({"T1": [], "T2": []} if beside else {"T1": ["T2"], "T2": ["T1"]})
+
+
+@pytest.mark.parametrize(
+    ("answer", "may"),
+    [("17 * 14 is 238.", False), ("9 * 2 is 18.", True), ("Oslo.", False), ("No.", True)],
+    ids=["a calculation of its own", "the same figure", "another thing", "nothing told"],
+)
+def test_a_calculation_is_at_odds_with_its_own_figures_only(answer: str, may: bool) -> None:
+    other = result("T4", "?", answer)
+    assert may_disagree(RICE, other) == may_disagree(other, RICE) == may
 
 
 @given(st.lists(st.builds(result, st.sampled_from(["T1", "T2", "T3", "T4", "T5"]), st.text(), st.text()), max_size=6))
 def test_no_text_breaks_the_comparison(results: list[ThreadResult]) -> None:
     known = {one.id for one in results}
     for pair in related(results):
-        assert pair.one in known and pair.other in known and pair.one != pair.other and pair.words
+        assert pair.one in known and pair.other in known and pair.one != pair.other
     assert len(related(results)) <= MOST
     assert all(may_disagree(one, one) for one in results)
-    # One line a result, whatever it says, and one line more at most.
-    assert len(listed(results).split("\n")) <= max(1, len(results)) + 1
+    # One line a result, whatever it says.
+    assert len(listed(results).split("\n")) == max(1, len(results))
 
 
 @pytest.mark.parametrize(
@@ -62,6 +100,7 @@ def test_no_text_breaks_the_comparison(results: list[ThreadResult]) -> None:
         ),
         (Review(verdicts=[Verdict(thread_id="T1", verdict="retry", critique="T3 says that it is 18.")]), [], []),
         (Review(verdicts=[Verdict(thread_id="T1", verdict="retry", critique="T2 and T3 say 1864.")]), ["T1"], []),
+        (Review(verdicts=[Verdict(thread_id="T1", verdict="retry", critique="It is 1871, not 1871: wrong.")]), [], []),
         (Review(verdicts=[], contradictions=[Contradiction(thread_ids=["T1", "T3"], claim="18")]), [], []),
         (
             Review(verdicts=[], contradictions=[Contradiction(thread_ids=["T1", "T3", "T2"], claim="the year")]),
@@ -69,7 +108,16 @@ def test_no_text_breaks_the_comparison(results: list[ThreadResult]) -> None:
             [["T1", "T2"]],
         ),
     ],
-    ids=["both unsure", "one unsure", "nobody named", "made up", "partly made up", "nothing shared", "one too many"],
+    ids=[
+        "both unsure",
+        "one unsure",
+        "nobody named",
+        "made up",
+        "partly made up",
+        "refused for itself",
+        "nothing shared",
+        "one too many",
+    ],
 )
 def test_a_contradiction_is_read_from_what_can_be_one(review: Review, back: list[str], pairs: list[list[str]]) -> None:
     judged = judge(review, [MILL, ROTH, RICE])
