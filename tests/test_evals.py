@@ -5,6 +5,8 @@ import json
 import math
 import os
 import sys
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +239,16 @@ async def command(*arguments: str, server: ModelServer | None = None, **environm
     return process.returncode or 0, out.decode(), err.decode()
 
 
+def pairwise_rows(out: str) -> Iterator[tuple[str, str]]:
+    """Yield each row of the tables with the head of its table."""
+    head = ""
+    for before, line in pairwise(["", *out.splitlines()]):
+        if line.startswith("| ") and not before.startswith("|"):
+            head = line
+        elif line.startswith("| ") and not line.startswith("| ---"):
+            yield head, line
+
+
 def cells(out: Path) -> dict[str, Cell]:
     read = [Cell.model_validate_json(path.read_text(encoding="utf-8")) for path in out.glob("*.json")]
     return {f"{cell.dataset} {cell.variant}": cell for cell in read}
@@ -269,6 +281,24 @@ async def test_every_variant_runs_on_the_same_items(server: ModelServer, tmp_pat
     assert "| openai:scripted | adaptive | sequential | 6 | 6 |" in out
     # What adaptive split already is the same run, and says nothing about splitting always.
     assert "| openai:scripted | always-parallel | adaptive | 6 | 0 | – |" in out
+
+
+async def test_wall_times_compare_only_where_as_many_items_ran_at_once(server: ModelServer, tmp_path: Path) -> None:
+    scripted(server)
+    arguments = ["--data", "compound", "--n", "2", "--out", str(tmp_path)]
+    walls = []
+    for at_once in ("1", "2"):
+        assert (await command(*arguments, "--variant", "sequential", server=server))[0] == 0
+        chosen = ["--variant", "adaptive", "--concurrency", at_once, "--fresh"]
+        code, out, err = await command(*arguments, *chosen, server=server)
+        assert code == 0, err
+        told = [
+            dict(zip(*(line.split(" | ") for line in (head, row)), strict=True))
+            for head, row in pairwise_rows(out)
+            if "adaptive" in row and "wall" in head
+        ]
+        walls.append([row["wall"] == "–" for row in told])
+    assert walls == [[False, False], [True, True]]
 
 
 # What would be taken for adaptive's own run, if forks were, comes first.

@@ -77,15 +77,17 @@ def _worth(cells: Sequence[Cell]) -> str:
     lines = []
     for model, half in sorted({(cell.model, cell.half or "") for cell in cells}):
         for variant, against in COMPARED.items():
-            pairs = [
-                pair
+            beside = [
+                (cell, base)
                 for (of, part, dataset, name), cell in found.items()
                 if (of, part or "", name) == (model, half, variant)
                 and (base := found.get((of, part, dataset, against)))
-                for pair in _pairs(cell, base)
             ]
-            # An ablation that changes nothing on an item is the same run, to the token.
-            other = [(row, base) for row, base in pairs if (row.total, row.wall_s) != (base.total, base.wall_s)]
+            pairs = [pair for cell, base in beside for pair in _pairs(cell, base)]
+            other = _other(pairs)
+            timed = _other(
+                pair for cell, base in beside if cell.concurrency == base.concurrency for pair in _pairs(cell, base)
+            )
             gains = [row.score - base.score for row, base in other if row.score is not None and base.score is not None]
             if pairs:
                 lines.append(
@@ -95,11 +97,16 @@ def _worth(cells: Sequence[Cell]) -> str:
                         _mean(resampled(gains), sign="+"),
                         f"{sum(gain > 0 for gain in gains)} · {sum(gain < 0 for gain in gains)}",
                         _ratios(other, lambda row: row.critical_path_tokens),
-                        _ratios(other, lambda row: row.wall_s),
+                        _ratios(timed, lambda row: row.wall_s),
                         _ratio_of_means(other, lambda row: row.total),
                     ]
                 )
     return _table(heads, lines)
+
+
+def _other(pairs: Iterable[tuple[Row, Row]]) -> list[tuple[Row, Row]]:
+    """Keep the pairs that differ: an ablation that changes nothing on an item is the same run, to the token."""
+    return [(row, base) for row, base in pairs if (row.total, row.wall_s) != (base.total, base.wall_s)]
 
 
 def _structure(cells: Sequence[Cell]) -> str:
