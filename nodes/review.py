@@ -9,7 +9,7 @@ from nodes.conclude import conclude, in_plan_order, missing_line, put_together
 from nodes.finer import to_split, without_vain_splits
 from nodes.join import as_lines, join
 from nodes.judge import judge
-from nodes.listing import answers_a_list, as_a_list
+from nodes.listing import as_a_list
 from nodes.llm.budget import budget, exhausted
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
@@ -43,7 +43,7 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     broken = [thread for thread in threads if thread not in answered]
     if not answered:
         return _send_back(state, settings, broken, {}) if rounds_left > 0 else {"redo": []}
-    listed = _as_a_list(state) if not broken else ""
+    listed = as_a_list(state.plan, state.segments(), state.results) if state.plan and not broken else ""
     if not settings.review:
         if broken and rounds_left > 0:
             return _send_back(state, settings, broken, {})
@@ -77,12 +77,6 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     return told | conclude(
         state, settings, answer=answer, calls=caller.calls, changed=refuted, contradictions=contradictions
     )
-
-
-def _as_a_list(state: State) -> str:
-    """Answer a list of questions by the threads' results; empty where something else is asked."""
-    plan, segments = state.plan, state.segments()
-    return as_a_list(plan, segments, state.results) if plan and answers_a_list(plan, segments) else ""
 
 
 def _rounds_left(state: State, settings: Settings, calls: Sequence[Call] = ()) -> int:

@@ -300,3 +300,43 @@ async def test_what_is_asked_after_a_list_is_answered_by_the_review(
 ) -> None:
     solution = await of_a_list(server, context, f"{LISTED}\n\nWhich is more?", 2, 3)
     assert solution["answer"] == "Perhaps 5." and "leave `answer` empty" not in server.calls("review")[0].prompt
+
+
+FILES = [{"id": name, "text": f"Text of {name}."} for name in ("b.py", "a.py")]
+
+
+async def of_files(server: ModelServer, context: dict[str, Any], question: str, *sources: list[int]) -> Any:
+    threads = [{"id": f"T{n}", "sources": read, "subquestion": f"Bug {n}?"} for n, read in enumerate(sources, 1)]
+    server.on("assess", assessment("a", "b")).on("decompose", {**plan("a", "b"), "threads": threads})
+    server.on("Bug 1?", "Result: a loop").on("Bug 2?", "Result: a sign").on("review", review("In short."))
+    return await graph.ainvoke({"question": question, "documents": FILES}, context=context)
+
+
+@pytest.mark.parametrize(
+    "question", ["Which bug does each of these files have?", "Find the bug of every file. Say how to mend it."]
+)
+async def test_what_is_asked_of_each_document_is_answered_by_its_threads_own_results(
+    server: ModelServer, context: dict[str, Any], question: str
+) -> None:
+    asked = question.count(".") or 1
+    solution = await of_files(server, context, question, [1, asked + 2], [1, asked + 1])
+    assert (solution["answer"], solution["outcome"]) == ("b.py: a sign\na.py: a loop", "complete")
+    assert "leave `answer` empty" in server.calls("review")[0].prompt
+
+
+@pytest.mark.parametrize(
+    ("question", "sources"),
+    [
+        ("Which bug does each file have, and which is the worst?", ([2], [3])),
+        ("Which bug does each file have? Which should be mended?", ([3], [4])),
+        ("Which bugs do these files have?", ([2], [3])),
+        ("Which bug does each file have?", ([2, 3], [3])),
+        ("Which bug does each file have?", ([2], [1])),
+    ],
+    ids=["the worst", "another question", "not of each", "read by two", "read by none"],
+)
+async def test_what_is_asked_beyond_each_document_is_answered_by_the_review(
+    server: ModelServer, context: dict[str, Any], question: str, sources: tuple[list[int], ...]
+) -> None:
+    solution = await of_files(server, context, question, *sources)
+    assert solution["answer"] == "In short." and "leave `answer` empty" not in server.calls("review")[0].prompt
