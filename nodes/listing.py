@@ -52,8 +52,11 @@ def as_a_list(plan: Plan, segments: Sequence[Segment], results: Mapping[str, Thr
         results: What the threads came to, by id.
     """
     worker = {number: thread.id for thread in plan.threads for number in thread.sources}
-    lines = [(entry, results[worker[entry.number]].answer) for entry in entries(plan, segments)]
-    return "\n".join(f"{marker(entry) or f'{entry.label}:'} {answer}" for entry, answer in lines)
+    lines = [
+        f"{marker(entry) or f'{entry.label}:'} {results[worker[entry.number]].answer}"
+        for entry in entries(plan, segments)
+    ]
+    return ("\n\n" if any("\n" in line for line in lines) else "\n").join(lines)
 
 
 def _asks_of_each(asked: Sequence[Segment]) -> bool:

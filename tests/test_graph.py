@@ -305,10 +305,12 @@ async def test_what_is_asked_after_a_list_is_answered_by_the_review(
 FILES = [{"id": name, "text": f"Text of {name}."} for name in ("b.py", "a.py")]
 
 
-async def of_files(server: ModelServer, context: dict[str, Any], question: str, *sources: list[int]) -> Any:
+async def of_files(
+    server: ModelServer, context: dict[str, Any], question: str, *sources: list[int], first: str = "Result: a loop"
+) -> Any:
     threads = [{"id": f"T{n}", "sources": read, "subquestion": f"Bug {n}?"} for n, read in enumerate(sources, 1)]
     server.on("assess", assessment("a", "b")).on("decompose", {**plan("a", "b"), "threads": threads})
-    server.on("Bug 1?", "Result: a loop").on("Bug 2?", "Result: a sign").on("review", review("In short."))
+    server.on("Bug 1?", first).on("Bug 2?", "Result: a sign").on("review", review("In short."))
     return await graph.ainvoke({"question": question, "documents": FILES}, context=context)
 
 
@@ -322,6 +324,11 @@ async def test_what_is_asked_of_each_document_is_answered_by_its_threads_own_res
     solution = await of_files(server, context, question, [1, asked + 2], [1, asked + 1])
     assert (solution["answer"], solution["outcome"]) == ("b.py: a sign\na.py: a loop", "complete")
     assert "leave `answer` empty" in server.calls("review")[0].prompt
+
+
+async def test_entries_of_several_lines_stand_apart(server: ModelServer, context: dict[str, Any]) -> None:
+    solution = await of_files(server, context, "Which bug does each file have?", [2], [3], first="Result: a loop:\nend")
+    assert solution["answer"] == "b.py: a loop:\nend\n\na.py: a sign"
 
 
 @pytest.mark.parametrize(
