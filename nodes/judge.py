@@ -11,6 +11,9 @@ from nodes.sums import Sum, close, mistakes, numbers, sums
 
 _SAME_TWICE = re.compile(r"\b(\w{2,}),? not (?:the )?\1\b", re.IGNORECASE)
 """Small models refuse a name or a figure for itself: `it is Oslo, not Oslo`."""
+_QUOTATION = re.compile(r"\b(T\d+(?:\.\d+)*) (?:says|names|gives|claims|has|that)\b((?:(?!\bT\d)[^;.\n]|\.\d)*)")
+"""What is said of a result: that it says something."""
+_NAME = re.compile(r"(?<!\w)[A-Z][^\W\d_]+")
 MOST_MISTAKES = 3
 """Wrong calculations told to a thread that runs again."""
 
@@ -75,7 +78,8 @@ def _contradictions(
             named |= set(ids) if len(ids) > 1 else set()
     found = []
     for contradiction in told:
-        ids = [id for id in dict.fromkeys(contradiction.thread_ids) if id in known]
+        misquoted = _misquoted(contradiction.claim, known)
+        ids = [id for id in dict.fromkeys(contradiction.thread_ids) if id in known and id not in misquoted]
         ids = [id for id in ids if any(may_disagree(known[id], known[other]) for other in ids if other != id)]
         if len(ids) > 1:
             found.append(Contradiction(thread_ids=ids, claim=contradiction.claim))
@@ -83,16 +87,39 @@ def _contradictions(
 
 
 def _named_in(critique: str, id: str, known: Mapping[str, ThreadResult]) -> list[str]:
-    names = re.findall(r"\bT\d+(?:\.\d+)*\b", critique)
-    return [name for name in dict.fromkeys(names) if name in known and name != id]
+    """List the other results that a critique names, without those that do not say what it says of them."""
+    names, misquoted = re.findall(r"\bT\d+(?:\.\d+)*\b", critique), _misquoted(critique, known, id)
+    return [name for name in dict.fromkeys(names) if name in known and name != id and name not in misquoted]
+
+
+def _misquoted(text: str, known: Mapping[str, ThreadResult], beside: str = "") -> set[str]:
+    """List the results of which a text says what they do not say; only figures and names tell, other words may differ.
+
+    Args:
+        text: A critique or a claim.
+        known: All results.
+        beside: The result that is judged; what it says itself, no other need say.
+    """
+    found = set()
+    for id, said in _QUOTATION.findall(text):
+        if id not in known or id == beside:
+            continue
+        theirs, own = (f"{one.subquestion} {one.answer}" if one else "" for one in (known[id], known.get(beside)))
+        figures = set(numbers(said)) - set(numbers(own))
+        names = {name for name in _NAME.findall(said) if name not in own}
+        if (figures or names) and not figures & set(numbers(theirs)) and not any(name in theirs for name in names):
+            found.add(id)
+    return found
 
 
 def _made_up(id: str, critique: str, known: Mapping[str, ThreadResult]) -> bool:
-    """Tell whether a critique rests on another result alone that is about something else, or on nothing at all."""
+    """Tell whether a critique rests on nothing, or on another result alone that is about or says something else."""
     if _SAME_TWICE.search(critique):
         return True
     others = _named_in(critique, id, known)
-    return bool(others) and not any(may_disagree(known[id], known[other]) for other in others)
+    if not others:
+        return bool(_misquoted(critique, known, id)) and not sums(critique)
+    return not any(may_disagree(known[id], known[other]) for other in others)
 
 
 def _miscalculated(thread: ThreadResult, word: Verdict | None, given: str) -> str:

@@ -123,3 +123,51 @@ def test_a_contradiction_is_read_from_what_can_be_one(review: Review, back: list
     judged = judge(review, [MILL, ROTH, RICE])
     assert sorted(judged.critiques) == back
     assert [one.thread_ids for one in judged.contradictions] == pairs
+
+
+LOOM = result("T1", "In which month is the loom serviced?", "The loom is serviced in October.")
+CLOTH = result("T2", "How much cloth was made last year?", "The loom made 6,150 metres of cloth, Orla says.")
+SHUT = result("T3", "Is the loom at rest in October?", "It never rests; in August it is repaired.")
+
+
+@pytest.mark.parametrize(
+    ("written", "back", "pairs"),
+    [
+        ("retry: In October; T2 says it is in November.", [], []),
+        ("retry: In October; T2 says 3,600 metres.", [], []),
+        ("retry: In October; T3 says August.", ["T1"], []),
+        ("retry: In October; T3 says that the loom has no rest.", ["T1"], []),
+        ("retry: T2 says 3,600 metres. 2 * 3 = 7: wrong.", ["T1"], []),
+        ("could_not_judge: Says October; T2 says November.", [], []),
+        ("could_not_judge: Says October; T3 says August.", ["T3"], [["T1", "T3"]]),
+    ],
+    ids=[
+        "a month not told",
+        "a figure not told",
+        "told",
+        "in other words",
+        "a reason beside",
+        "unsure of what",
+        "unsure",
+    ],
+)
+def test_what_a_result_does_not_say_refutes_no_other(written: str, back: list[str], pairs: list[list[str]]) -> None:
+    verdict, _, critique = written.partition(": ")
+    word = Verdict.model_validate({"thread_id": "T1", "verdict": verdict, "critique": critique})
+    judged = judge(Review(verdicts=[word]), [LOOM, CLOTH, SHUT])
+    assert sorted(judged.critiques) == back
+    assert [one.thread_ids for one in judged.contradictions] == pairs
+
+
+@pytest.mark.parametrize(
+    ("claim", "pairs"),
+    [
+        ("T1 says October, T2 that it is November.", []),
+        ("T1 says October, T3 says August.", [["T1", "T3"]]),
+        ("The months differ.", [["T1", "T3"]]),
+    ],
+)
+def test_a_contradiction_that_quotes_what_no_result_says_is_none(claim: str, pairs: list[list[str]]) -> None:
+    ids = ["T1", "T2"] if "T2" in claim else ["T1", "T3"]
+    review = Review(verdicts=[], contradictions=[Contradiction(thread_ids=ids, claim=claim)])
+    assert [one.thread_ids for one in judge(review, [LOOM, CLOTH, SHUT]).contradictions] == pairs
