@@ -147,7 +147,7 @@ async def test_no_round_begins_that_the_tokens_do_not_pay(server: ModelServer, c
     split(server, 2, prompt_tokens=900, completion_tokens=100)
     judged = Reply(json.dumps(review("", T1="accept", T2="retry: wrong")), prompt_tokens=900, completion_tokens=100)
     server.on("review", judged)
-    solution, _ = await ask({**context, "max_total_tokens": 5_000})
+    solution, _ = await ask({**context, "max_total_tokens": 5_000, "prompts": SHORT_PROMPTS})
     assert len(server.calls("solve")) == 2 and solution["threads"][1].status == "refuted"
     assert "`max_total_tokens`" in solution["stop_reason"] and f"answer to {PARTS[0]}" in solution["answer"]
 
