@@ -345,10 +345,11 @@ async def test_an_ablation_of_what_was_not_split_is_adaptives_run_or_splits_it(
 
 async def test_an_interrupted_run_goes_on_where_it_was(server: ModelServer, tmp_path: Path) -> None:
     arguments = ["--data", "compound", "--variant", "sequential", "--out", str(tmp_path)]
-    assert (await command(*arguments, "--n", "2", server=server))[0] == 0
+    assert (await command(*arguments, "--n", "2", "--concurrency", "2", server=server))[0] == 0
     before = {row.id for row in cells(tmp_path)["compound sequential"].rows}
     assert (await command(*arguments, "--n", "24", server=server))[0] == 0
-    assert before <= {row.id for row in cells(tmp_path)["compound sequential"].rows}
+    after = cells(tmp_path)["compound sequential"]
+    assert before <= {row.id for row in after.rows} and after.concurrency == 2
     assert len(server.calls("direct")) == 24
     code, _, err = await command(*arguments, "--n", "24", "--seed", "5", server=server)
     assert code == 2 and "other seed: 0; --fresh starts over" in err

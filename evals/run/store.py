@@ -86,7 +86,8 @@ def resumed(cell: Cell, folder: Path, *, fresh: bool) -> Cell:
     for name in ("seed", "prompts", "settings"):
         if before[name] != cell[name]:
             raise StoreError(f"{path.name} was made with other {name}: {old[name]}; --fresh starts over")
-    return cell.model_copy(update={"rows": old.rows})
+    # Times of rows that ran beside others say so for the whole cell.
+    return cell.model_copy(update={"rows": old.rows, "concurrency": max(cell.concurrency, old.concurrency)})
 
 
 def save(cell: Cell, folder: Path) -> None:
