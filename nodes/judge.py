@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from nodes.related import may_disagree
+from nodes.related import may_disagree, text_of
 from nodes.results import ThreadResult
 from nodes.state import Contradiction, Review, Verdict
 from nodes.sums import Sum, close, mistakes, numbers, sums
@@ -13,7 +13,7 @@ _SAME_TWICE = re.compile(r"\b(\w{2,}),? not (?:the )?\1\b", re.IGNORECASE)
 """Small models refuse a name or a figure for itself: `it is Oslo, not Oslo`."""
 _QUOTATION = re.compile(r"\b(T\d+(?:\.\d+)*) (?:says|names|gives|claims|has|that)\b((?:(?!\bT\d)[^;.\n]|\.\d)*)")
 """What is said of a result: that it says something."""
-_NAME = re.compile(r"(?<!\w)[A-Z][^\W\d_]+")
+_NAME = re.compile(r"\b(?!(?:Yes|No|Not|The|It)\b)[A-Z][^\W\d_]+")
 MOST_MISTAKES = 3
 """Wrong calculations told to a thread that runs again."""
 
@@ -104,7 +104,7 @@ def _misquoted(text: str, known: Mapping[str, ThreadResult], beside: str = "") -
     for id, said in _QUOTATION.findall(text):
         if id not in known or id == beside:
             continue
-        theirs, own = (f"{one.subquestion} {one.answer}" if one else "" for one in (known[id], known.get(beside)))
+        theirs, own = text_of(known[id]), text_of(known[beside]) if beside else ""
         figures = set(numbers(said)) - set(numbers(own))
         names = {name for name in _NAME.findall(said) if name not in own}
         if (figures or names) and not figures & set(numbers(theirs)) and not any(name in theirs for name in names):

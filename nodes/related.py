@@ -10,10 +10,12 @@ from nodes.results import ThreadResult
 from nodes.sums import numbers
 
 MOST = 6
-"""Pairs shown to the reviewer, the closest first."""
+"""Pairs that the reviewer is to compare, the closest first."""
 ENOUGH = 0.5
 """Closeness of a pair that shares one word which no other result has."""
-_WORD, _NAME = re.compile(r"[^\W\d_]{4,}"), re.compile(r"[^\W\d_]{3,}")
+_WORD = re.compile(r"[^\W\d_]{4,}")
+NAME = re.compile(r"[^\W\d_]{3,}")
+"""A word that may be a name: many are short."""
 COMMON = frozenset(
     "about above after also although because been before being below between both could does done during each else "
     "every from give given gives have here into just know less like made make many more most much must name named "
@@ -36,14 +38,14 @@ class Pair(NamedTuple):
         return {self.one: self.other, self.other: self.one}.get(id)
 
 
+def text_of(result: ThreadResult) -> str:
+    """Return a thread's question and result."""
+    return f"{result.subquestion} {result.answer}"
+
+
 def words(result: ThreadResult) -> set[str]:
     """Return the words of a thread's question and result that say what it is about."""
-    return set(_WORD.findall(f"{result.subquestion} {result.answer}".casefold())) - COMMON
-
-
-def figures(result: ThreadResult) -> set[float]:
-    """Return the numbers of a thread's question and result."""
-    return set(numbers(f"{result.subquestion} {result.answer}"))
+    return set(_WORD.findall(text_of(result).casefold())) - COMMON
 
 
 def related(results: Sequence[ThreadResult]) -> list[Pair]:
@@ -74,8 +76,8 @@ def _side_by_side(one: ThreadResult, other: ThreadResult) -> bool:
 
 def _own(one: ThreadResult, other: ThreadResult) -> set[str]:
     """Return the words of a subquestion that another thread's question and result lack."""
-    elsewhere = set(_NAME.findall(f"{other.subquestion} {other.answer}".casefold()))
-    return set(_NAME.findall(one.subquestion.casefold())) - elsewhere - COMMON
+    elsewhere = set(NAME.findall(text_of(other).casefold()))
+    return set(NAME.findall(one.subquestion.casefold())) - elsewhere - COMMON
 
 
 def may_disagree(one: ThreadResult, other: ThreadResult) -> bool:
@@ -87,5 +89,5 @@ def may_disagree(one: ThreadResult, other: ThreadResult) -> bool:
     first, second = words(one), words(other)
     if first and second:
         return bool(first & second)
-    own, others = figures(one), figures(other)
+    own, others = set(numbers(text_of(one))), set(numbers(text_of(other)))
     return bool(own & others) if (own and not first) or (others and not second) else True

@@ -1,16 +1,14 @@
 """Which of several texts a question is about, told by the words that they share (pure)."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 
 from nodes.combining import STEM
-from nodes.related import COMMON
+from nodes.related import COMMON, NAME
 from nodes.segments import Segment
 
 CLEARLY = 1.5
 """How many times as close as any segment given another one must be, to be named."""
-_WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 def most_relevant(question: str, segments: Sequence[Segment], given: Sequence[int]) -> int | None:
@@ -41,7 +39,7 @@ def most_relevant(question: str, segments: Sequence[Segment], given: Sequence[in
 
 
 def _stems(text: str) -> set[str]:
-    words = set(_WORD.findall(text.casefold())) - COMMON
+    words = set(NAME.findall(text.casefold())) - COMMON
     return {word.removesuffix("s")[:STEM] for word in words}
 
 
