@@ -1,9 +1,11 @@
 """Threads that would only combine what the others find, which is the review's work (pure)."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from nodes.related import COMMON, NAME
 from nodes.segments import Segment, asks, is_item
 
 if TYPE_CHECKING:
@@ -16,15 +18,26 @@ ALIKE = 0.75
 STEM = 5
 """Letters by which words are compared: `populations` is `population`."""
 
+# In English; in other languages such threads stay.
+_RELATION = re.compile(r"\b(?:ratio|differ\w*|average|mean|sum|total|combined|compar\w*)\b", re.IGNORECASE)
+_DEGREE = re.compile(
+    r"\b(?:more|less|most|least|better|best|worse|worst|(?:larg|small|bigg|great|high|low|tall|short|long|deep|shallow"
+    r"|fast|slow|old|young|heavi|light|wid|few|cheap|near|far|strong|weak|rich|poor|hott|cold|warm)(?:er|est))\b"
+)
+
 
 def combining(threads: Sequence["ThreadSpec"], segments: Sequence[Segment]) -> list[int]:
     """List the places of threads that only combine others.
 
     They see none of the results that they would need. Such a thread asks once more what is asked of all, where the
-    others each ask for a part of it; or it names what introduces a list, where the others name the list's items.
+    others each ask for a part of it; or it compares what the others find out; or it names what introduces a list,
+    where the others name the list's items.
     """
     items = {segment.number for segment in segments if is_item(segment)}
-    found = _around(threads, segments, items) if len(items) > 1 else _asking_again(threads, segments)
+    if len(items) > 1:
+        found = _around(threads, segments, items)
+    else:
+        found = sorted({*_asking_again(threads, segments), *_comparing(threads, segments)})
     return found if found and len(threads) - len(found) >= LEAST else []
 
 
@@ -41,6 +54,43 @@ def _asking_again(threads: Sequence["ThreadSpec"], segments: Sequence[Segment]) 
     again = [place for place, thread in enumerate(threads) if _share(_stems(thread.subquestion), known) >= ALIKE]
     # Where several threads sound like the question, its parts do.
     return again if len(again) == 1 else []
+
+
+def _comparing(threads: Sequence["ThreadSpec"], segments: Sequence[Segment]) -> list[int]:
+    """List threads that set against each other what others find out, and of the question add nothing else.
+
+    Whoever asks for the distance between two towns asks for something new; whoever asks for the ratio of their
+    populations, which are other threads' work, does not.
+    """
+    texts = [segment.text for segment in segments if segment.kind == "question"]
+    asked = [text for text in texts if asks(text)]
+    if len(asked) > 1:
+        return []
+    question, wish = _content(" ".join(texts)), _stems(" ".join(asked))
+    own = [_content(thread.subquestion) for thread in threads]
+    found = []
+    for place, words in enumerate(own):
+        others = own[:place] + own[place + 1 :]
+        spread = Counter(word for other in others for word in other)
+        things = [{word for word in other & question if spread[word] == 1} for other in others]
+        named = sum(bool(words & thing) for thing in things)
+        alike = sum(bool(thing and words & other) for thing, other in zip(things, others, strict=True))
+        added = words & question - set(spread)
+        # It names the things of several others, or speaks of them all without naming any.
+        if (named > 1 or (named == 0 and alike > 1)) and not added and _compares(threads[place].subquestion, wish):
+            found.append(place)
+    return found
+
+
+def _compares(text: str, wish: set[str]) -> bool:
+    """Tell whether a text compares; `older` may ask for something new, unless that is what the question asks for."""
+    return bool(_RELATION.search(text)) or any(word[:STEM] in wish for word in _DEGREE.findall(text.casefold()))
+
+
+def _content(text: str) -> set[str]:
+    """Return the stems of the words that say what a text is about, without those that compare."""
+    words = NAME.findall(_DEGREE.sub(" ", _RELATION.sub(" ", text.casefold())))
+    return {word[:STEM] for word in words if word not in COMMON}
 
 
 def _stems(text: str) -> set[str]:
