@@ -3,6 +3,7 @@
 A node that asks runs again from its start when the reply comes, so it does nothing before but read the state.
 """
 
+import asyncio
 from typing import Any, cast
 
 from langgraph.runtime import Runtime
@@ -28,7 +29,7 @@ async def approve_plan(state: State, runtime: Runtime[Settings]) -> dict[str, An
         "question": state.question,
         "plan": plan.model_dump(),
         "sources": [source.model_dump() for source in listed(segments)],
-        "estimate": expected(state, settings).model_dump(),
+        "estimate": (await asyncio.to_thread(expected, state, settings)).model_dump(),
     }
     problem = ""
     while True:

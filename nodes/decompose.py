@@ -12,6 +12,7 @@ from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
 from nodes.materials import overview
+from nodes.parts import parts_found
 from nodes.plan import Plan, reading_everything, repair
 from nodes.progress import tell_stage
 from nodes.settings import Settings, settings_of
@@ -29,11 +30,12 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     prompt = VERSIONS.chosen(settings.prompts)
     caller = Caller(settings, "decompose", run=state.run, prompt=prompt.label, budget=within)
     try:
-        written = await caller.structured(messages(state, settings), Plan)
+        # Long documents are searched, here and in `repair`, in a thread of its own.
+        asked = await asyncio.to_thread(messages, state, settings)
+        written = await caller.structured(asked, Plan)
     except ModelError as error:
         return stage_failed("decompose", caller, error)
     limits = {"max_threads": settings.max_threads, "max_parallel": settings.max_parallel}
-    # In a thread of its own: long documents are searched.
     plan, repairs = await asyncio.to_thread(repair, written, segments, **limits)
     if not settings.scoped:
         plan = reading_everything(plan, segments)
@@ -48,11 +50,11 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
 
 def messages(state: State, settings: Settings) -> list[BaseMessage]:
     """Ask for a plan; after one that a person rejected, for another."""
-    parts = state.assessment.subquestions if state.assessment else []
-    found = block(f"{len(parts)} parts found", "\n".join(f"- {part}" for part in parts))
+    segments = state.segments()
+    found = parts_found(state.assessment.subquestions if state.assessment else [], segments)
     if state.note and state.plan:
         rejected = "\n".join(f"- {thread.subquestion}" for thread in state.plan.threads)
         found += block("A person rejected these threads", rejected) + block("Their words", state.note)
     return VERSIONS.chosen(settings.prompts).messages(
-        segments=block("Segments", overview(state.segments())), parts=found, limit=str(settings.max_threads)
+        segments=block("Segments", overview(segments)), parts=found, limit=str(settings.max_threads)
     )

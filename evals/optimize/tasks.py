@@ -17,6 +17,7 @@ from evals.run.row import numbered
 from evals.run.variants import found
 from nodes.assess import structured, variables
 from nodes.materials import overview
+from nodes.parts import parts_found
 from nodes.plan import Plan, faults, repair
 from nodes.results import ThreadResult
 from nodes.review import listed
@@ -81,9 +82,8 @@ def _assess_wanted(item: Item) -> str:
 
 def _decompose_variables(item: Item) -> dict[str, str]:
     segments = _problem(item).segments()
-    parts = _parts(item)
-    listed = block(f"{len(parts)} parts found", "\n".join(f"- {part}" for part in parts))
-    return {"segments": block("Segments", overview(segments)), "parts": listed, "limit": "16"}
+    found = parts_found(_parts(item), segments)
+    return {"segments": block("Segments", overview(segments)), "parts": found, "limit": "16"}
 
 
 def _parts(item: Item) -> list[str]:
