@@ -57,7 +57,7 @@ def _asking_again(threads: Sequence["ThreadSpec"], segments: Sequence[Segment]) 
 
 
 def _comparing(threads: Sequence["ThreadSpec"], segments: Sequence[Segment]) -> list[int]:
-    """List threads that set against each other what others find out, and of the question add nothing else.
+    """List the thread that sets against each other what others find out, and of the question adds nothing else.
 
     Whoever asks for the distance between two towns asks for something new; whoever asks for the ratio of their
     populations, which are other threads' work, does not.
@@ -68,18 +68,20 @@ def _comparing(threads: Sequence["ThreadSpec"], segments: Sequence[Segment]) -> 
         return []
     question, wish = _content(" ".join(texts)), _stems(" ".join(asked))
     own = [_content(thread.subquestion) for thread in threads]
+    compares = [_compares(thread.subquestion, wish) for thread in threads]
+    plain = [words for words, comparing in zip(own, compares, strict=True) if not comparing]
+    spread = Counter(word for words in plain for word in words)
+    things = [{word for word in words & question if spread[word] == 1} for words in plain]
     found = []
     for place, words in enumerate(own):
-        others = own[:place] + own[place + 1 :]
-        spread = Counter(word for other in others for word in other)
-        things = [{word for word in other & question if spread[word] == 1} for other in others]
         named = sum(bool(words & thing) for thing in things)
-        alike = sum(bool(thing and words & other) for thing, other in zip(things, others, strict=True))
-        added = words & question - set(spread)
+        alike = sum(bool(thing and words & other) for thing, other in zip(things, plain, strict=True))
+        others = {word for other in own[:place] + own[place + 1 :] for word in other}
         # It names the things of several others, or speaks of them all without naming any.
-        if (named > 1 or (named == 0 and alike > 1)) and not added and _compares(threads[place].subquestion, wish):
+        if compares[place] and (named > 1 or (named == 0 and alike > 1)) and not words & question - others:
             found.append(place)
-    return found
+    # Several comparisons are parts of a larger one.
+    return found if len(found) == 1 else []
 
 
 def _compares(text: str, wish: set[str]) -> bool:

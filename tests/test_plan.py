@@ -362,6 +362,7 @@ OCEANS = split_input("If the Pacific grew by 5% and the Arctic shrank by 3%, whi
 SPEEDS = split_input("Taking a cheetah's top speed and a falcon's at half of it, which one is faster?")
 FASTER = "How much faster is a cheetah than"
 TOWNS = split_input("Give the population of Paris, the area of Rome, and the distance between them.")
+HEIGHTS = split_input("Which height difference is the greatest: Avo to Bel, Cim to Dor, or Avo to Cim?")
 RECORDS = split_input("Name the largest and the smallest country, and the capital of Peru.")
 UNRELATED = split_input("What is the capital of France, what is 12*7, and who wrote Hamlet?")
 BUGS = split_input("Which bug does each file have?", [("a.py", "x"), ("b.py", "y"), ("c.py", "z")])
@@ -380,6 +381,11 @@ BUGS = split_input("Which bug does each file have?", [("a.py", "x"), ("b.py", "y
         (SPEEDS, [("The top speed of a cheetah?", [1]), ("Of a falcon?", [1]), ("How old do falcons get?", [2])], 3),
         (TOWNS, [("Population of Paris?", [1]), ("Area of Rome?", [1]), ("Distance of Paris and Rome?", [1])], 3),
         (TOWNS, [("Population of Paris?", [1]), ("Area of Rome?", [1]), ("Ratio of Paris's to Rome's?", [1])], 2),
+        (
+            HEIGHTS,
+            [(f"Height difference of {pair}?", [1]) for pair in ("Avo and Bel", "Cim and Dor", "Avo and Cim")],
+            3,
+        ),
         (RECORDS, [("The largest country?", [1]), ("The smallest?", [1]), ("The capital of Peru?", [1])], 3),
         (UNRELATED, [("The capital of France?", [1]), ("What is 12*7?", [2]), ("Who wrote Hamlet?", [3])], 3),
         (BUGS, [("Which bug does a.py have?", [2]), ("Which bug does b.py have?", [3]), ("Which bug has c?", [4])], 3),
