@@ -15,7 +15,7 @@ from langgraph.store.base import BaseStore, PutOp
 from pydantic import BaseModel
 
 from graphs.texts import put_back, take_out, taken_out
-from nodes.state import State, ThreadTask
+from nodes.state import Problem, State, ThreadTask
 
 TEXTS = "texts"
 """First part of the namespace of a run's texts; the second is the run's id."""
@@ -38,7 +38,7 @@ def declared(*models: type[BaseModel]) -> set[type[BaseModel]]:
 
 def strict() -> JsonPlusSerializer:
     """Return a serializer that reads back nothing but what the graphs' states declare."""
-    return JsonPlusSerializer(allowed_msgpack_modules=list(declared(State, ThreadTask)))
+    return JsonPlusSerializer(allowed_msgpack_modules=list(declared(Problem, State, ThreadTask)))
 
 
 class TextsOnce(BaseCheckpointSaver[Any]):

@@ -16,6 +16,7 @@ from langgraph.types import StateSnapshot
 
 from evals.items import Item
 from graphs import build_graph, graph
+from graphs.saver import strict
 from nodes.llm.usage import last_end
 from nodes.plan import Plan, reading_everything
 from nodes.run import Run
@@ -83,6 +84,7 @@ async def open_runs(folder: Path) -> AsyncIterator[Runs]:
     """Open the runs that are kept in a folder, which is made if it is not there."""
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with AsyncSqliteSaver.from_conn_string(str(folder / FILE)) as saver:
+        saver.serde = strict()
         await saver.setup()
         yield Runs(saver)
 
