@@ -40,7 +40,7 @@ def parts_found(parts: Sequence[str], segments: Sequence[Segment]) -> str:
 def about(part: str, segments: Sequence[Segment]) -> list[int]:
     """Number the segments that a part's words are about.
 
-    Of the question, only what asks is named: facts that no thread names are told to all threads.
+    Of a question that asks several times, only what asks is named: facts that no thread names are told to all threads.
 
     Args:
         part: What is to be found out.
