@@ -77,8 +77,9 @@ def _comparing(threads: Sequence["ThreadSpec"], segments: Sequence[Segment]) -> 
         named = sum(bool(words & thing) for thing in things)
         alike = sum(bool(thing and words & other) for thing, other in zip(things, plain, strict=True))
         others = {word for other in own[:place] + own[place + 1 :] for word in other}
+        new = (words & question) - others
         # It names the things of several others, or speaks of them all without naming any.
-        if compares[place] and (named > 1 or (named == 0 and alike > 1)) and not words & question - others:
+        if compares[place] and (named > 1 or (named == 0 and alike > 1)) and not new:
             found.append(place)
     # Several comparisons are parts of a larger one.
     return found if len(found) == 1 else []

@@ -82,8 +82,8 @@ def _assess_wanted(item: Item) -> str:
 
 def _decompose_variables(item: Item) -> dict[str, str]:
     segments = _problem(item).segments()
-    found = parts_found(_parts(item), segments)
-    return {"segments": block("Segments", overview(segments)), "parts": found, "limit": "16"}
+    parts = parts_found(_parts(item), segments)
+    return {"segments": block("Segments", overview(segments)), "parts": parts, "limit": "16"}
 
 
 def _parts(item: Item) -> list[str]:
