@@ -21,6 +21,7 @@ from aiohttp import web
 from rich.console import Console
 from rich.live import Live
 
+from nodes.environment import PACKAGE
 from nodes.llm.errors import ConfigurationError
 from nodes.llm.model_file import ModelFile, ensure_model_file
 from tests.server import serving
@@ -413,39 +414,56 @@ def test_a_server_that_died_is_started_again(serve: Start) -> None:
 
 
 PREPARED = """
-    async def prepare():
-        for role in ("assess", "decompose", "solve", "review"):
-            server = await running_server(role)
-        return server
-
     from nodes.llm.local_prompts import messages
-    server = asyncio.run(prepare())
+    from nodes.llm.local_slots import Purpose
+    from prompts import PROMPTS
 
-    def cached(ask):
-        role, number = ask
-        reply = post(server, [*messages(role), {"role": "user", "content": f"Ask {number}"}], max_tokens=2)
-        return role, reply["timings"]["prompt_n"], reply["timings"]["cache_n"]
+    async def ask(server, name, run, thread=None):
+        prompt = PROMPTS[name].standard
+        turns = [*messages(prompt), {"role": "user", "content": f"Ask {run} {thread}"}]
+        await server.slots.prepare(prompt.label)
+        async with server.slots.taken(Purpose(prompt.label, "solve", f"run-{run}", thread)) as place:
+            reply = await asyncio.to_thread(post, server, turns, max_tokens=2, **place)
+        return name, reply["timings"]["prompt_n"], reply["timings"]["cache_n"], place["id_slot"]
 
-    with ThreadPoolExecutor(4) as pool:
-        asks = [("solve", 1), ("solve", 2), ("solve", 3), ("solve", 4), ("review", 1), ("assess", 1), ("decompose", 1)]
-        print(json.dumps(list(pool.map(cached, asks))))
+    async def at_once(names):
+        server = await running_server()
+        return await asyncio.gather(*(ask(server, name, number) for number, name in enumerate(names)))
+
+    async def without_room():
+        server = await running_server()
+        async with server.slots.taken(Purpose("solve@1", "solve", "run-0")):
+            kept = [await ask(server, "review", 0, thread) for thread in "abc"]  # 27,000 of 32,768 tokens
+            return [*kept, await ask(server, "assess", 1)]
+
+    told = []
+    for names in (["solve"] * 4, ["assess", "solve"], ["review", "decompose"], ["refine", "assess"], ["solve"] * 4):
+        told.append(asyncio.run(at_once(names)))
+    told.append(asyncio.run(without_room()))
+    print(json.dumps(told))
 """
 
 
-def test_prompts_are_read_once_for_all_slots_and_later_processes(serve: Start, tmp_path: Path) -> None:
+def test_prompts_are_read_once_for_all_runs_and_later_processes(serve: Start, tmp_path: Path) -> None:
     def run() -> dict[str, int]:
         out, _ = finish(serve(PREPARED))
-        for role, read, cached in json.loads(out):
-            assert read < 100 < cached, f"the prompt of {role} was read again"
+        for asked in json.loads(out):
+            for prompt, read, cached, _ in asked:
+                assert read < 100 < cached, f"the prompt of {prompt} was read again"
+            assert len({slot for *_, slot in asked}) == len(asked), "two requests at once waited for one slot"
         return {file.name: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("prompts/*")}
 
+    folder = tmp_path / "cache" / PACKAGE / "prompts"
+    folder.mkdir(parents=True)
+    (folder / "solve@0-of-another-server").write_bytes(b"of no use any more")
     first = run()
-    assert len(first) == 4 and run() == first
-    damaged = next((tmp_path / "cache").rglob("prompts/solve-*"))
+    assert sorted(name.partition("@")[0] for name in first) == ["assess", "decompose", "refine", "review", "solve"]
+    assert run() == first
+    damaged = next(folder.glob("solve@*"))
     damaged.write_bytes(damaged.read_bytes()[:5000])  # llama.cpp would abort on it
     last = run()
     changed = [name for name in last if last[name] != first.get(name)]
-    assert len(last) == 4 and [name.partition("-")[0] for name in changed] == ["solve"]
+    assert len(last) == 5 and [name.partition("@")[0] for name in changed] == ["solve"]
 
 
 def refusal(process: "subprocess.Popen[str]") -> str:

@@ -67,7 +67,7 @@ def optimise(task: Task, start: Prompt, settings: Settings, order: Order, tell: 
         tell(f"{start.label}: {before:.3f}")
         name = fitting(order.calls, len(scored)) if order.optimizer == "auto" else order.optimizer
         tell(f"{name}: about {order.calls} calls, on {len(scored)} items; examples out of {len(train)}")
-        client = asyncio.run_coroutine_threadsafe(client_for(settings, task.name, settings.model), loop).result()
+        client = asyncio.run_coroutine_threadsafe(client_for(settings, settings.model), loop).result()
         endpoint = client.endpoint
         best, chosen = optimised(
             name,

@@ -31,7 +31,7 @@ def judge_by(model: str, judged: Settings) -> Judge:
     settings = Settings(model=model)
 
     async def judge(item: Item, answer: str) -> float | None:
-        client = await client_for(settings, "review", model)
+        client = await client_for(settings, model)
         ask = create_async_llm_as_judge(prompt=CORRECTNESS_PROMPT, judge=client.chat, feedback_key="correctness")
         expected = "; ".join(" or ".join(wanted) for wanted in item.answers)
         told = await ask(inputs=item.question, outputs=answer, reference_outputs=expected)

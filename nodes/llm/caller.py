@@ -18,6 +18,7 @@ from nodes.llm.clients import Client, call_options, client_for
 from nodes.llm.errors import CONGESTION, OUT_OF_BUDGET, ConfigurationError, ModelError, classify
 from nodes.llm.ledger import CHARACTERS_A_TOKEN
 from nodes.llm.limiter import ShutTooLong, Turn
+from nodes.llm.local_slots import Purpose
 from nodes.llm.reply import Reply, read_reply
 from nodes.llm.time_limit import TimeLimit
 from nodes.llm.usage import Call, Usage
@@ -123,7 +124,8 @@ class Caller:
         try:
             async with limit:
                 with limit.standing():  # the embedded model may have to be loaded first
-                    client = await client_for(self._settings, self._role, self.model)
+                    client = await client_for(self._settings, self.model)
+                    await client.prepare(self._prompt)
                 self._where = f" at {client.endpoint.address}"
                 return await ask(client)
         except TimeoutError as late:
@@ -241,9 +243,10 @@ class Caller:
         began = time.perf_counter()
         try:
             options = call_options(client.endpoint, self._settings, timeout=self._seconds)
-            if extra:
-                options["extra_body"] = {**options.get("extra_body", {}), **extra}
-            message = await client.chat.ainvoke(list(messages), config=self._trace(call), **options)
+            async with client.place(Purpose(self._prompt, self._role, self._run.id, self._thread_id)) as place:
+                if more := {**extra, **place}:
+                    options["extra_body"] = {**options.get("extra_body", {}), **more}
+                message = await client.chat.ainvoke(list(messages), config=self._trace(call), **options)
             call.usage = Usage.from_metadata(getattr(message, "usage_metadata", None))
             reply = read_reply(message)
             if not reply.text and not extra:

@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import math
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -18,6 +19,7 @@ from nodes.llm.chat import CarefulOpenAI, deep_seek
 from nodes.llm.endpoint import Endpoint, Learnt
 from nodes.llm.errors import ConfigurationError
 from nodes.llm.limiter import Limiter
+from nodes.llm.local_slots import Purpose, Slots
 from nodes.llm.time_limit import TimeLimit
 from nodes.llm.told import told_by
 from nodes.settings import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, Role, Settings
@@ -38,11 +40,22 @@ class Client:
     chat: BaseChatModel
     learnt: Learnt
     limiter: Limiter
+    local: Slots | None = None
+    """The embedded server's slots, if it is the one."""
 
     @property
     def slots(self) -> int | None:
         """How many requests the server works on at once, where it is known."""
         return self.endpoint.slots or self.learnt.slots
+
+    async def prepare(self, prompt: str) -> None:
+        """Have what never varies of a prompt read in already, where the server can keep it."""
+        if self.local:
+            await self.local.prepare(prompt)
+
+    def place(self, purpose: Purpose) -> AbstractAsyncContextManager[dict[str, Any]]:
+        """Choose where the server works on a request; yields what its body must say of that."""
+        return self.local.taken(purpose) if self.local else nullcontext({})
 
     def window(self, settings: Settings) -> tuple[int | None, str]:
         """Return the context window in tokens, where it is known, and who told it."""
@@ -85,12 +98,11 @@ def check_configuration(settings: Settings) -> None:
             )
 
 
-async def resolve(settings: Settings, role: Role, model: str) -> Endpoint:
+async def resolve(settings: Settings, model: str) -> Endpoint:
     """Find the endpoint of a model; starts the embedded server if it is the one.
 
     Args:
         settings: The run's settings.
-        role: What it is asked for.
         model: As `provider:name`.
 
     Raises:
@@ -99,8 +111,8 @@ async def resolve(settings: Settings, role: Role, model: str) -> Endpoint:
     if model == "local":
         from nodes.llm import local
 
-        server = await local.running_server(role)
-        return Endpoint(model, "local", "local", server.base_url, SecretStr(server.api_key), None, server.slots)
+        server = await local.running_server()
+        return Endpoint(model, "local", "local", server.base_url, SecretStr(server.api_key), None, server.at_once)
     provider, _, name = model.partition(":")
     base_url = settings.base_url or environment_base_url(provider)
     key, key_env = _key(settings, provider, needed=base_url is None)
@@ -134,18 +146,17 @@ async def prepare(settings: Settings) -> None:
         await local.running_server()
 
 
-async def client_for(settings: Settings, role: Role, model: str) -> Client:
+async def client_for(settings: Settings, model: str) -> Client:
     """Return the process's one client for a model's endpoint, opening it on first use.
 
     Args:
         settings: The run's settings.
-        role: What it is asked for.
         model: As `provider:name`.
 
     Raises:
         ConfigurationError: A key, an extra or a file of certificates is missing, or the embedded server cannot start.
     """
-    endpoint = await resolve(settings, role, model)
+    endpoint = await resolve(settings, model)
     pool = await _pool()
     task = pool.clients.get(endpoint)
     if task is None or (task.done() and (task.cancelled() or task.exception())):
@@ -165,7 +176,7 @@ async def known_client(settings: Settings, role: Role, *, until: float) -> Clien
     """
     try:
         async with TimeLimit(math.inf, until):
-            return await client_for(settings, role, settings.model_for(role))
+            return await client_for(settings, settings.model_for(role))
     except Exception:
         return None
 
@@ -186,7 +197,15 @@ async def _open(pool: _Pool, endpoint: Endpoint) -> Client:
     slots = endpoint.slots or learnt.slots
     limiter = _limiters.setdefault(endpoint.base_url if slots else endpoint, Limiter())
     limiter.slots = slots
-    return Client(endpoint, chat, learnt, limiter)
+    return Client(endpoint, chat, learnt, limiter, await _local_slots(endpoint))
+
+
+async def _local_slots(endpoint: Endpoint) -> Slots | None:
+    if endpoint.provider != "local":
+        return None
+    from nodes.llm import local
+
+    return (await local.running_server()).slots
 
 
 async def _pool() -> _Pool:

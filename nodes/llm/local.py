@@ -4,8 +4,8 @@ Why not in this process: loading a model holds Python's lock for the 2 to 9 s th
 every event loop and Ctrl-C with it, and where llama.cpp finds something amiss it aborts its process.
 """
 
-import asyncio
 import atexit
+import hashlib
 import json
 import logging
 import os
@@ -14,25 +14,20 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar, get_args
+from typing import IO, Any
 
 from nodes.environment import environment_model_file
 from nodes.llm.errors import ConfigurationError
-from nodes.llm.local_prompts import SERVER_SLOTS, PreparedPrompts
+from nodes.llm.local_prompts import PreparedPrompts
+from nodes.llm.local_slots import READER, SERVER_SLOTS, Slots
 from nodes.llm.model_file import EXTRA_MISSING, cache_folder, ensure_model_file
-from nodes.settings import Role
+from nodes.llm.once import Once
 
-T = TypeVar("T")
-
-SLOTS = 4
+AT_ONCE = 4
 """Requests at once. On 2 cores the sum of tokens a second grows up to four streams and falls at eight."""
 CONTEXT = 32_768
 """Tokens of context that all requests share; the model's own limit for one."""
@@ -46,66 +41,30 @@ _process: "subprocess.Popen[str] | None" = None
 _log = logging.getLogger(__name__)
 
 
-class Once(Generic[T]):
-    """Work done once, in a thread, for whoever asks first from whichever event loop; again if it failed."""
-
-    def __init__(self, work: Callable[[], T], *, stands: Callable[[T], bool] = lambda _: True) -> None:
-        """Prepare the work; `stands` tells whether its result is still of use."""
-        self._work, self._stands = work, stands
-        self._lock = threading.Lock()
-        self._future: Future[T] | None = None
-
-    async def result(self) -> T:
-        """Return the work's result, or raise what it raised."""
-        return await asyncio.wrap_future(self._running())
-
-    def _running(self) -> Future[T]:
-        with self._lock:
-            future = self._future
-            if future is None or (future.done() and (future.exception() or not self._stands(future.result()))):
-                future = self._future = Future()
-                future.set_running_or_notify_cancel()  # so that one who stops waiting does not cancel it for all
-                # A daemon: unlike a pool's, it keeps no process from ending while a model loads.
-                threading.Thread(target=self._do, args=(future,), name="apr-local", daemon=True).start()
-            return future
-
-    def _do(self, future: Future[T]) -> None:
-        try:
-            future.set_result(self._work())
-        except BaseException as error:
-            future.set_exception(error)
-
-
 @dataclass(frozen=True)
 class RunningServer:
     """The embedded server of this process."""
 
     base_url: str
     api_key: str = field(repr=False)
-    slots: int
+    at_once: int
+    """Requests that it may be sent at once."""
     process: "subprocess.Popen[str]" = field(repr=False)
-    prompts: dict[Role, Once[None]] = field(repr=False)
-    """Reads a role's prompt into the server."""
+    slots: Slots = field(repr=False)
 
     def runs(self) -> bool:
         """Whether its process is still there."""
         return self.process.poll() is None
 
 
-async def running_server(role: Role | None = None) -> RunningServer:
+async def running_server() -> RunningServer:
     """Return the process's server, starting it on first use (2 to 9 s, once longer to write the model).
-
-    Args:
-        role: What it is asked for; what never varies of that role's prompt is then read in already.
 
     Raises:
         ConfigurationError: The extra is missing, the model's file cannot be had or loaded, or memory or disk
             does not suffice.
     """
-    server = await _server.result()
-    if role is not None:
-        await server.prompts[role].result()
-    return server
+    return await _server.result()
 
 
 def stop() -> None:
@@ -136,11 +95,11 @@ def _start() -> RunningServer:
     began = time.perf_counter()
     key, folder = secrets.token_urlsafe(32), _prompt_folder()
     process, address = _launch(path, key, folder)
-    prompts = PreparedPrompts(address, key, folder, f"{engine} {path.name} {state.st_size} {state.st_mtime_ns}")
-    prompts.restore()
-    ready = {role: Once(partial(prompts.prepare, role)) for role in get_args(Role)}
+    program = hashlib.sha256(_PROGRAM.read_bytes()).hexdigest()
+    model = f"{engine} {program} {path.name} {state.st_size} {state.st_mtime_ns}"
+    prompts = PreparedPrompts(address, key, folder, model, reader=READER)
     _log.info("embedded server ready after %.1f s", time.perf_counter() - began)
-    return RunningServer(f"{address}/v1", key, SLOTS, process, ready)
+    return RunningServer(f"{address}/v1", key, AT_ONCE, process, Slots(prompts))
 
 
 _server = Once(_start, stands=RunningServer.runs)
