@@ -19,12 +19,11 @@ from nodes.run import Run
 from nodes.segments import list_items
 from nodes.settings import Role, Settings, settings_of
 from nodes.state import Assessment, Problem, fresh_run
-from nodes.structure import independent, is_story, splits
+from nodes.structure import independent, one_whole, splits
 from nodes.tracing import name_run
 from prompts import PROMPTS, block
 
 VERSIONS = PROMPTS["assess"].checked({"documents", "question"}, Assessment)
-STORY = "Not split: facts are told, and one figure is asked for, which leans on all of them."
 _QUOTED = re.compile(r'"([^"\n]*)"')
 STAGES: tuple[Role, Role, Role] = ("decompose", "solve", "review")
 
@@ -87,12 +86,12 @@ def structured(written: Assessment, problem: Problem) -> Assessment:
         question=problem.question,
         documents=bool(problem.documents),
     )
-    overruled = written.decomposable and not split and is_story(problem.question)
+    why = one_whole(problem.question) if written.decomposable and not split else ""
     return written.model_copy(
         update={
             "subquestions": parts if split and len(parts) > 1 else [],
             "decomposable": split,
-            "reason": f"{written.reason} {STORY}" if overruled else written.reason,
+            "reason": f"{written.reason} {why}".strip(),
         }
     )
 

@@ -22,6 +22,21 @@ _FIGURE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+# What is written in one go, in English: a text with one voice, a program whose parts must fit. Reports, essays and
+# comparisons can be written by parts.
+_PIECE = (
+    r"(?:e-?mail|letter|message|note|poem|haiku|limerick|song|story|tale|joke|speech|dialogue|slogan|post|review"
+    r"|program|function|method|class|script|query|regex|regular expression|data structure|algorithm)"
+)
+_MAKING = re.compile(
+    rf"(?:please )?(?:write|compose|draft|create|implement|code)(?: me| us)? an? (?:[\w'’-]+ ){{0,6}}?{_PIECE}\b",
+    re.IGNORECASE,
+)
+_PIECES = re.compile(rf"\ban? (?:[\w'’-]+ ){{0,6}}?{_PIECE}\b", re.IGNORECASE)
+_EACH = re.compile(r"\beach\b", re.IGNORECASE)
+STORY = "Not split: facts are told, and one figure is asked for, which leans on all of them."
+PIECE = "Not split: one piece is to be written, whose parts must fit together."
+
 
 def independent(subquestions: list[str]) -> list[str]:
     """List the subquestions that need no other's answer, each once."""
@@ -55,6 +70,23 @@ def is_story(question: str) -> bool:
     return len(asking) == 1 < len(told) and len(facts) >= FACTS and bool(_FIGURE.search(asking[0]))
 
 
+def is_piece(question: str) -> bool:
+    """Tell whether a question asks, in one sentence, for one short text or program to be written.
+
+    A model that lists its parts (a subject line, a body) splits what has to come from one hand.
+    """
+    told = sentences(question)
+    one = len(told) == 1 and not is_question(told[0]) and not _EACH.search(question)
+    return one and bool(_MAKING.match(told[0].strip())) and len(_PIECES.findall(question)) == 1
+
+
+def one_whole(question: str) -> str:
+    """Say why a question is one whole whatever its steps look like; nothing where its wording does not tell."""
+    if is_story(question):
+        return STORY
+    return PIECE if is_piece(question) else ""
+
+
 def splits(subquestions: list[str], *, wanted: bool, reason: str, question: str, documents: bool) -> bool:
     """Decide whether a question is split.
 
@@ -65,7 +97,7 @@ def splits(subquestions: list[str], *, wanted: bool, reason: str, question: str,
         question: What is asked.
         documents: Whether there are documents; then the question need not hold all facts.
     """
-    if not documents and is_story(question):
+    if not documents and one_whole(question):
         return False
     if len(subquestions) <= 1 and names_all(reason):
         return True  # it lists the question over again

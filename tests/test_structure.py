@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import graph
-from nodes.structure import independent, is_chain, is_story, names_all, splits
+from nodes.structure import independent, is_chain, is_piece, is_story, names_all, splits
 from tests.server import ModelServer, assessment, plan
 
 PARTS = ["How many are there?", "What do they cost?"]
@@ -31,6 +31,26 @@ def test_a_story_tells_facts_and_asks_for_one_figure(question: str, story: bool)
     assert is_story(question) is story
 
 
+@pytest.mark.parametrize(
+    ("question", "piece"),
+    [
+        ("Write a function that reverses a linked list.", True),
+        ("Please draft me a letter to my landlord, and mention the heating.", True),
+        ("Compose an up-beat farewell speech for Ann's last day", True),
+        ("Write a poem and an email.", False),
+        ("Write a poem for each of the seasons.", False),
+        ("Write poems on Rome and Paris.", False),
+        ("Write a poem on autumn. What is 12 * 7?", False),
+        ("Write an essay on Rome and Paris.", False),
+        ("Write a comparison of bread and rice.", False),
+        ("How do I write a letter to my landlord?", False),
+        ("Write:\n- a poem\n- a letter", False),
+    ],
+)
+def test_one_short_text_or_program_is_a_piece(question: str, piece: bool) -> None:
+    assert is_piece(question) is piece
+
+
 async def ask(context: dict[str, Any], question: str, **more: Any) -> Any:
     return await graph.ainvoke({"question": question, **more}, context=context)
 
@@ -42,6 +62,15 @@ async def test_a_story_is_not_split_whatever_the_model_says(server: ModelServer,
     assert "one figure is asked for" in told["assessment"].reason
     beside = await ask(context, STORY, documents=[{"id": "a", "text": "More."}])
     assert beside["route"] == "parallel" and "figure" not in beside["assessment"].reason
+
+
+async def test_one_piece_of_writing_is_not_split_whatever_the_model_says(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    server.on("assess", assessment("What is the subject?", "What is the body?")).on("direct", "Dear Ann, …")
+    told = await ask(context, "Write a short email that invites Ann to lunch.")
+    assert (told["route"], told["answer"]) == ("direct", "Dear Ann, …")
+    assert "one piece is to be written" in told["assessment"].reason
 
 
 async def test_things_that_are_all_named_are_split_though_the_model_says_no(
