@@ -24,15 +24,15 @@ _FIGURE = re.compile(
 
 # What is written in one go, in English: a text with one voice, a program whose parts must fit. Reports, essays and
 # comparisons can be written by parts.
-_PIECE = (
-    r"(?:e-?mail|letter|message|note|poem|haiku|limerick|song|story|tale|joke|speech|dialogue|slogan|post|review"
-    r"|program|function|method|class|script|query|regex|regular expression|data structure|algorithm)"
+_A_PIECE = (
+    r"an? (?:[\w'’-]+ ){0,6}?(?:e-?mail|letter|message|note|poem|haiku|limerick|song|story|tale|joke|speech|dialogue"
+    r"|slogan|post|review|program|function|method|class|script|query|regex|regular expression|data structure"
+    r"|algorithm)\b"
 )
+_PIECES = re.compile(rf"\b{_A_PIECE}", re.IGNORECASE)
 _MAKING = re.compile(
-    rf"(?:please )?(?:write|compose|draft|create|implement|code)(?: me| us)? an? (?:[\w'’-]+ ){{0,6}}?{_PIECE}\b",
-    re.IGNORECASE,
+    rf"(?:please )?(?:write|compose|draft|create|implement|code)(?: me| us)? {_A_PIECE}", re.IGNORECASE
 )
-_PIECES = re.compile(rf"\ban? (?:[\w'’-]+ ){{0,6}}?{_PIECE}\b", re.IGNORECASE)
 _EACH = re.compile(r"\beach\b", re.IGNORECASE)
 STORY = "Not split: facts are told, and one figure is asked for, which leans on all of them."
 PIECE = "Not split: one piece is to be written, whose parts must fit together."

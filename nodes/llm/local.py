@@ -32,6 +32,7 @@ AT_ONCE = 4
 CONTEXT = 32_768
 """Tokens of context that all requests share; the model's own limit for one."""
 PROMPT_CACHE_MIB = 1_024
+"""For requests that name no slot, such as those of `evals.optimize`."""
 _KEY_VALUE_BYTES = 28_672
 """Of one token of context: 28 layers, 2 key-value heads of 128, keys and values, 2 bytes each."""
 _MAGIC = b"GGUF"

@@ -123,7 +123,7 @@ class PreparedPrompts:
         return None
 
     def _stem(self, prompt: Prompt) -> str:
-        """Name what the file depends on: the model, the server's version, the prompt."""
+        """Name what the file depends on: the model, the server's version and parameters, the prompt."""
         content = json.dumps([self._model, messages(prompt)])
         return f"{prompt.label}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
