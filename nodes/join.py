@@ -1,4 +1,4 @@
-"""Join: write the one answer of the results as they stand, where no review is wanted."""
+"""Join: write the one answer from the results, where nothing judges them."""
 
 import json
 from collections.abc import Sequence
@@ -9,13 +9,15 @@ from nodes.llm.budget import budget
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
-from nodes.related import Pair
+from nodes.llm.text import shorten
 from nodes.results import ThreadResult
 from nodes.settings import Settings
 from nodes.state import State
 from prompts import PROMPTS, block
 
 VERSIONS = PROMPTS["join"].checked({"instructions", "missing", "question", "results"})
+MAX_RESULT = 2_000
+"""Characters of a result that the reader of all results sees, so that a hundred of them fit one context."""
 
 
 async def join(
@@ -29,28 +31,28 @@ async def join(
         question=state.question,
         instructions=block("Instructions", state.instructions),
         results=as_lines(answered),
-        missing=block("Missing, to be said in the answer", "\n".join(f"- {missing_line(item)}" for item in broken)),
+        missing=open_parts(state)
+        + block("Missing, to be said in the answer", "\n".join(f"- {missing_line(item)}" for item in broken)),
     )
     try:
         answer, shortfall = (await caller.text(messages)).text, ""
     except ModelError as error:
-        answer, shortfall = (
-            put_together(answered),
-            f"the results stand side by side, since joining them failed: {error}",
-        )
+        answer = put_together(answered)
+        shortfall = f"the results stand side by side, since joining them failed: {error}"
     return conclude(state, settings, answer=answer, calls=caller.calls, shortfall=shortfall)
 
 
-def as_lines(results: Sequence[ThreadResult], pairs: Sequence[Pair] = ()) -> str:
-    """Write results as JSON lines: whatever a thread wrote, it cannot end its own line and speak to the reader.
+def open_parts(state: State) -> str:
+    """Name the parts that are worked out from the results."""
+    waiting = state.plan.open_parts if state.plan else []
+    return block("To be worked out from the results (#1 is the result of T1)", "\n".join(f"- {p}" for p in waiting))
 
-    Args:
-        results: The results.
-        pairs: Those of them that are to be compared.
-    """
-    lines = []
-    for item in results:
-        line: dict[str, Any] = {"thread_id": item.id, "subquestion": item.subquestion, "result": item.answer}
-        others = [other for pair in pairs if (other := pair.beside(item.id))]
-        lines.append(json.dumps(line | ({"compare_with": others} if others else {}), ensure_ascii=False))
-    return "\n".join(lines)
+
+def as_lines(results: Sequence[ThreadResult]) -> str:
+    """Write results as JSON lines: whatever a thread wrote, it cannot end its own line and speak to the reader."""
+    return "\n".join(
+        json.dumps(
+            {"id": item.id, "asked": item.subquestion, "result": shorten(item.answer, MAX_RESULT)}, ensure_ascii=False
+        )
+        for item in results
+    )

@@ -20,7 +20,15 @@ class ThreadResult(Record):
     subquestion: str
     status: Status
     answer: str = ""
-    """The short result, all of it that the join sees."""
+    """The short result, whole."""
+    answers: list[str] = Field(default_factory=list)
+    """The result of each part, in order, where several parts share the thread."""
+    needs: list[str] = Field(default_factory=list)
+    """Ids of the threads whose results it was given."""
+    checked: bool = False
+    """Whether a short call of its own checked the result."""
+    fault: str = ""
+    """What that check found wrong; empty for nothing."""
     text: str = ""
     """All that the thread wrote."""
     reasoning: str = ""

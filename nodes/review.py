@@ -1,30 +1,30 @@
-"""Review: judge the results, send threads back by name, or write the one answer."""
+"""Review: find what is wrong with the results, send threads back by name, or conclude with the one answer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
 
+from nodes.answer_list import as_list
+from nodes.arithmetic import evidence
 from nodes.conclude import conclude, in_plan_order, missing_line, put_together
 from nodes.finer import to_split, without_vain_splits
-from nodes.join import as_lines, join
-from nodes.judge import judge
-from nodes.listing import as_a_list
+from nodes.join import as_lines, join, open_parts
 from nodes.llm.budget import budget, exhausted
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
 from nodes.llm.usage import Call
 from nodes.progress import tell_stage
-from nodes.related import related
 from nodes.results import Mark, ThreadResult
 from nodes.settings import Settings, settings_of
-from nodes.state import Review, State
+from nodes.state import Contradiction, State
 from nodes.thread_cache import remember
+from nodes.verdicts import Conflict, Judgement, Review, judge
 from prompts import PROMPTS, Prompt, block
 
-AS_A_LIST = "The results answer a list and are put together as they stand, so leave `answer` empty.\n\n"
-VERSIONS = PROMPTS["review"].checked({"instructions", "missing", "question", "results", "rounds"}, Review)
+VERSIONS = PROMPTS["review"].checked({"evidence", "instructions", "missing", "question", "results"}, Review)
+AS_A_LIST = "The results in turn are the answer: leave `answer` empty.\n\n"
 
 
 async def review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
@@ -43,8 +43,8 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     broken = [thread for thread in threads if thread not in answered]
     if not answered:
         return _send_back(state, settings, broken, {}) if rounds_left > 0 else {"redo": []}
-    listed = as_a_list(state.plan, state.segments(), state.results) if state.plan and not broken else ""
-    if not settings.review:
+    listed = _listed(state)
+    if settings.review == "off":
         if broken and rounds_left > 0:
             return _send_back(state, settings, broken, {})
         if listed:
@@ -52,30 +52,92 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         tell_stage(runtime, "review", state.round)
         return await join(state, settings, answered, broken)
     tell_stage(runtime, "review", state.round)
-    within = budget(settings, state.run, "review", spending(state.calls))
+    said = AS_A_LIST if listed else open_parts(state) + _missing(broken, rounds_left)
+    caller = _caller(state, settings)
     prompt = VERSIONS.chosen(settings.prompts)
-    caller = Caller(settings, "review", run=state.run, prompt=prompt.label, budget=within, round=state.round)
-    said = AS_A_LIST if listed else _missing(broken, rounds_left)
     try:
-        written = await caller.structured(messages(prompt, state, answered, said, rounds_left), Review)
+        asked = messages(prompt, state, answered, said)
+        written = await caller.structured(asked, Review, without={"answer"} if listed else frozenset())
     except ModelError as error:
         if broken and _rounds_left(state, settings, caller.calls) > 0:
             return _send_back(state, settings, broken, {}) | {"calls": caller.calls}
         shortfall = f"the results stand unreviewed, since the review failed: {error}"
-        return conclude(state, settings, answer=put_together(threads), calls=caller.calls, shortfall=shortfall)
-    given = "\n".join([state.instructions, *(segment.text for segment in state.segments())])
-    critiques, contradictions = judge(written, answered, given)
+        return conclude(
+            state, settings, answer=listed or put_together(threads), calls=caller.calls, shortfall=shortfall
+        )
+    return _act(state, settings, written, answered, broken, listed, caller.calls)
+
+
+def _act(
+    state: State,
+    settings: Settings,
+    written: Review,
+    answered: Sequence[ThreadResult],
+    broken: Sequence[ThreadResult],
+    listed: str,
+    calls: Sequence[Call],
+) -> dict[str, Any]:
+    """Do what follows from a review: send back what does not stand, else end with the answer."""
+    judged = judge(written, answered)
+    critiques = _critiques(judged, answered)
     refuted = {id: _refuted(state.results[id], critique) for id, critique in critiques.items()}
-    told = {"reviews": [*state.reviews, written], "results": refuted, "contradictions": contradictions}
-    if (refuted or broken) and _rounds_left(state, settings, caller.calls) > 0:
+    contradictions = [_contradiction(conflict) for conflict in judged.conflicts]
+    told = {
+        "reviews": [*state.reviews, written],
+        "results": refuted,
+        "contradictions": contradictions,
+        "repairs": [*state.repairs, *judged.repairs],
+    }
+    threads = in_plan_order(state, state.results)
+    if (refuted or broken) and _rounds_left(state, settings, calls) > 0:
         back = [refuted.get(thread.id, thread) for thread in threads if thread in broken or thread.id in refuted]
-        return _send_back(state, settings, back, critiques) | told | {"calls": caller.calls}
+        return _send_back(state, settings, back, critiques) | told | {"calls": list(calls)}
     standing = [thread for thread in threads if thread.status == "answered" and thread.id not in refuted]
-    answer = (listed if not refuted else "") or written.answer.strip() or put_together(standing)
+    answer = written.answer.strip() or ("" if refuted else listed) or put_together(standing)
     if not answer:
-        return {"redo": [], "calls": caller.calls} | told
+        return {"redo": [], "calls": list(calls)} | told
+    concluding = state.model_copy(update={"repairs": told["repairs"]})
     return told | conclude(
-        state, settings, answer=answer, calls=caller.calls, changed=refuted, contradictions=contradictions
+        concluding, settings, answer=answer, calls=calls, changed=refuted, contradictions=contradictions
+    )
+
+
+def _critiques(judged: Judgement, answered: Sequence[ThreadResult]) -> dict[str, str]:
+    """Tell what is wrong with each thread that goes back: by the review, by its own check, or by a conflict.
+
+    Of conflicting threads those go back that the reviewer wants redone; where it settled on none, all of them do.
+    """
+    checks = {thread.id: thread.fault for thread in answered if thread.fault}
+    critiques = checks | judged.critiques
+    for conflict in judged.conflicts:
+        if not critiques.keys() & set(conflict.threads):
+            critiques |= dict.fromkeys(conflict.threads, f"It contradicts another result: {_side_by_side(conflict)}.")
+    return critiques
+
+
+def _side_by_side(conflict: Conflict) -> str:
+    return "; ".join(f"{id}: “{quote}”" for id, quote in zip(conflict.threads, conflict.quotes, strict=True))
+
+
+def _contradiction(conflict: Conflict) -> Contradiction:
+    return Contradiction(claim=_side_by_side(conflict), thread_ids=conflict.threads, quotes=conflict.quotes)
+
+
+def _listed(state: State) -> str:
+    """Return the answer where the results are the answer; else nothing."""
+    if state.plan is None or state.plan.answer != "list":
+        return ""
+    return as_list(state.plan, state.segments(), state.results)
+
+
+def _caller(state: State, settings: Settings) -> Caller:
+    return Caller(
+        settings,
+        "review",
+        run=state.run,
+        prompt=VERSIONS.chosen(settings.prompts).label,
+        budget=budget(settings, state.run, "review", spending(state.calls)),
+        round=state.round,
     )
 
 
@@ -114,23 +176,14 @@ def _missing(broken: Sequence[ThreadResult], rounds_left: int) -> str:
     return block(title, "\n".join(f"- {missing_line(thread)}" for thread in broken))
 
 
-def messages(
-    prompt: Prompt,
-    state: State,
-    answered: Sequence[ThreadResult],
-    said: str,
-    rounds_left: int,
-) -> Any:
-    """Ask for the verdicts and the answer."""
+def messages(prompt: Prompt, state: State, answered: Sequence[ThreadResult], said: str) -> Any:
+    """Ask what is wrong with the results, and for the answer."""
+    given = "\n".join([state.instructions, *(segment.text for segment in state.segments())])
+    found = evidence([(thread.id, thread.text or thread.answer) for thread in answered], given)
     return prompt.messages(
         question=state.question,
         instructions=block("Instructions", state.instructions),
-        results=listed(answered),
+        results=as_lines(answered),
+        evidence=block("Done again by a calculator", "\n".join(found)),
         missing=said,
-        rounds=str(max(0, rounds_left)),
     )
-
-
-def listed(answered: Sequence[ThreadResult]) -> str:
-    """Write the results for the reviewer, each with those to compare it with."""
-    return as_lines(answered, related(answered))

@@ -9,11 +9,14 @@ from nodes.gate import Forecast
 from nodes.llm.ledger import Spending, spending
 from nodes.llm.usage import Call, add_calls
 from nodes.oversight import Decision
+from nodes.outline import AnswerForm, Part
 from nodes.pieces import Piece, as_segments
-from nodes.plan import Plan, ThreadSpec
+from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.record import Record
+from nodes.repairs import Repair
 from nodes.report import Report
 from nodes.results import ThreadResult, merge_results
+from nodes.verdicts import Review
 from nodes.run import Run
 from nodes.segments import Segment, split_input
 from nodes.settings import Oversight
@@ -83,37 +86,26 @@ class Problem(Record):
 
 
 class Assessment(Record):
-    """What can be answered at the same time, and whether to split."""
+    """The parts of the question, and whether to split it: read from the model's outline."""
 
-    # In this order, which structured output keeps to: a small model decides better once it has said why.
-    reason: str = Field(description="What is known by name and what must be found first, in one sentence.")
-    subquestions: list[str] = Field(description="Its steps; a step that needs the answer of another says #1, #2, …")
-    decomposable: bool = Field(description="Whether to split the problem into these parts.")
-    complexity: Literal["simple", "moderate", "complex"]
-
-
-class Verdict(Record):
-    """The reviewer's word on one thread."""
-
-    # The check before the verdict: a small model that has to decide at once accepts everything.
-    thread_id: str
-    critique: str = Field("", description="What a check shows; what is wrong and what to do, when it must be redone.")
-    verdict: Literal["accept", "retry", "could_not_judge"]
+    parts: list[Part] = Field(default_factory=list)
+    """All parts, those that need others' results included."""
+    answer: AnswerForm = "text"
+    """Whether the results in turn are the answer, in the model's word."""
+    subquestions: list[str] = Field(default_factory=list)
+    """What the parts ask that can run at the same time."""
+    decomposable: bool = False
+    """Whether there are two such parts or more."""
 
 
 class Contradiction(Record):
     """A claim on which threads disagree."""
 
     claim: str
+    """Their quotations, side by side."""
     thread_ids: list[str]
-
-
-class Review(Record):
-    """The reviewer's verdicts and, when nothing must be redone, the answer."""
-
-    verdicts: list[Verdict]
-    contradictions: list[Contradiction] = Field(default_factory=list)
-    answer: str = ""
+    quotes: list[str] = Field(default_factory=list)
+    """One of each thread, in the order of `thread_ids`, as it stands in its result."""
 
 
 class Solution(Record):
@@ -128,7 +120,7 @@ class Solution(Record):
     """Why the run ended before everything was answered; empty when it did not."""
     route: Route = "direct"
     assessment: Assessment | None = None
-    plan: Plan | None = None
+    plan: ThreadPlan | None = None
     threads: list[ThreadResult] = Field(default_factory=list)
     """In plan order."""
     contradictions: list[Contradiction] = Field(default_factory=list)
@@ -160,8 +152,8 @@ class State(Problem, Solution):
     """Whether the gate let the question through to be split."""
     forecast: Forecast | None = None
     """What the split was expected to take, where that could be told."""
-    repairs: list[str] = Field(default_factory=list)
-    """What was mended in the plan."""
+    repairs: list[Repair] = Field(default_factory=list)
+    """What was mended in what models wrote."""
     problems: list[str] = Field(default_factory=list)
     """Failures of stages, in words that can be shown."""
     dead_model: str = ""

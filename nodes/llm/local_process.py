@@ -48,6 +48,7 @@ def parameters(xllamacpp: Any, given: dict[str, Any]) -> Any:
     params.slot_save_path = given["saved"]
     params.cache_ram_mib = given["cache_mib"]
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = given["threads"]
+    params.cpuparams.poll = params.cpuparams_batch.poll = 0  # workers sleep: other programs compute too
     params.ui = False
     params.verbosity = -1
     return params

@@ -20,8 +20,6 @@ _RESULT = re.compile(
 )
 _OBJECT_START, _LOOSE_START = re.compile(r'\{\s*["}]'), re.compile(r"""\{\s*["']""")
 
-RESULT_LIMIT = 2_000
-"""Characters of a thread's result that the join sees."""
 _EXPLAINED = 8
 """Faults that a message names: a model that got a hundred threads wrong learns no more from the rest."""
 _EFFORT = 2_000_000
@@ -66,8 +64,8 @@ def has_result(text: str) -> bool:
 
 
 def short_result(text: str) -> str:
-    """Return what a thread concluded: what follows its last `Result:`, else the whole text, bounded."""
-    return shorten(_marked_result(text) or text.strip(), RESULT_LIMIT)
+    """Return what a thread concluded: what follows its last `Result:`, else the whole text."""
+    return _marked_result(text) or text.strip()
 
 
 def _marked_result(text: str) -> str:
