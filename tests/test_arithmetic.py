@@ -219,7 +219,8 @@ def test_right_sums_hold_in_any_notation(
     value = come_to(Fraction(one), sign, Fraction(other))
     left = f"{figure(Fraction(one), *how)}{gap}{sign}{gap}{figure(Fraction(other), *how)}"
     text = f"Результат: {around}{left}{gap}={gap}{figure(value, *how)}{around}."
-    assert mistakes(text) == []
+    (found,) = sums(text)
+    assert found.right
 
 
 @given(whole, signs.filter(lambda sign: sign not in "/÷"), whole, whole, blank, st.sampled_from(THOUSANDS))
@@ -240,6 +241,7 @@ def test_no_text_breaks_it(text: str) -> None:
 
 
 HOSTILE = [
+    "(9^300)^999 = 1. ",
     "1+",
     "(",
     "1 ",
