@@ -39,11 +39,25 @@ def bootstrap(values: Sequence[float], seed: int = 0) -> Mean:
 
 def resampled(values: Sequence[float], seed: int = 0) -> Mean:
     """Return the mean of values of any size, such as differences of pairs, with a percentile bootstrap interval."""
-    if not values:
+    return ratio([(value, 1.0) for value in values], seed)
+
+
+def ratio(pairs: Sequence[tuple[float, float]], seed: int = 0) -> Mean:
+    """Return the ratio of the means of pairs with a percentile bootstrap interval over the pairs.
+
+    Args:
+        pairs: What is measured and what it is measured against, which is above 0, of each item.
+        seed: Of the resampling.
+    """
+    if not pairs:
         return Mean(math.nan, math.nan, math.nan)
     rng = random.Random(seed)
-    means = sorted(sum(rng.choices(values, k=len(values))) / len(values) for _ in range(RESAMPLES))
-    return Mean(sum(values) / len(values), means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES) - 1])
+    drawn = sorted(_of_means(rng.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES))
+    return Mean(_of_means(pairs), drawn[int(0.025 * RESAMPLES)], drawn[int(0.975 * RESAMPLES) - 1])
+
+
+def _of_means(pairs: Sequence[tuple[float, float]]) -> float:
+    return sum(above for above, _ in pairs) / sum(below for _, below in pairs)
 
 
 class Decision(NamedTuple):

@@ -3,9 +3,12 @@
 - `stated`: the expected answer stands somewhere in the text.
 - `concluded`: it is the last number of a line or sentence, which is where a calculation ends, or stands in a list of
   numbers; numbers that are only repeated from the question do not count.
-- `in turn`: the answer of the n-th of several problems is the last number in the section that begins with that number;
-  where an answer has no such sections, the rule above holds. In 20 lines of reasoning some number is always right.
+- `in turn`: the answer of the n-th of several problems is what the section that begins with that number says last: the
+  last number, the last of `yes` and `no` or of `true` and `false`, the last letter of an option (see
+  `evals.concluding`). Where an answer has no such sections, the rule above holds for numbers, and for words its lines
+  count where it has one for each problem. In 20 lines of reasoning some number is always right.
 - `mention`: one of several words stands there, for bugs that can be named in many ways.
+- `fault`: the section about the n-th file names its faulty line (see `evals.faulty`).
 - `last`: it stands in the last line that says something, which is where one answer to one question belongs; a number
   must be the last one there.
 
@@ -16,28 +19,33 @@ call.
 import re
 from collections.abc import Sequence
 
-from evals.items import Item
+from evals.concluding import concludes
+from evals.faulty import faults_named
+from evals.item import Item
+from evals.numerals import number, numbers, same
 from evals.sections import sections
-
-TOLERANCE = 0.005
-"""Relative; answers are rounded in different ways."""
-_NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:,\d{3})*(?:\.\d+)?|(?<=\$)\d[\d,]*(?:\.\d+)?")
 
 _ENDS = re.compile(r"\n+|[.!?;]\s+|(?<=\d),?\s+and\s+(?=\$?\d)|(?<=\d),\s+(?=\$?\d)")
 
 
 def parts_right(item: Item, answer: str) -> list[bool]:
     """Tell for each part of an item whether the answer has it right."""
-    match, texts = item.match, [answer] * len(item.answers)
-    if match == "in turn":
-        found = sections(answer, len(item.answers))
-        match = "last" if found else "concluded"
-        texts = [found.get(place, "") for place in range(1, len(texts) + 1)] if found else texts
-    elif match == "last":
-        texts = [_last_line(answer)] * len(texts)
+    if item.match == "fault":
+        return faults_named(item, answer)
+    if item.match == "in turn":
+        return _in_turn(item.answers, answer)
+    text = _last_line(answer) if item.match == "last" else answer
+    return [any(_found(item.match, text, wanted) for wanted in wanteds) for wanteds in item.answers]
+
+
+def _in_turn(answers: Sequence[Sequence[str]], answer: str) -> list[bool]:
+    if found := sections(answer, len(answers)):
+        return [concludes(found.get(place, ""), wanteds) for place, wanteds in enumerate(answers, 1)]
+    lines = _lines(answer)
+    texts = lines if len(lines) == len(answers) else [""] * len(answers)
     return [
-        any(_found(match, text, wanted) for wanted in wanteds)
-        for text, wanteds in zip(texts, item.answers, strict=True)
+        concludes(text, wanteds) if number(wanteds[0]) is None else _found("concluded", answer, wanteds[0])
+        for text, wanteds in zip(texts, answers, strict=True)
     ]
 
 
@@ -53,22 +61,6 @@ def _found(match: str, text: str, wanted: str) -> bool:
         ends = [numbers(sentence)[-1:] for sentence in (_ENDS.split(text) if match == "concluded" else [text])]
         known = [number for end in ends for number in end]
     return any(same(value, other) for other in known)
-
-
-def number(text: str) -> float | None:
-    """Read a text that is one number."""
-    whole = _NUMBER.fullmatch(text.strip().lstrip("$"))
-    return _value(whole.group()) if whole else None
-
-
-def numbers(text: str) -> list[float]:
-    """List the numbers in a text, in order."""
-    return [_value(found) for found in _NUMBER.findall(text)]
-
-
-def same(one: float, other: float) -> bool:
-    """Tell whether two numbers are the same answer."""
-    return abs(one - other) <= TOLERANCE * max(abs(one), abs(other))
 
 
 def vote(answers: Sequence[str]) -> str:
@@ -87,9 +79,8 @@ def _key(answer: str) -> tuple[object, ...]:
 
 
 def _last_line(answer: str) -> str:
-    lines = [line for line in answer.splitlines() if re.search(r"\w", line)]
-    return lines[-1] if lines else ""
+    return next(reversed(_lines(answer)), "")
 
 
-def _value(found: str) -> float:
-    return float(found.replace(",", "").replace("−", "-"))
+def _lines(answer: str) -> list[str]:
+    return [line for line in answer.splitlines() if re.search(r"\w", line)]

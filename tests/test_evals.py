@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.intervals import bootstrap, decision, resampled, wilson
-from evals.items import OURS, DataError, GivenResult, Item, half_of, load_items, names, sample
+from evals.item import HALVES, GivenResult, Item, half_of
+from evals.items import OURS, DataError, load_items, names, sample
+from evals.numerals import number, numbers, same
 from evals.run.store import Cell
 from evals.run.variants import VARIANTS, found
-from evals.score import number, numbers, parts_right, same, vote
+from evals.score import parts_right, vote
 from evals.sections import sections
 from nodes.state import Review
 from tests.server import Fault, ModelServer, Reply, assessment, plan
@@ -49,15 +51,18 @@ def test_no_planted_result_of_one_half_is_in_the_other() -> None:
     assert not said["tuning"] & said["held-out"]
 
 
-HALVES: tuple[Any, Any] = ("tuning", "held-out")
-
-
 def others(folder: Path) -> Path:
     problems = [{"id": f"p{n}", "question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(40)]
     rows: dict[str, list[dict[str, Any]]] = {
         "gate_dev": [{"id": f"g{n}", "question": f"{n}?", "parallel": n % 4 == 0, "width": 2} for n in range(40)],
         "parallelqa_dev": [{"id": "1", "question": "Which?", "answer": "this", "threads": 2}],
         "gsm8k_dev": problems,
+        "bbh_dev": [{"id": f"b{n}", "task": "t", "question": f"Is {n} > 9?", "answer": "no"} for n in range(40)],
+        "quixbugs_dev": [
+            {"id": f"q{n}", "code": "a\nb = 1\n", "line": 2, "wrong": "b = 1", "right": "b = 2"} for n in range(9)
+        ],
+        "fanoutqa_dev": [{"id": "f", "question": "?", "parts": [{"id": "p", "question": "?", "needs": []}]}],
+        "longbench_write_dev": [{"id": "w", "question": "Write.", "kind": "k", "words": 100}],
         "sot_vicuna_dev": [{"question": "How?", "independent_points": True}],
         "sot_wizardlm_dev": [{"question": "What?", "independent_points": False}],
     }
@@ -395,6 +400,7 @@ async def test_what_fails_stays_in_the_denominator(server: ModelServer, tmp_path
         (["--data", "compound", "--variant", "fast"], "--variant fast: there is none; allowed are adaptive, "),
         (["--data", "gate"], "name the folder that holds it with --folder"),
         (["--data", "results"], "`results` is for --variant review"),
+        (["--data", "fanoutqa", "--folder", "."], "`fanoutqa` is for --variant gate and plan"),
         (["--data", "compound", "--half", "first"], "--half first: there is none"),
         (["--data", "compound", "--model", "nobody:x"], "unknown provider `nobody`"),
         (["--data", "compound", "--prompts", "assess@99"], "there is no prompt `assess@99`"),

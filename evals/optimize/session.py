@@ -10,7 +10,7 @@ from typing import Any
 
 import dspy
 
-from evals.items import Item
+from evals.item import Item
 from evals.optimize.optimizers import fitting, optimised, proposing
 from evals.optimize.program import PromptProgram, asking, fields
 from evals.optimize.tasks import Task, mean

@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from evals.items import Half, Item, load_items, sample
+from evals.item import Half, Item
+from evals.items import load_items, sample
 from evals.run.row import numbered
 from evals.run.variants import found
 from nodes.assess import structured, variables

@@ -57,7 +57,7 @@ def main(
     folder: Annotated[Path | None, typer.Option("--folder", help="Where others' data lie.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="As provider:name; as for apr if left out.")] = None,
     base_url: Annotated[str | None, typer.Option("--base-url", help="Address of an OpenAI-compatible server.")] = None,
-    n: Annotated[int, typer.Option("--n", min=1, help="Items of each dataset, drawn by chance.")] = 12,
+    n: Annotated[int, typer.Option("--n", min=0, help="Items of each dataset, drawn by chance; 0: all.")] = 12,
     seed: Annotated[int, typer.Option("--seed", help="Of the draw.")] = 0,
     half: Annotated[
         str | None, typer.Option("--half", help="tuning or held-out: only items of that half (by a hash of their id).")
@@ -106,7 +106,8 @@ async def _run(order: Order, judge_model: str | None) -> None:
     pairs = [(dataset, name) for dataset in order.datasets for name in order.variants if fits(dataset, name)]
     if not pairs:
         raise DataError(
-            "none of these variants fits these datasets: `results` is for --variant review, and only for it"
+            "none of these variants fits these datasets: `results` is for --variant review, and only for it; "
+            "`fanoutqa` is for --variant gate and plan"
         )
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:

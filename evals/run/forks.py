@@ -14,7 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import StateSnapshot
 
-from evals.items import Item
+from evals.item import Item
 from graphs import build_graph, graph
 from graphs.saver import strict
 from nodes.llm.usage import last_end

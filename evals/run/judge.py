@@ -3,7 +3,7 @@
 import importlib.util
 from collections.abc import Awaitable, Callable
 
-from evals.items import Item
+from evals.item import Item
 from nodes.llm.clients import client_for
 from nodes.llm.errors import ConfigurationError
 from nodes.settings import Settings

@@ -1,16 +1,25 @@
 """What is kept of one item under one variant."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
-from evals.items import Item
+from evals.item import Item
 from evals.score import parts_right
-from nodes.llm.usage import total_usage
+from evals.shape import Shape, parts_of, shape
+from nodes.llm.usage import Call, total_usage
 from nodes.plan import Plan, faults
 from nodes.record import Record
 from nodes.state import Assessment, Problem, Solution
+
+
+class StageTokens(Record):
+    """What all calls of one stage read and wrote."""
+
+    input: int = 0
+    output: int = 0
+    calls: int = 0
 
 
 class Row(Record):
@@ -60,7 +69,27 @@ class Row(Record):
     """Tokens of all calls, input and output."""
     samples: int = 1
     """Answers voted on, of self-consistency."""
+    stages: dict[str, StageTokens] = Field(default_factory=dict)
+    """By stage (`assess`, `solve`, `direct`, …), in the order in which they first ran."""
+    acted: list[str] = Field(default_factory=list)
+    """Repairs and checks that acted, a line each."""
+    shape: Shape | None = None
+    """How the parts found agree with the known ones, where the data know them."""
+    words: int = 0
+    """Words written, where a text of some length was asked for."""
+    words_wanted: int | None = None
     prompts: list[str] = Field(default_factory=list)
+
+
+def tokens_by_stage(calls: Iterable[Call]) -> dict[str, StageTokens]:
+    """Add up by stage what calls read and wrote."""
+    stages: dict[str, StageTokens] = {}
+    for call in calls:
+        known, usage = stages.get(call.stage, StageTokens()), call.usage
+        stages[call.stage] = StageTokens(
+            input=known.input + usage.input, output=known.output + usage.output, calls=known.calls + 1
+        )
+    return stages
 
 
 def row_of(item: Item, solution: Solution) -> Row:
@@ -78,6 +107,9 @@ def row_of(item: Item, solution: Solution) -> Row:
         end_to_end_tokens=report.estimate.output if report.estimate else 0,
         output=report.tokens.output,
         total=report.tokens.total,
+        stages=tokens_by_stage(solution.calls),
+        words=len(solution.answer.split()) if item.words else 0,
+        words_wanted=item.words,
         **structure(item, solution.assessment, solution.plan, report.repairs),
     )
 
@@ -98,16 +130,16 @@ def planned_row(item: Item, values: Mapping[str, Any], wall_s: float) -> Row:
         critical_path_tokens=usage.output,
         output=usage.output,
         total=usage.total,
+        stages=tokens_by_stage(values.get("calls") or []),
         **structure(item, values.get("assessment"), values.get("plan"), values.get("repairs") or []),
     )
 
 
 def structure(item: Item, assessment: Assessment | None, plan: Plan | None, repairs: Sequence[str]) -> dict[str, Any]:
     """Score the gate, the plan and its scope."""
-    known: dict[str, Any] = {
-        "parallel": item.parallel,
-        "threads_wanted": item.threads,
+    known = known_of(item, assessment) | {
         "split": assessment.decomposable if assessment else None,
+        "acted": [str(one) for one in repairs],
     }
     if plan is None:
         return known
@@ -123,6 +155,16 @@ def structure(item: Item, assessment: Assessment | None, plan: Plan | None, repa
         known["needed"] = len(read & set(item.needed)) / len(item.needed)
         known["needless"] = len(read & others) / len(others) if others else None
     return known
+
+
+def known_of(item: Item, assessment: Assessment | None = None) -> dict[str, Any]:
+    """Tell what the data say of an item's structure, and how the assessment's parts agree with it."""
+    wanted = [(part.question, part.needs) for part in item.parts]
+    return {
+        "parallel": item.parallel,
+        "threads_wanted": item.threads,
+        "shape": shape(wanted, parts_of(assessment)) if wanted else None,
+    }
 
 
 def numbered(item: Item) -> dict[str, int]:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evals.items import OURS, Half, Item, load_items, sample
+from evals.item import Half, Item
+from evals.items import OURS, load_items, sample
 from evals.run.forks import Runs, open_runs
 from evals.run.judge import Judge
-from evals.run.row import Row
+from evals.run.row import Row, known_of
 from evals.run.store import Cell, StoreError, commit, prompt_labels, resumed, save
 from evals.run.variants import VARIANTS, Variant, answer
 from nodes.llm.clients import prepare
@@ -25,6 +26,7 @@ class Order(Record):
     folder: Path | None = None
     out: Path
     n: int
+    """Items of each dataset; 0 for all."""
     seed: int
     half: Half | None = None
     concurrency: int
@@ -33,9 +35,13 @@ class Order(Record):
     context: dict[str, Any]
 
 
+ONLY = {"results": ("review",), "fanoutqa": ("gate", "plan")}
+"""Datasets that few variants make sense on: recorded results, and questions whose documents are not there."""
+
+
 def fits(dataset: str, variant: str) -> bool:
-    """Tell whether a variant makes sense on a dataset: recorded results are for the reviewer alone, and for it only."""
-    return (dataset == "results") == (variant == "review")
+    """Tell whether a variant makes sense on a dataset; the reviewer alone does on nothing but recorded results."""
+    return variant in ONLY[dataset] if dataset in ONLY else variant != "review"
 
 
 async def run(order: Order, tell: Callable[[Cell, int], None], judge: Judge | None = None) -> list[Cell]:
@@ -137,5 +143,5 @@ async def _row(item: Item, variant: Variant, order: Order, runs: Runs, tokens: i
         raise  # the same for every item
     except Exception as error:
         scored = bool(item.answers or item.results)
-        known = {"id": item.id, "parallel": item.parallel, "threads_wanted": item.threads}
-        return Row(**known, score=0.0 if scored else None, error=f"{type(error).__name__}: {error}"[:500])
+        told = f"{type(error).__name__}: {error}"[:500]
+        return Row(id=item.id, score=0.0 if scored else None, error=told, **known_of(item))

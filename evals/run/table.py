@@ -1,10 +1,22 @@
 """The tables of all results kept, as Markdown (pure, save for reading them)."""
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from evals.intervals import Mean, bootstrap, decision, resampled, wilson
+from evals.intervals import bootstrap, decision, resampled, wilson
+from evals.run.figures import (
+    average,
+    cell_name,
+    figure,
+    gains,
+    markdown,
+    mean,
+    pairs_of,
+    ratio_of_means,
+    ratios,
+    share,
+)
+from evals.run.pays import pays
 from evals.run.row import Row
 from evals.run.store import Cell, load_cells
 from evals.run.variants import VARIANTS
@@ -21,7 +33,7 @@ COMPARED = {
 def tables(folder: Path) -> str:
     """Write all tables."""
     cells = sorted(load_cells(folder), key=lambda cell: (cell.dataset, cell.half or "", ORDER.index(cell.variant)))
-    parts = [_answers(cells), _worth(cells), _structure(cells), _scope(cells), _reviewer(cells)]
+    parts = [table(cells) for table in (pays, _answers, _worth, _structure, _shapes, _lengths, _scope, _reviewer)]
     return "\n\n".join(part for part in parts if part) or "No results yet."
 
 
@@ -48,25 +60,25 @@ def _answers(cells: Sequence[Cell]) -> str:
             continue
         scores = [row.score for row in cell.rows if row.score is not None]
         beside = base.get((cell.dataset, cell.half, cell.model))
-        pairs = _pairs(cell, beside) if beside else []
+        pairs = pairs_of(cell, beside) if beside else []
         lines.append(
             [
-                _name(cell),
+                cell_name(cell),
                 cell.variant,
                 str(len(cell.rows)),
-                _mean(bootstrap(scores)) if scores else "–",
-                _average((row.judged for row in cell.rows if row.judged is not None), 2),
+                mean(bootstrap(scores)) if scores else "–",
+                average((row.judged for row in cell.rows if row.judged is not None), 2),
                 str(sum(bool(row.error) for row in cell.rows)),
-                _ratios(pairs, lambda row: row.critical_path_tokens),
+                ratios(pairs, lambda row: row.critical_path_tokens),
                 _of_end_to_end(cell.rows),
                 # Items that run beside others take longer, so only cells of the same concurrency compare.
-                _ratios(pairs, lambda row: row.wall_s) if beside and cell.concurrency == beside.concurrency else "–",
-                _ratio_of_means(pairs, lambda row: row.total),
-                _average(row.threads for row in cell.rows),
-                _average(row.rounds for row in cell.rows),
+                ratios(pairs, lambda row: row.wall_s) if beside and cell.concurrency == beside.concurrency else "–",
+                ratio_of_means(pairs, lambda row: row.total),
+                average(row.threads for row in cell.rows),
+                average(row.rounds for row in cell.rows),
             ]
         )
-    return _table(heads, lines)
+    return markdown(heads, lines)
 
 
 def _worth(cells: Sequence[Cell]) -> str:
@@ -83,25 +95,25 @@ def _worth(cells: Sequence[Cell]) -> str:
                 if (of, part or "", name) == (model, half, variant)
                 and (base := found.get((of, part, dataset, against)))
             ]
-            pairs = [pair for cell, base in beside for pair in _pairs(cell, base)]
+            pairs = [pair for cell, base in beside for pair in pairs_of(cell, base)]
             other = _other(pairs)
             timed = _other(
-                pair for cell, base in beside if cell.concurrency == base.concurrency for pair in _pairs(cell, base)
+                pair for cell, base in beside if cell.concurrency == base.concurrency for pair in pairs_of(cell, base)
             )
-            gains = [row.score - base.score for row, base in other if row.score is not None and base.score is not None]
+            better = gains(other)
             if pairs:
                 lines.append(
                     [
                         f"{model} ({half})" if half else model,
                         *(variant, against, str(len(pairs)), str(len(other))),
-                        _mean(resampled(gains), sign="+"),
-                        f"{sum(gain > 0 for gain in gains)} · {sum(gain < 0 for gain in gains)}",
-                        _ratios(other, lambda row: row.critical_path_tokens),
-                        _ratios(timed, lambda row: row.wall_s),
-                        _ratio_of_means(other, lambda row: row.total),
+                        mean(resampled(better), sign="+"),
+                        f"{sum(gain > 0 for gain in better)} · {sum(gain < 0 for gain in better)}",
+                        ratios(other, lambda row: row.critical_path_tokens),
+                        ratios(timed, lambda row: row.wall_s),
+                        ratio_of_means(other, lambda row: row.total),
                     ]
                 )
-    return _table(heads, lines)
+    return markdown(heads, lines)
 
 
 def _other(pairs: Iterable[tuple[Row, Row]]) -> list[tuple[Row, Row]]:
@@ -126,20 +138,49 @@ def _structure(cells: Sequence[Cell]) -> str:
         counted = [row for row in cell.rows if row.threads_wanted and row.parallel and row.valid is not None]
         lines.append(
             [
-                _name(cell),
+                cell_name(cell),
                 cell.variant,
                 str(len(cell.rows)),
-                _mean(wilson(sum(split), len(split))) if gate else "–",
-                _figure(gate.balanced_accuracy) if gate else "–",
-                _figure(gate.f1) if gate else "–",
-                _figure(gate.false_positives) if gate else "–",
-                _share(row.valid is True and not row.mended for row in plans),
-                _share(row.valid is True for row in plans),
-                _share(row.threads == row.threads_wanted for row in counted),
-                _share(abs(row.threads - (row.threads_wanted or 0)) <= 1 for row in counted),
+                mean(wilson(sum(split), len(split))) if gate else "–",
+                figure(gate.balanced_accuracy) if gate else "–",
+                figure(gate.f1) if gate else "–",
+                figure(gate.false_positives) if gate else "–",
+                share(row.valid is True and not row.mended for row in plans),
+                share(row.valid is True for row in plans),
+                share(row.threads == row.threads_wanted for row in counted),
+                share(abs(row.threads - (row.threads_wanted or 0)) <= 1 for row in counted),
             ]
         )
-    return _table(heads, lines)
+    return markdown(heads, lines)
+
+
+def _shapes(cells: Sequence[Cell]) -> str:
+    """Parts and which needs which, against the known ones."""
+    heads = ["dataset", "variant", "n", "parts: known, found, matched", "at the widest level: known, found"]
+    heads += ["what a part needs: right of found", "found of known"]
+    lines = []
+    for cell in cells:
+        shapes = [row.shape for row in cell.rows if row.shape]
+        if shapes:
+            parts = [average(one[f"parts_{kind}"] for one in shapes) for kind in ("wanted", "found", "matched")]
+            widest = [average(one[f"widest_{kind}"] for one in shapes) for kind in ("wanted", "found")]
+            wanted, found, right = (
+                sum(one[f"needs_{kind}"] for one in shapes) for kind in ("wanted", "found", "right")
+            )
+            counts = [", ".join(parts), ", ".join(widest), mean(wilson(right, found)), mean(wilson(right, wanted))]
+            lines.append([cell_name(cell), cell.variant, str(len(shapes)), *counts])
+    return markdown(heads, lines)
+
+
+def _lengths(cells: Sequence[Cell]) -> str:
+    """Words of what was to be of some length."""
+    lines = []
+    for cell in cells:
+        rows = [row for row in cell.rows if row.words_wanted]
+        if rows:
+            words = [average((row.words_wanted or 0 for row in rows), 0), average((row.words for row in rows), 0)]
+            lines.append([cell_name(cell), cell.variant, str(len(rows)), *words])
+    return markdown(["dataset", "variant", "n", "words asked for, mean", "written"], lines)
 
 
 def _scope(cells: Sequence[Cell]) -> str:
@@ -149,9 +190,9 @@ def _scope(cells: Sequence[Cell]) -> str:
         rows = [row for row in cell.rows if row.needed is not None]
         if rows:
             needless = [row.needless for row in rows if row.needless is not None]
-            needed = _average((row.needed or 0.0 for row in rows), 2)
-            lines.append([_name(cell), cell.variant, str(len(rows)), needed, _average(needless, 2)])
-    return _table(["dataset", "variant", "plans", "needed documents given", "needless documents given"], lines)
+            needed = average((row.needed or 0.0 for row in rows), 2)
+            lines.append([cell_name(cell), cell.variant, str(len(rows)), needed, average(needless, 2)])
+    return markdown(["dataset", "variant", "plans", "needed documents given", "needless documents given"], lines)
 
 
 def _reviewer(cells: Sequence[Cell]) -> str:
@@ -167,35 +208,15 @@ def _reviewer(cells: Sequence[Cell]) -> str:
         clean = [row for row in cell.rows if not row.wrong and not row.contradictions]
         lines.append(
             [
-                _name(cell),
+                cell_name(cell),
                 str(len(cell.rows)),
-                _mean(wilson(found[0], wrong)),
-                _mean(wilson(found[1], pairs)),
-                _mean(wilson(sum(found), sum(found) + alarms)),
-                _average((row.false_alarms for row in clean), 2),
+                mean(wilson(found[0], wrong)),
+                mean(wilson(found[1], pairs)),
+                mean(wilson(sum(found), sum(found) + alarms)),
+                average((row.false_alarms for row in clean), 2),
             ]
         )
-    return _table(heads, lines)
-
-
-def _name(cell: Cell) -> str:
-    return f"{cell.dataset} ({cell.half})" if cell.half else cell.dataset
-
-
-def _pairs(cell: Cell, base: Cell) -> list[tuple[Row, Row]]:
-    known = {row.id: row for row in base.rows}
-    return [(row, known[row.id]) for row in cell.rows if row.id in known]
-
-
-def _ratios(pairs: Sequence[tuple[Row, Row]], of: Callable[[Row], float]) -> str:
-    """Ratio of means, then mean of ratios: the two differ where some items are much longer than others."""
-    each = [of(row) / of(base) for row, base in pairs if of(base) and of(row)]
-    return f"{_ratio_of_means(pairs, of)} · {sum(each) / len(each):.2f}" if each else "–"
-
-
-def _ratio_of_means(pairs: Sequence[tuple[Row, Row]], of: Callable[[Row], float]) -> str:
-    below = sum(of(base) for _, base in pairs)
-    return f"{sum(of(row) for row, _ in pairs) / below:.2f}" if below else "–"
+    return markdown(heads, lines)
 
 
 def _of_end_to_end(rows: Sequence[Row]) -> str:
@@ -203,29 +224,3 @@ def _of_end_to_end(rows: Sequence[Row]) -> str:
     split = [row for row in rows if row.threads > 1 and row.end_to_end_tokens]
     chain = sum(row.end_to_end_tokens for row in split)
     return f"{sum(row.critical_path_tokens for row in split) / chain:.2f}" if chain else "–"
-
-
-def _share(values: Iterable[bool]) -> str:
-    known = list(values)
-    return f"{sum(known) / len(known):.0%} of {len(known)}" if known else "–"
-
-
-def _average(values: Iterable[float], digits: int = 1) -> str:
-    known = list(values)
-    return f"{sum(known) / len(known):.{digits}f}" if known else "–"
-
-
-def _figure(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.2f}"
-
-
-def _mean(mean: Mean, sign: str = "") -> str:
-    figures = [f"{value:{sign}.2f}" for value in mean]
-    return "–" if math.isnan(mean.mean) else f"{figures[0]} ({figures[1]}{' to ' if sign else '–'}{figures[2]})"
-
-
-def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    if not lines:
-        return ""
-    rows = [heads, ["---"] * len(heads), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -8,7 +8,8 @@ from langsmith import Client
 from langsmith.schemas import TracerSession
 from langsmith.utils import LangSmithError
 
-from evals.items import OURS, Item, load_items
+from evals.item import Item
+from evals.items import OURS, load_items
 from evals.run.row import Row
 from evals.run.store import Cell
 from nodes.environment import environment_key

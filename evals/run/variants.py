@@ -8,9 +8,9 @@ from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 
-from evals.items import Item
+from evals.item import Item
 from evals.run.forks import Runs
-from evals.run.row import Row, planned_row, row_of
+from evals.run.row import Row, planned_row, row_of, tokens_by_stage
 from evals.score import vote
 from graphs import graph, sequential
 from nodes.judge import judge
@@ -120,6 +120,7 @@ async def _sampled(item: Item, problem: dict[str, Any], settings: dict[str, Any]
             "critical_path_tokens": max(sample.report.tokens.output for sample in samples),
             "output": sum(sample.report.tokens.output for sample in samples),
             "total": sum(sample.report.tokens.total for sample in samples),
+            "stages": tokens_by_stage(call for sample in samples for call in sample.calls),
             "samples": count,
         }
     )
@@ -149,6 +150,7 @@ async def _reviewed(item: Item, settings: dict[str, Any]) -> Row:
         "output": usage.output,
         "critical_path_tokens": usage.output,
         "total": usage.total,
+        "stages": tokens_by_stage(calls),
         "wrong": len(item.wrong),
         "contradictions": len(item.contradictions),
     }
