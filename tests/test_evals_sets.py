@@ -119,6 +119,7 @@ def test_a_number_alone_on_its_line_is_an_answer_and_no_heading() -> None:
         (["(B)"], "A week later it is B", True),
         (["(A)"], "A", True),
         (["(A)"], "So a day later", False),
+        (["(B)"], "It is B. A week later it would not be.", True),
         (["(B)"], "(A) is wrong, so (B). I think so.", True),
         (["(B)"], "(B) is wrong, so (A)", False),
         (["(B)", "02/03/2004"], "It is 02/03/2004.", True),
