@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nodes.oversight import Edit, EditError, edited
-from nodes.plan import Plan
+from nodes.plan import ThreadPlan
 from nodes.segments import Segment
 
 PLAN_HELP = """\
@@ -62,7 +62,7 @@ def ask(payload: Mapping[str, Any], read: Callable[[str], str] = typed) -> dict[
 
 
 def _plan(payload: Mapping[str, Any], read: Callable[[str], str]) -> dict[str, Any]:
-    made = plan = Plan.model_validate(payload["plan"])
+    made = plan = ThreadPlan.model_validate(payload["plan"])
     segments = [Segment(number=source["number"], text=source["excerpt"]) for source in payload["sources"]]
     edits: list[Edit] = []
     _say(f"\nThe plan, before it is run{_expected(payload.get('estimate'))}:")
@@ -145,7 +145,7 @@ def _ids(text: str) -> tuple[list[str], str]:
     return [word.upper() for word in words[:count]], " ".join(words[count:]).strip()
 
 
-def _show(plan: Plan) -> None:
+def _show(plan: ThreadPlan) -> None:
     for thread in plan.threads:
         reads = f"  (reads {', '.join(map(str, thread.sources))})" if thread.sources else ""
         _say(f"  {thread.id:<5} {_brief(thread.subquestion)}{reads}")

@@ -9,11 +9,11 @@ from typing import Any, cast
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from nodes import decompose, review, solve
+from nodes import assess, review, solve
 from nodes.llm.usage import last_end
 from nodes.outlook import length, outlook, ratio
 from nodes.oversight import AnswerReply, Decision, EditError, PlanReply, edited
-from nodes.plan import Plan
+from nodes.plan import ThreadPlan
 from nodes.run import Run
 from nodes.settings import Settings, settings_of
 from nodes.sources import listed
@@ -22,7 +22,7 @@ from nodes.state import State, tasks_of
 
 async def approve_plan(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Show the plan with what it is expected to cost; approve, edit or reject it."""
-    settings, plan = settings_of(runtime), cast(Plan, state.plan)
+    settings, plan = settings_of(runtime), cast(ThreadPlan, state.plan)
     segments = state.segments()
     shown = {
         "stage": "plan",
@@ -107,9 +107,9 @@ def waited(state: State) -> Run:
 
 def expected(state: State, settings: Settings) -> Any:
     """Estimate what the plan takes from here on."""
-    plan = cast(Plan, state.plan)
+    plan = cast(ThreadPlan, state.plan)
     sizes = [length(solve.messages(task, settings)) for task in tasks_of(state)]
-    asked = length(review.messages(review.VERSIONS.chosen(settings.prompts), state, [], "", settings.max_rounds))
-    planned = length(decompose.messages(state, settings))
+    asked = length(review.messages(review.VERSIONS.chosen(settings.prompts), state, [], ""))
+    outlined = length(assess.messages(state, settings))
     at_once = min(plan.parallelism, settings.max_parallel)
-    return outlook(settings, sizes, asked, at_once=at_once, characters_a_token=ratio(state.calls, planned))
+    return outlook(settings, sizes, asked, at_once=at_once, characters_a_token=ratio(state.calls, outlined))

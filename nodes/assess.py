@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from langchain_core.messages import BaseMessage
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
@@ -38,7 +39,7 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     caller = Caller(settings, "assess", run=run, prompt=prompt.label, budget=within)
     segments = state.segments()
     try:
-        written = await caller.structured(prompt.messages(segments=by_number(segments)), Outline)
+        written = await caller.structured(messages(state, settings), Outline)
     except ModelError as error:
         # An empty list would leave the calls of an earlier run where they are.
         return start | stage_failed("assess", caller, error) | {"calls": caller.calls or None}
@@ -59,6 +60,11 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
         "repairs": repairs,
         "calls": caller.calls,
     }
+
+
+def messages(problem: Problem, settings: Settings) -> list[BaseMessage]:
+    """Ask for the outline."""
+    return VERSIONS.chosen(settings.prompts).messages(segments=by_number(problem.segments()))
 
 
 def check_oversight(settings: Settings) -> None:
@@ -82,12 +88,12 @@ async def _forecast(state: Problem, settings: Settings, run: Run, assessment: As
     if solving is None or reviewing is None:
         return None
     size = sum(len(segment.text) for segment in state.segments())
-    parts = len(assessment.subquestions)
+    parts = min(len(assessment.subquestions), settings.max_threads)
     return forecast(
         parts=parts,
         tokens=size // CHARACTERS_A_TOKEN,
-        at_once=min(settings.max_parallel, parts, solving.slots or parts),
+        at_once=min(settings.max_parallel, solving.slots or settings.max_parallel),
         solving=solving.learnt.pace,
         reviewing=reviewing.learnt.pace,
-        window=settings.context_window or solving.learnt.window,
+        window=solving.window(settings)[0],
     )

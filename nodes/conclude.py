@@ -12,6 +12,7 @@ from nodes.llm.usage import Call, add_calls
 from nodes.measure import make_report
 from nodes.outlook import learn
 from nodes.prices import cost_of
+from nodes.repairs import Repair
 from nodes.results import ThreadResult, merge_results
 from nodes.rot import WORDS
 from nodes.settings import Settings
@@ -116,7 +117,7 @@ def _bookkeeping(
         wall_s=state.run.elapsed(),
         rounds=state.round,
         planned=len(threads),
-        repairs=[*state.repairs, *state.problems],
+        repairs=[*state.repairs, *(Repair(kind="stage", text=problem) for problem in state.problems)],
         suggested=len(state.assessment.subquestions) if state.assessment else 0,
         price=partial(cost_of, settings),
         marks={thread.id: thread.marks for thread in [*state.results.values(), *threads] if thread.marks},

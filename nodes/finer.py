@@ -4,7 +4,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from nodes.pieces import Piece, cut_up
-from nodes.plan import Plan, ThreadSpec, repair
+from nodes.outline import Part
+from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.results import ThreadResult
 from nodes.segments import Segment
 
@@ -15,7 +16,7 @@ CHARACTERS_A_TOKEN = 3
 
 
 def to_split(
-    threads: Sequence[ThreadResult], plan: Plan | None, refined: Collection[str], *, max_threads: int
+    threads: Sequence[ThreadResult], plan: ThreadPlan | None, refined: Collection[str], *, max_threads: int
 ) -> list[ThreadResult]:
     """List the marked threads that are split in the next round: each once, while the plan has room for more."""
     room = max_threads - len(plan.threads) if plan else 0
@@ -55,12 +56,12 @@ def cut_sources(spec: ThreadSpec, segments: Sequence[Segment], longest: int) -> 
 
 
 def finer(
-    written: Plan | None, spec: ThreadSpec, segments: Sequence[Segment], *, longest: int, limit: int
+    parts: Sequence[Part], spec: ThreadSpec, segments: Sequence[Segment], *, longest: int, limit: int
 ) -> list[ThreadSpec]:
     """Return the smaller threads of a thread: as the model planned them, else one after another by size.
 
     Args:
-        written: The model's plan; `None` where it gave none.
+        parts: As the model planned them; none where it gave no plan.
         spec: The thread.
         segments: What it reads.
         longest: Most characters that one of them may read.
@@ -69,22 +70,23 @@ def finer(
     Returns:
         At least two threads, named `T3.1`, `T3.2`, …; none where there is nothing to split.
     """
-    threads = _planned(written, segments, longest, limit) if written else []
-    threads = threads or _by_size(spec, segments, longest, limit)
+    threads = _planned(parts, segments, longest, limit) or _by_size(spec, segments, longest, limit)
     return [thread.model_copy(update={"id": f"{spec.id}.{number}"}) for number, thread in enumerate(threads, 1)]
 
 
-def _planned(written: Plan, segments: Sequence[Segment], longest: int, limit: int) -> list[ThreadSpec]:
-    """Return the model's threads if nothing is left unread and each can be read."""
-    threads = repair(written, segments, max_threads=limit, max_parallel=limit).plan.threads
-    named = {number for thread in threads for number in thread.sources}
+def _planned(parts: Sequence[Part], segments: Sequence[Segment], longest: int, limit: int) -> list[ThreadSpec]:
+    """Return the model's threads if nothing is left unread, each can be read, and none needs another's result."""
+    named = {number for part in parts for number in part.sources}
     # What was asked is for every thread, unless one names it; a document that none names would be lost.
     common = [item.number for item in segments if item.number not in named and item.kind == "question"]
     unread = [item for item in segments if item.number not in named and item.kind == "document"]
     sizes = {item.number: len(item.text) for item in segments}
-    threads = [thread.model_copy(update={"sources": sorted({*common, *thread.sources})}) for thread in threads]
+    threads = [
+        ThreadSpec(id="", sources=sorted({*common, *part.sources}), subquestion=part.question) for part in parts
+    ]
     fits = all(sum(sizes[number] for number in thread.sources) <= longest for thread in threads)
-    return threads if len(threads) > 1 and not unread and fits else []
+    sound = 1 < len(threads) <= limit and not unread and not any(part.needs for part in parts)
+    return threads if sound and fits else []
 
 
 def _by_size(spec: ThreadSpec, segments: Sequence[Segment], longest: int, limit: int) -> list[ThreadSpec]:
@@ -113,13 +115,14 @@ def _by_size(spec: ThreadSpec, segments: Sequence[Segment], longest: int, limit:
     ]
 
 
-def in_place(plan: Plan, id: str, threads: Sequence[ThreadSpec]) -> Plan:
+def in_place(plan: ThreadPlan, id: str, threads: Sequence[ThreadSpec]) -> ThreadPlan:
     """Put smaller threads where one stood."""
     specs = [new for spec in plan.threads for new in (threads if spec.id == id else [spec])]
-    return plan.model_copy(update={"threads": specs})
+    # Results of pieces are no entries of a list: the answer is written from them.
+    return plan.model_copy(update={"threads": specs, "answer": "text"})
 
 
-def without_vain_splits(plan: Plan, results: Mapping[str, ThreadResult], refined: Mapping[str, Sequence[str]]) -> Plan:
+def without_vain_splits(plan: ThreadPlan, results: Mapping[str, ThreadResult], refined: Mapping[str, Sequence[str]]) -> ThreadPlan:
     """Put an answered thread back where none of its smaller ones came to an answer."""
     for id, into in refined.items():
         came = [results[child] for child in into if child in results]

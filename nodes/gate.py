@@ -20,7 +20,7 @@ class Forecast(Record):
     threads: int
     """Threads expected: the independent parts."""
     split_s: float
-    """Seconds of planning, of the threads (as many waves as they need) and of the review, at the shortest."""
+    """Seconds of the threads (as many waves as they need) and of the review, at the shortest."""
     single_s: float
     """Seconds of one call that writes what the threads would write, one after another."""
 
@@ -39,34 +39,33 @@ class Forecast(Record):
 
 
 def forecast(
-    *, parts: int, tokens: int, at_once: int, planning: Pace, solving: Pace, reviewing: Pace, window: int | None
+    *, parts: int, tokens: int, at_once: int, solving: Pace, reviewing: Pace, window: int | None
 ) -> Forecast | None:
     """Weigh a split against one call.
 
-    The split is taken at its best (the shortest plan and review seen so far), one call at its usual (what the threads
-    wrote so far on the mean, end to end), so that a split is given up only when it cannot save time.
+    The split is taken at its best (the shortest review seen so far), one call at its usual (what the threads wrote so
+    far on the mean, end to end), so that a split is given up only when it cannot save time. The outline is written in
+    either case.
 
     Args:
         parts: Independent parts.
         tokens: Size of the question and its documents.
         at_once: Threads that can run at the same time.
-        planning: What the endpoint that plans has shown.
-        solving: The same of the endpoint of the threads, which also answers directly.
+        solving: What the endpoint of the threads has shown, which also answers directly.
         reviewing: The same of the endpoint that reviews.
         window: Tokens that prompt and reply may have together, where known.
 
     Returns:
         Nothing while too little was seen, or when one call could not hold it all.
     """
-    plans, threads, reviews = planning.of("decompose"), solving.of("solve"), reviewing.of("review")
-    if min(plans.calls, threads.calls, reviews.calls) < ENOUGH:
+    threads, reviews = solving.of("solve"), reviewing.of("review")
+    if min(threads.calls, reviews.calls) < ENOUGH:
         return None
     written = threads.output
     if window is not None and tokens + parts * written > window:
         return None
     waves = math.ceil(parts / max(1, at_once))
-    split = planning.seconds(read=0, written=plans.least)
-    split += waves * solving.seconds(read=tokens / parts, written=written, side_by_side=True)
+    split = waves * solving.seconds(read=tokens / parts, written=written, side_by_side=True)
     split += reviewing.seconds(read=0, written=reviews.least)
     return Forecast(
         threads=parts,

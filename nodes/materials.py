@@ -29,9 +29,12 @@ def _name(segment: Segment) -> str:
     return " ".join(segment.label.translate(_BRACKETS).split())
 
 
-def outline(segments: Iterable[Segment]) -> str:
-    """List documents by number, name and size."""
-    return "\n".join(f"[{item.number}] {_name(item)} ({len(item.text):,} characters)" for item in segments)
+def by_number(segments: Iterable[Segment]) -> str:
+    """Write the question's segments out and name the documents, all by number."""
+    return "\n".join(
+        f"[{item.number}] {item.text}" if item.kind == "question" else f"[{item.number}] document {_name(item)}"
+        for item in segments
+    )
 
 
 def overview(segments: list[Segment]) -> str:

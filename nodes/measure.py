@@ -7,6 +7,7 @@ from typing import Any
 from nodes.gate import Forecast
 from nodes.llm.usage import Call, Usage, total_usage
 from nodes.prices import Cost
+from nodes.repairs import Repair
 from nodes.report import Context, Degree, Estimate, Report, Stage
 from nodes.results import Mark, ThreadResult
 from nodes.spans import covered, peak_overlap
@@ -22,7 +23,7 @@ def make_report(
     wall_s: float,
     rounds: int,
     planned: int,
-    repairs: list[str],
+    repairs: Sequence[Repair],
     suggested: int = 0,
     price: Callable[[str, Usage], Cost] | None = None,
     marks: Mapping[str, list[Mark]] | None = None,

@@ -144,13 +144,13 @@ def _usd(
 
 
 def ratio(calls: Sequence[Call], characters: int) -> float:
-    """Tell how many characters a token has, from the planning call of this run.
+    """Tell how many characters a token has, from the assessment of this run.
 
     Args:
         calls: The calls so far.
-        characters: Of the planning call's prompt.
+        characters: Of its prompt.
     """
-    read = next((call.usage.input for call in calls if call.stage == "decompose" and call.status == "ok"), 0)
+    read = next((call.usage.input for call in calls if call.stage == "assess" and call.status == "ok"), 0)
     return min(10.0, max(1.0, characters / read)) if read else float(CHARACTERS_A_TOKEN)
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from nodes.plan import Plan, ThreadSpec
+from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.record import Record
 from nodes.segments import Segment
 
@@ -58,7 +58,7 @@ class Decision(Record):
     thread_ids: list[str] = Field(default_factory=list)
 
 
-def edited(plan: Plan, edits: Sequence[Edit], segments: Sequence[Segment], *, max_threads: int) -> Plan:
+def edited(plan: ThreadPlan, edits: Sequence[Edit], segments: Sequence[Segment], *, max_threads: int) -> ThreadPlan:
     """Make the edits of a person.
 
     Args:

@@ -12,7 +12,8 @@ from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
 from nodes.materials import overview
 from nodes.pieces import Piece, as_segments
-from nodes.plan import Plan, ThreadSpec
+from nodes.outline import Plan, read_parts
+from nodes.plan import ThreadSpec
 from nodes.progress import tell_split, tell_stage
 from nodes.rot import WORDS
 from nodes.segments import Segment
@@ -52,7 +53,8 @@ async def refine(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     )
     plan, redo, critiques, refined = state.plan, list(state.redo), dict(state.critiques), dict(state.refined)
     for written, (spec, segments, longest) in zip(plans, large, strict=True):
-        smaller = finer(written, spec, segments, longest=longest, limit=limit)
+        parts = read_parts(written.parts, segments).parts if written else []
+        smaller = finer(parts, spec, segments, longest=longest, limit=limit)
         ids = refined[spec.id] = [thread.id for thread in smaller]
         if ids:
             plan = in_place(plan, spec.id, smaller)

@@ -8,6 +8,7 @@ from nodes.gate import Forecast
 from nodes.llm.usage import Usage
 from nodes.prices import Cost
 from nodes.record import Record
+from nodes.repairs import Repair
 from nodes.results import Mark
 
 
@@ -160,7 +161,7 @@ class Report(Record):
     forecast: Forecast | None = None
     """What splitting was expected to take against one call; `None` where there were no independent parts or too
     little was known. A question whose split would not save time is answered in one call."""
-    repairs: list[str] = Field(default_factory=list)
-    """What was mended in the plan, and stages that got no usable reply and were passed over; a line each."""
+    repairs: list[Repair] = Field(default_factory=list)
+    """What was mended in what models wrote, and stages that got no usable reply and were passed over."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """The settings in force; they name the variable that holds a key, never the key."""

@@ -14,6 +14,7 @@ from nodes.llm.budget import budget, exhausted
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
+from nodes.llm.structured import NONE
 from nodes.llm.usage import Call
 from nodes.progress import tell_stage
 from nodes.results import Mark, ThreadResult
@@ -24,6 +25,7 @@ from nodes.verdicts import Conflict, Judgement, Review, judge
 from prompts import PROMPTS, Prompt, block
 
 VERSIONS = PROMPTS["review"].checked({"evidence", "instructions", "missing", "question", "results"}, Review)
+NO_ANSWER = frozenset({"answer"})
 AS_A_LIST = "The results in turn are the answer: leave `answer` empty.\n\n"
 
 
@@ -57,7 +59,7 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     prompt = VERSIONS.chosen(settings.prompts)
     try:
         asked = messages(prompt, state, answered, said)
-        written = await caller.structured(asked, Review, without={"answer"} if listed else frozenset())
+        written = await caller.structured(asked, Review, without=NO_ANSWER if listed else NONE)
     except ModelError as error:
         if broken and _rounds_left(state, settings, caller.calls) > 0:
             return _send_back(state, settings, broken, {}) | {"calls": caller.calls}

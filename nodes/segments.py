@@ -16,6 +16,7 @@ class Segment(Record):
     kind: Literal["question", "document"] = "question"
     label: str = ""
     """A document's title or id; empty for the question's segments."""
+    marker: str = ""
 
 
 # A line that starts a list item: "1. ", "2) ", "(a) ", "- ", "* ", "• ".
@@ -47,7 +48,7 @@ def split_input(question: str, documents: Iterable[tuple[str, str]] = ()) -> lis
         question: The question; code blocks in it stay whole.
         documents: Pairs of label and text.
     """
-    pieces = [Segment(number=0, text=text) for text in split_question(question)]
+    pieces = [Segment(number=0, text=text, marker=(_ITEM.match(text) or [""])[0].strip()) for text in split_question(question)]
     pieces += [Segment(number=0, text=text, kind="document", label=label) for label, text in documents]
     return [piece.model_copy(update={"number": number}) for number, piece in enumerate(pieces, 1)]
 
@@ -118,7 +119,7 @@ def _item(block: str) -> tuple[str, str]:
 
 
 def _asked(text: str) -> list[str]:
-    return [clause for sentence in sentences(text) for clause in _clauses(sentence)]
+    return list(sentences(text))
 
 
 def _sentences(block: str) -> list[str]:
@@ -135,3 +136,7 @@ def _sentences(block: str) -> list[str]:
 def _clauses(sentence: str) -> list[str]:
     cuts = [match.end() for match in _CLAUSE.finditer(sentence)]
     return [sentence[start:end].strip() for start, end in zip([0, *cuts], [*cuts, len(sentence)], strict=True)]
+
+
+def has_question_mark(text: str) -> bool:
+    return text.rstrip(")\"' ").endswith(("?", "？"))

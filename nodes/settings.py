@@ -17,6 +17,7 @@ from prompts import chosen_versions
 
 Split = Literal["if_faster", "if_independent", "always"]
 Oversight = Literal["none", "plan", "answer", "both"]
+ReviewMode = Literal["off", "brief", "careful"]
 Role = Literal["assess", "decompose", "solve", "review"]
 """What a call is for; each role may have a model of its own."""
 
@@ -174,8 +175,10 @@ class Settings(BaseSettings):
     scoped: bool = Field(
         True, description="Show each thread only the segments that it needs; off, every thread reads the whole input."
     )
-    review: bool = Field(
-        True, description="Have the results judged before they are joined; off, they are joined as they stand."
+    review: ReviewMode = Field(
+        "brief",
+        description="How results are judged before they are joined: not at all (`off`), all in one call (`brief`), or "
+        "each in a short call of its own as its thread ends, and then together (`careful`).",
     )
 
     def __init__(self, **values: Any) -> None:
@@ -205,6 +208,12 @@ class Settings(BaseSettings):
         else:
             problem = f"unknown provider `{provider}` in `{value}`"
         raise ValueError(f"{problem}; allowed are {', '.join(PROVIDERS.values())}")
+
+    @field_validator("review", mode="before")
+    @classmethod
+    def _review_was_a_switch(cls, value: Any) -> Any:
+        """Take what the setting was before it had three values."""
+        return {"true": "brief", "false": "off"}.get(str(value).lower(), value)
 
     @field_validator("prompts")
     @classmethod

@@ -17,9 +17,11 @@ from nodes.llm.reply import Reply
 from nodes.llm.text import has_result, short_result
 from nodes.llm.usage import Call, Usage, total_usage
 from nodes.materials import whole
+from nodes.plan import ThreadSpec
 from nodes.progress import tell_thread
 from nodes.results import Mark, Status, ThreadResult
 from nodes.rot import marks_of
+from nodes.segments import Segment
 from nodes.settings import Settings, settings_of
 from nodes.state import ThreadTask
 from nodes.stragglers import SHARE, Stragglers, race
@@ -61,7 +63,8 @@ async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]
 def _key(task: ThreadTask, settings: Settings) -> str:
     """Hash what the thread is asked at first; what it is asked when sent back leads to a better answer to the same."""
     first = task.model_copy(update={"critique": "", "previous": None})
-    return key_of(messages(first, settings), settings, VERSIONS.chosen(settings.prompts).label)
+    asked = [message for piece in by_part(first) for message in messages(piece, settings)]
+    return key_of(asked, settings, VERSIONS.chosen(settings.prompts).label)
 
 
 def _from_cache(task: ThreadTask, runtime: Runtime[Settings], shared: FanOut, key: str, found: Kept) -> dict[str, Any]:
@@ -111,8 +114,38 @@ def _share(task: ThreadTask, settings: Settings, slots: int | None) -> FanOut:
 
 async def _work(
     task: ThreadTask, settings: Settings, shared: FanOut, on_start: Callable[[], None]
+) -> tuple[list[Reply] | ModelError, list[Call]]:
+    """Ask for each part of the thread in turn; return what came of it and every request made."""
+    replies, calls = [], []
+    for piece in by_part(task):
+        outcome, made = await _work_on(piece, settings, shared, on_start)
+        calls += made
+        if isinstance(outcome, ModelError):
+            return outcome, calls
+        replies.append(outcome)
+    return replies, calls
+
+
+def by_part(task: ThreadTask) -> list[ThreadTask]:
+    """Return a task for each part that shares the thread; the task itself where it has one."""
+    if len(task.spec.parts) < 2:
+        return [task]
+    own = {segment.number: segment for segment in task.segments}
+    return [
+        task.model_copy(
+            update={
+                "spec": ThreadSpec(id=task.spec.id, sources=part.sources, subquestion=part.question, parts=[part]),
+                "segments": [own[number] for number in part.sources if number in own],
+            }
+        )
+        for part in task.spec.parts
+    ]
+
+
+async def _work_on(
+    task: ThreadTask, settings: Settings, shared: FanOut, on_start: Callable[[], None]
 ) -> tuple[Reply | ModelError, list[Call]]:
-    """Ask, a second time should the thread be late; return what came of it and every request made."""
+    """Ask, a second time should the thread be late."""
     asked, started = messages(task, settings), asyncio.Event()
 
     def begin() -> None:
@@ -181,7 +214,7 @@ def messages(task: ThreadTask, settings: Settings) -> Any:
     return VERSIONS.chosen(settings.prompts).messages(
         instructions=block("Instructions", task.instructions),
         context=block("What holds for every part", task.shared_context),
-        material=block("Material", whole(task.segments)),
+        material=block("Material", whole(_beside_question(task))),
         critique=block(
             "A reviewer sent this back",
             f"{earlier}{task.critique}\nDo it again from the start." if task.critique else "",
@@ -190,7 +223,19 @@ def messages(task: ThreadTask, settings: Settings) -> Any:
     )
 
 
-def _result(task: ThreadTask, settings: Settings, calls: list[Call], outcome: Reply | ModelError) -> ThreadResult:
+def _beside_question(task: ThreadTask) -> list[Segment]:
+    """List what a thread reads, less what its subquestion says already."""
+    asked = task.spec.subquestion
+    return [
+        segment
+        for segment in task.segments
+        if segment.kind == "document" or segment.text.removeprefix(segment.marker).strip() not in asked
+    ]
+
+
+def _result(
+    task: ThreadTask, settings: Settings, calls: list[Call], outcome: list[Reply] | ModelError
+) -> ThreadResult:
     before = task.previous
     common: dict[str, Any] = {
         "id": task.spec.id,
@@ -208,18 +253,28 @@ def _result(task: ThreadTask, settings: Settings, calls: list[Call], outcome: Re
             return before.model_copy(update=common | {"error": error})
         status: Status = "timed_out" if outcome.kind in ("timed_out", "deadline") else "failed"
         return ThreadResult(**common, status=status, error=str(outcome))
-    told = {"text": outcome.text, "reasoning": outcome.reasoning, "finish_reason": outcome.finish_reason}
-    if outcome.finish_reason == "length" and not has_result(outcome.text):
+    text = "\n\n".join(reply.text for reply in outcome)
+    cut = [reply for reply in outcome if reply.finish_reason == "length"]
+    told = {
+        "text": text,
+        "reasoning": "\n\n".join(reply.reasoning for reply in outcome if reply.reasoning),
+        "finish_reason": (cut or outcome)[-1].finish_reason,
+    }
+    if any(not has_result(reply.text) for reply in cut):
         error = "the reply was cut at the token limit before its result; raise `max_tokens`"
         return ThreadResult(**common, **told, status="failed", error=error)
-    return ThreadResult(**common, **told, status="answered", answer=short_result(outcome.text))
+    answers = [short_result(reply.text) for reply in outcome]
+    several = {"answers": answers} if len(answers) > 1 else {}
+    return ThreadResult(**common, **told, **several, status="answered", answer="\n".join(answers))
 
 
-def _marks(settings: Settings, calls: list[Call], outcome: Reply | ModelError) -> list[Mark]:
+def _marks(settings: Settings, calls: list[Call], outcome: list[Reply] | ModelError) -> list[Mark]:
     return marks_of(
         calls,
-        text="" if isinstance(outcome, ModelError) else f"{outcome.reasoning}\n{outcome.text}",
-        cut=outcome.kind == "truncated" if isinstance(outcome, ModelError) else outcome.finish_reason == "length",
+        text="" if isinstance(outcome, ModelError) else "\n".join(f"{one.reasoning}\n{one.text}" for one in outcome),
+        cut=outcome.kind == "truncated"
+        if isinstance(outcome, ModelError)
+        else any(one.finish_reason == "length" for one in outcome),
         too_long=isinstance(outcome, ModelError) and outcome.kind == "context_length",
         window_share=settings.window_share,
     )

@@ -17,9 +17,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-SHORT_PROMPTS = "assess@1 decompose@1 review@1"
-"""For tests of small windows and budgets, in which the default prompts would leave no room."""
-SHAPES = {"Assessment": "assess", "Plan": "decompose", "Review": "review", "score": "judge"}
+SHAPES = {"Outline": "assess", "Plan": "decompose", "Review": "review", "score": "judge"}
 
 
 @dataclass(frozen=True)
@@ -290,7 +288,7 @@ def who_asks(body: dict[str, Any]) -> tuple[str, str]:
         return "join", "join"
     if not wanted:
         # The lower rungs ask in words.
-        names = {"You decide": "Assessment", "You split": "Plan", "Threads worked": "Review"}
+        names = {"Find the parts": "Outline", "Split a request": "Plan", "Helpers worked": "Review"}
         wanted = next((shape for start, shape in names.items() if system.startswith(start)), None)
     if wanted:
         return SHAPES[wanted], SHAPES[wanted]
@@ -302,13 +300,11 @@ def who_asks(body: dict[str, Any]) -> tuple[str, str]:
 def default_step(request: Asked) -> Step:
     """Answer sensibly where nothing was scripted."""
     if request.role == "assess":
-        return {"subquestions": [], "decomposable": False, "complexity": "simple", "reason": "one question"}
+        return outline()
     if request.role == "refine":
         return plan()
     if request.role == "review":
-        ids = re.findall(r'^\{"thread_id": "(T[\d.]+)"', request.last, re.MULTILINE)
-        verdicts = [{"thread_id": id, "verdict": "accept", "critique": ""} for id in ids]
-        return {"verdicts": verdicts, "contradictions": [], "answer": "All of it."}
+        return review("All of it.")
     return f"Thinking.\nResult: answer to {request.key}"
 
 
@@ -405,34 +401,17 @@ async def model_server() -> AsyncIterator[ModelServer]:
         yield server
 
 
-def assessment(*subquestions: str) -> dict[str, Any]:
-    """An assessment that finds these parts."""
-    return {
-        "subquestions": list(subquestions),
-        "decomposable": True,
-        "complexity": "moderate",
-        "reason": "independent parts",
-    }
+def outline(*parts: str, answer: str = "text") -> dict[str, Any]:
+    """An outline with these lines."""
+    return {"parts": list(parts), "answer": answer}
 
 
-def plan(
-    *subquestions: str, sources: Sequence[Sequence[int]] = (), shared: str = "", degree: int = 8
-) -> dict[str, Any]:
-    """A plan with one thread for each subquestion."""
-    return {
-        "shared_context": shared,
-        "parallelism": degree,
-        "threads": [
-            {"id": f"T{number}", "sources": list(sources[number - 1]) if sources else [], "subquestion": subquestion}
-            for number, subquestion in enumerate(subquestions, 1)
-        ],
-    }
+def plan(*parts: str) -> dict[str, Any]:
+    """A plan with these lines."""
+    return {"parts": list(parts)}
 
 
-def review(answer: str = "", contradictions: Sequence[dict[str, Any]] = (), **verdicts: str) -> dict[str, Any]:
-    """A review; `T2="retry: wrong sum"` sends T2 back with a critique."""
-    words = []
-    for id, said in verdicts.items():
-        verdict, _, critique = said.partition(": ")
-        words.append({"thread_id": id, "verdict": verdict, "critique": critique})
-    return {"verdicts": words, "contradictions": list(contradictions), "answer": answer}
+def review(answer: str = "", *redo: str, conflicts: Sequence[tuple[Sequence[str], Sequence[str]]] = ()) -> dict[str, Any]:
+    """A review: the answer, lines such as `T2: wrong sum`, and conflicts as pairs of ids and quotations."""
+    told = [{"threads": list(threads), "quotes": list(quotes)} for threads, quotes in conflicts]
+    return {"redo": list(redo), "conflicts": told, "answer": answer}

@@ -7,7 +7,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import ValidationError
 
 from graphs import build_graph, graph, sequential
-from tests.server import HANG, Fault, ModelServer, Reply, assessment, plan, review
+from tests.server import HANG, Fault, ModelServer, Reply, outline, review
 
 PARTS = [f"What is part {number}?" for number in range(1, 9)]
 
@@ -15,7 +15,7 @@ PARTS = [f"What is part {number}?" for number in range(1, 9)]
 def split(server: ModelServer, count: int, **options: Any) -> list[str]:
     """Script a question of `count` parts."""
     parts = PARTS[:count]
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts, **options))
+    server.on("assess", outline(*parts))
     return parts
 
 

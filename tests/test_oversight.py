@@ -20,7 +20,7 @@ from graphs import build_graph, graph
 from nodes import outlook
 from nodes.llm.errors import ConfigurationError
 from nodes.oversight import Edit, EditError, edited
-from nodes.plan import Plan, ThreadSpec
+from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.segments import split_input
 from tests.command import APR, apr, environment
 from tests.server import ModelServer, assessment, plan, review
@@ -179,7 +179,7 @@ async def test_without_a_checkpointer_it_is_refused_before_any_call(
 
 
 SEGMENTS = split_input(" ".join(PARTS))
-PLAN = Plan(
+PLAN = ThreadPlan(
     shared_context="",
     parallelism=3,
     threads=[ThreadSpec(id=f"T{n}", sources=[n], subquestion=part) for n, part in enumerate(PARTS, 1)],

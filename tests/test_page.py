@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from graphs.page import POLICY, page
 from nodes.gate import Forecast
 from nodes.llm.usage import Call, Usage
-from nodes.plan import Plan, ThreadSpec
+from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.prices import Cost
 from nodes.report import Baseline, Context, Degree, Estimate, Report
 from nodes.results import ThreadResult
@@ -79,7 +79,7 @@ def run(**more: Any) -> Solution:
         "answer": "It is so.",
         "outcome": "complete",
         "route": "parallel",
-        "plan": Plan(shared_context="", parallelism=1, threads=specs),
+        "plan": ThreadPlan(shared_context="", parallelism=1, threads=specs),
         "threads": [thread()],
         "sources": [
             Source(number=1, characters=9, excerpt="What is it?"),
@@ -133,7 +133,7 @@ def test_text_from_anywhere_is_shown_and_never_alive() -> None:
         answer=ALIVE,
         stop_reason=ALIVE,
         assessment=Assessment(subquestions=[ALIVE], decomposable=True, complexity="simple", reason=ALIVE),
-        plan=Plan(shared_context=ALIVE, parallelism=1, threads=[spec]),
+        plan=ThreadPlan(shared_context=ALIVE, parallelism=1, threads=[spec]),
         threads=[thread(ALIVE, subquestion=ALIVE, answer=ALIVE, text=ALIVE, reasoning=ALIVE, error=ALIVE, model=ALIVE)],
         sources=[Source(number=1, label=ALIVE, characters=1, excerpt=ALIVE)],
         reviews=[Review(verdicts=[verdict], contradictions=[contradiction])],
@@ -187,7 +187,7 @@ def test_it_stays_under_a_megabyte(unit: str) -> None:
     solution = run(
         question=long[:100_000],
         answer=long,
-        plan=Plan(
+        plan=ThreadPlan(
             shared_context=long,
             parallelism=8,
             threads=[ThreadSpec(id=f"T{n}", sources=[n], subquestion=long) for n in many],

@@ -9,7 +9,7 @@ from langgraph.types import Send
 
 from graphs.routing import after_assess, after_decompose, after_review, to_threads
 from nodes.assess import structured
-from nodes.plan import Plan, ThreadSpec
+from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.results import ThreadResult
 from nodes.state import Assessment, Document, Problem, State, ThreadTask
 
@@ -48,7 +48,7 @@ def specs(count: int) -> list[ThreadSpec]:
 
 
 def planned(count: int = 3, redo: tuple[str, ...] = ("T1", "T2", "T3"), **more: Any) -> State:
-    plan = Plan(shared_context="All.", parallelism=2, threads=specs(count))
+    plan = ThreadPlan(shared_context="All.", parallelism=2, threads=specs(count))
     documents = [Document(id="d", text="text")]
     return State(question="One. Two. Three.", documents=documents, plan=plan, redo=list(redo), **more)
 
@@ -121,7 +121,7 @@ STATES = st.builds(
     ),
     plan=st.none()
     | st.builds(
-        Plan,
+        ThreadPlan,
         parallelism=st.integers(),
         threads=st.lists(st.builds(ThreadSpec, id=IDS, sources=st.lists(st.integers(-2, 6), max_size=4)), max_size=4),
     ),

@@ -18,7 +18,7 @@ from evals.item import Item
 from graphs import build_graph, graph
 from graphs.saver import strict
 from nodes.llm.usage import last_end
-from nodes.plan import Plan, reading_everything
+from nodes.plan import ThreadPlan, reading_everything
 from nodes.run import Run
 from nodes.state import Problem, Solution, State
 
@@ -97,7 +97,7 @@ def _config(item: Item, settings: Mapping[str, Any]) -> Any:
 def _unscoped(history: list[StateSnapshot]) -> tuple[StateSnapshot, dict[str, Any]] | None:
     """Give every thread of the plan the whole input; nothing to do where every thread has it already."""
     for before, planned in zip(history, history[1:], strict=False):
-        plan: Plan | None = planned.values.get("plan")
+        plan: ThreadPlan | None = planned.values.get("plan")
         if before.next == ("decompose",) and plan:
             whole = reading_everything(plan, State.model_validate(planned.values).segments())
             if whole == plan:

@@ -9,7 +9,7 @@ from evals.item import Item
 from evals.score import parts_right
 from evals.shape import Shape, parts_of, shape
 from nodes.llm.usage import Call, total_usage
-from nodes.plan import Plan, faults
+from nodes.plan import ThreadPlan, faults
 from nodes.record import Record
 from nodes.state import Assessment, Problem, Solution
 
@@ -135,7 +135,7 @@ def planned_row(item: Item, values: Mapping[str, Any], wall_s: float) -> Row:
     )
 
 
-def structure(item: Item, assessment: Assessment | None, plan: Plan | None, repairs: Sequence[str]) -> dict[str, Any]:
+def structure(item: Item, assessment: Assessment | None, plan: ThreadPlan | None, repairs: Sequence[str]) -> dict[str, Any]:
     """Score the gate, the plan and its scope."""
     known = known_of(item, assessment) | {
         "split": assessment.decomposable if assessment else None,

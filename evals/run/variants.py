@@ -15,7 +15,7 @@ from evals.score import vote
 from graphs import graph, sequential
 from nodes.judge import judge
 from nodes.llm.usage import Call, total_usage
-from nodes.plan import Plan, ThreadSpec
+from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.results import ThreadResult
 from nodes.review import review
 from nodes.settings import Settings
@@ -186,7 +186,7 @@ def found(item: Item, written: Review) -> dict[str, Any]:
 
 def _recorded(item: Item) -> dict[str, Any]:
     specs = [ThreadSpec(id=one.id, sources=[], subquestion=one.subquestion) for one in item.results]
-    plan = Plan(shared_context="", parallelism=len(specs), threads=specs)
+    plan = ThreadPlan(shared_context="", parallelism=len(specs), threads=specs)
     return {"question": item.question, "plan": plan, "results": _results(item)}
 
 

@@ -93,15 +93,22 @@ class Caller:
         """
         return await self._ask(lambda client: self.request(client, messages))
 
-    async def structured(self, messages: Sequence[BaseMessage], shape: type[T]) -> T:
+    async def structured(
+        self, messages: Sequence[BaseMessage], shape: type[T], *, without: frozenset[str] = structured.NONE
+    ) -> T:
         """Ask for an object of `shape`, down the ladder of `nodes.llm.structured`.
+
+        Args:
+            messages: The conversation.
+            shape: What the reply must fit.
+            without: Fields with a default that are not asked for.
 
         Raises:
             ModelError: No usable reply came; `calls` tells what was tried.
             ConfigurationError: A key or an extra is missing.
         """
         return await self._ask(
-            lambda client: structured.ask(partial(self.request, client), client.learnt, messages, shape)
+            lambda client: structured.ask(partial(self.request, client), client.learnt, messages, shape, without)
         )
 
     async def _ask(self, ask: Callable[[Client], Awaitable[R]]) -> R:

@@ -19,7 +19,7 @@ class Spending(Record):
     thread: int = 0
     """Mean of the threads' successful requests; 0 while there is none."""
     join: int = 0
-    """Expected of the review: as much as the plan took, which is a prompt of the same kind."""
+    """Expected of the review: as much as the outline took, which is a prompt of the same kind."""
 
 
 def spending(calls: Iterable[Call]) -> Spending:
@@ -29,7 +29,7 @@ def spending(calls: Iterable[Call]) -> Spending:
     return Spending(
         total=total_usage(known).total,
         thread=sum(threads) // len(threads) if threads else 0,
-        join=total_usage(call for call in known if call.stage == "decompose").total,
+        join=total_usage(call for call in known if call.stage == "assess").total,
     )
 
 

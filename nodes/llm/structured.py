@@ -21,6 +21,7 @@ from nodes.llm.text import NoObject, explain, parse_object, shorten
 T = TypeVar("T", bound=BaseModel)
 
 RUNGS: tuple[Rung, ...] = ("json_schema", "tool", "text")
+NONE: frozenset[str] = frozenset()
 
 
 class Request(Protocol):
@@ -30,7 +31,9 @@ class Request(Protocol):
         """Return the reply; raises `ModelError` when none is usable."""
 
 
-async def ask(request: Request, learnt: Learnt, messages: Sequence[BaseMessage], shape: type[T]) -> T:
+async def ask(
+    request: Request, learnt: Learnt, messages: Sequence[BaseMessage], shape: type[T], without: frozenset[str] = NONE
+) -> T:
     """Ask for an object of `shape`.
 
     Args:
@@ -38,6 +41,7 @@ async def ask(request: Request, learnt: Learnt, messages: Sequence[BaseMessage],
         learnt: What earlier calls have shown about the server; this one adds to it.
         messages: The conversation.
         shape: What the reply must fit.
+        without: Fields with a default that are not asked for; a reply may have them all the same.
 
     Raises:
         ModelError: Every rung failed (`malformed`), or the reply was refused, truncated or never came.
@@ -45,7 +49,7 @@ async def ask(request: Request, learnt: Learnt, messages: Sequence[BaseMessage],
     lacking = True
     for rung in RUNGS[RUNGS.index(learnt.first_rung) :]:
         try:
-            found = await _ask_at(rung, request, messages, shape)
+            found = await _ask_at(rung, request, messages, shape, without)
         except NoObject as error:
             lacking = lacking and not error.found_json
         except ModelError as error:
@@ -58,14 +62,18 @@ async def ask(request: Request, learnt: Learnt, messages: Sequence[BaseMessage],
     raise AssertionError("the last rung returns or raises")
 
 
-async def _ask_at(rung: Rung, request: Request, messages: Sequence[BaseMessage], shape: type[T]) -> T:
+async def _ask_at(
+    rung: Rung, request: Request, messages: Sequence[BaseMessage], shape: type[T], without: frozenset[str]
+) -> T:
     if rung == "text":
-        return await _ask_in_words(request, messages, shape)
-    return read(await request(messages, **_body(rung, shape)), shape)
+        return await _ask_in_words(request, messages, shape, without)
+    return read(await request(messages, **_body(rung, shape, without)), shape)
 
 
-async def _ask_in_words(request: Request, messages: Sequence[BaseMessage], shape: type[T]) -> T:
-    schema = json.dumps(wire_schema(shape), ensure_ascii=False)
+async def _ask_in_words(
+    request: Request, messages: Sequence[BaseMessage], shape: type[T], without: frozenset[str]
+) -> T:
+    schema = json.dumps(wire_schema(shape, without), ensure_ascii=False)
     wish = HumanMessage(f"Reply with one JSON object and nothing else. It must fit this JSON schema:\n{schema}")
     conversation = [*messages, wish]
     reply = await request(conversation)
@@ -103,8 +111,8 @@ def read(reply: Reply, shape: type[T]) -> T:
         raise NoObject(explain(error), found_json=True) from error
 
 
-def _body(rung: Rung, shape: type[BaseModel]) -> dict[str, Any]:
-    schema = wire_schema(shape)
+def _body(rung: Rung, shape: type[BaseModel], without: frozenset[str]) -> dict[str, Any]:
+    schema = wire_schema(shape, without)
     if rung == "json_schema":
         # Sent as plain body fields: the client's own parsing would hide truncated and refused replies.
         wanted = {"name": shape.__name__, "schema": schema, "strict": True}
@@ -117,9 +125,11 @@ def _body(rung: Rung, shape: type[BaseModel]) -> dict[str, Any]:
 
 
 @cache
-def wire_schema(shape: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON schema of `shape` as strict servers want it: every field required, no others."""
-    schema = _strict(shape.model_json_schema())
+def wire_schema(shape: type[BaseModel], without: frozenset[str] = NONE) -> dict[str, Any]:
+    """Return the JSON schema of `shape`, less some fields, as strict servers want it: all required, no others."""
+    wanted = shape.model_json_schema()
+    wanted["properties"] = {name: field for name, field in wanted["properties"].items() if name not in without}
+    schema = _strict(wanted)
     assert isinstance(schema, dict)
     return schema
 
