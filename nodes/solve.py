@@ -7,6 +7,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from nodes.check import check
 from nodes.fanout import FanOut, fan_out
 from nodes.llm.budget import Budget, latest
 from nodes.llm.caller import Caller
@@ -92,9 +93,12 @@ async def _ask(task: ThreadTask, settings: Settings, runtime: Runtime[Settings],
             "latency_s": round(ended - started, 3),
         }
     )
-    shared.done += 1
     if result.status == "answered":
         shared.stragglers.finished(ended - started)
+        if settings.review == "careful":
+            result, checks = await check(task, result, settings, Budget(latest(settings, task.run, "solve"), shared.ledger))
+            calls = [*calls, *checks]
+    shared.done += 1
     tell_thread(runtime, task, shared, result.status, result.usage.total)
     return {"results": {task.spec.id: result}, "calls": calls}
 
