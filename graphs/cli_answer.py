@@ -87,6 +87,8 @@ def print_solution(solution: "Solution", *, as_json: bool) -> None:
         f"{solution.outcome}: {solution.route} route, {threads}{report.calls} calls, "
         f"{report.tokens.total:,} tokens, {report.wall_s:.1f} s{_money(report.cost_usd)}\n"
     )
+    if report.forecast:
+        sys.stderr.write(f"forecast: {report.forecast}\n")
     if report.baseline:
         sys.stderr.write(_comparison(report.baseline))
 

@@ -23,7 +23,7 @@ from graphs.runs import Entry, RunError, Runs, config
 from graphs.saver import strict
 from graphs.sequential import build_sequential
 from graphs.store import open_store
-from nodes.environment import environment_store
+from nodes.environment import environment_store, use_store
 from nodes.llm.clients import prepare
 from nodes.settings import Settings
 from nodes.state import Problem, Solution
@@ -54,6 +54,8 @@ def asked(problem: Problem, settings: Settings, *, sequential: bool, store: str 
         StoreError: It cannot be kept where it was asked for.
         Stopped: A signal stopped it.
     """
+    if store:
+        use_store(store)
     return asyncio.run(_asked(problem, settings, sequential=sequential, store=store))
 
 
@@ -65,6 +67,7 @@ def resumed(id: str, store: str, base_url: str | None) -> Solution:
         StoreError: The store cannot be opened.
         Stopped: A signal stopped it again.
     """
+    use_store(store)
     return asyncio.run(_resumed(id, store, base_url))
 
 

@@ -96,4 +96,5 @@ async def _forecast(state: Problem, settings: Settings, run: Run, assessment: As
         solving=solving.learnt.pace,
         reviewing=reviewing.learnt.pace,
         window=solving.window(settings)[0],
+        joins=assessment.answer == "text",
     )

@@ -30,7 +30,8 @@ async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         return conclude_failed(state, settings, state.problems)
     if state.dead_model == settings.model_for("solve"):
         return conclude_failed(state, settings, state.problems)
-    tell_stage(runtime, "direct", state.round)
+    passed_over = state.forecast if not state.parallel else None
+    tell_stage(runtime, "direct", state.round, why=str(passed_over or ""))
     within = budget(settings, state.run, "direct", spent)
     label = VERSIONS.chosen(settings.prompts).label
     caller = Caller(settings, "solve", run=state.run, prompt=label, budget=within)

@@ -66,6 +66,20 @@ def environment_store() -> str:
     return place or str(platformdirs.user_state_path(PACKAGE) / "runs.sqlite")
 
 
+def use_store(place: str) -> None:
+    """Have this process keep what it keeps beside the runs of another store, or nothing (`none`)."""
+    os.environ["APR_STORE"] = place
+
+
+def endpoints_folder() -> Path | None:
+    """Name the folder that keeps what endpoints have shown: beside the runs; `None` where none are kept."""
+    place = environment_store()
+    if place.lower() == "none":
+        return None
+    file = platformdirs.user_state_path(PACKAGE) / "runs.sqlite" if "://" in place else Path(place)
+    return file.with_name(f"{file.name}.endpoints")
+
+
 def environment_redis_url() -> str | None:
     """Read `APR_REDIS_URL`: a Redis server that holds the thread cache instead of the file."""
     return os.environ.get("APR_REDIS_URL", "").strip() or None

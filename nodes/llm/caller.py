@@ -197,7 +197,7 @@ class Caller:
         """Give the turn of the last call back, with what the call has shown."""
         call = self.calls[-1]
         if call.status == "ok":
-            client.learnt.pace.see(call)
+            client.learnt.shown.see(call)
         overload = next((why for kind, why in CONGESTION.items() if kind == call.status), "")
         client.limiter.release(
             turn,
@@ -206,6 +206,7 @@ class Caller:
             overload=overload,
             wait=self._asked_to_wait if overload else None,
         )
+        client.learnt.shown.keep(idle=client.limiter.idle)
 
     async def _turn(self, client: Client, tokens: int) -> Turn:
         """Wait until the endpoint may be sent one more request; the task's clock stands meanwhile."""

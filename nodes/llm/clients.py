@@ -18,6 +18,7 @@ from nodes.environment import environment_base_url, environment_key
 from nodes.llm.chat import CarefulOpenAI, deep_seek
 from nodes.llm.endpoint import Endpoint, Learnt
 from nodes.llm.errors import ConfigurationError
+from nodes.llm.kept_pace import KeptPace
 from nodes.llm.limiter import Limiter
 from nodes.llm.local_slots import Purpose, Slots
 from nodes.llm.time_limit import TimeLimit
@@ -112,7 +113,8 @@ async def resolve(settings: Settings, model: str) -> Endpoint:
         from nodes.llm import local
 
         server = await local.running_server()
-        return Endpoint(model, "local", "local", server.base_url, SecretStr(server.api_key), None, server.at_once)
+        key = SecretStr(server.api_key)
+        return Endpoint(model, "local", "local", server.base_url, key, None, server.at_once, server.same_as)
     provider, _, name = model.partition(":")
     base_url = settings.base_url or environment_base_url(provider)
     key, key_env = _key(settings, provider, needed=base_url is None)
@@ -191,7 +193,8 @@ async def _open(pool: _Pool, endpoint: Endpoint) -> Client:
             raise ConfigurationError(
                 f"no connection to {endpoint.address} can be set up ({error}); check SSL_CERT_FILE, if it is set"
             ) from error
-    learnt = _learnt.setdefault(endpoint, Learnt())
+    learnt = _learnt.setdefault(endpoint, Learnt(KeptPace(endpoint.fingerprint)))
+    await learnt.shown.recall()
     if endpoint.base_url not in DEFAULT_BASE_URL.values() and not learnt.asked:
         learnt.asked, learnt.slots, learnt.window = await told_by(endpoint, http)
     slots = endpoint.slots or learnt.slots
