@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,10 +94,10 @@ def _changed(endpoint: str, change: Callable[[Pace], Pace]) -> Pace | None:
     return entry.pace
 
 
-def _locked(folder: Path, name: str, *, patience: float) -> FileLock:
+def _locked(folder: Path, name: str, *, patience: float) -> AbstractContextManager[object]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
-    return FileLock(folder / name, timeout=patience, mode=0o600)
+    return FileLock(folder / name, mode=0o600).acquire(patience, poll_interval=0.005)
 
 
 def _read(path: Path) -> dict[str, _Entry]:
