@@ -4,12 +4,13 @@ So even the first run can be weighed. How much its replies hold is not measured,
 until calls are seen, lengths that are usual stand for them.
 """
 
+import asyncio
 import logging
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -20,7 +21,7 @@ from nodes.llm.pace_store import find_or_measure
 TOKENS = 24
 """Written by each request that is measured."""
 LONGEST_S = 15.0
-"""Seconds that one request may take; where a machine is that busy, calls will show its pace instead."""
+"""Seconds that measuring may take; where a machine is that busy, calls will show its pace instead."""
 SAID_AFTER_S = 2.0
 """Seconds after which a line says what takes so long."""
 USUAL = {"solve": Stage(output=60, least=15, usual=True), "review": Stage(output=80, least=12, usual=True)}
@@ -42,38 +43,40 @@ def measure_once(endpoint: str, address: str, api_key: str, *, at_once: int) -> 
 
     def measure() -> Pace:
         with _said("Measuring how fast the embedded model writes on this machine (once)"):
-            return measured(address, api_key, at_once=at_once)
+            # An event loop of its own, not a pool of threads, which would keep the process from ending meanwhile.
+            return asyncio.run(measured(address, api_key, at_once=at_once))
 
     find_or_measure(endpoint, measure)
 
 
-def measured(address: str, api_key: str, *, at_once: int) -> Pace:
-    """Measure one stream, then several side by side."""
-    pace = Pace(stages={stage: Stage(**vars(usual)) for stage, usual in USUAL.items()})
-    with (
-        httpx2.Client(
-            base_url=address, headers={"Authorization": f"Bearer {api_key}"}, timeout=LONGEST_S, trust_env=False
-        ) as http,
-        ThreadPoolExecutor(at_once) as streams,
-    ):
-        slots = range(1, at_once + 1)
-        try:
-            _see(pace.alone, _written(http, slots[0]))
-            for timings in streams.map(lambda slot: _written(http, slot), slots):
+async def measured(address: str, api_key: str, *, at_once: int) -> Pace:
+    """Measure one stream, then several side by side; nothing is known after a failure."""
+    pace = Pace(stages={stage: replace(usual) for stage, usual in USUAL.items()})
+    slots = range(1, at_once + 1)
+    try:
+        async with (
+            asyncio.timeout(LONGEST_S),
+            httpx2.AsyncClient(
+                base_url=address, headers={"Authorization": f"Bearer {api_key}"}, timeout=None, trust_env=False
+            ) as http,
+        ):
+            _see(pace.alone, await _written(http, slots[0]))
+            for timings in await asyncio.gather(*(_written(http, slot) for slot in slots)):
                 _see(pace.threads, timings)
-            for slot in slots:
-                http.post(f"/slots/{slot}?action=erase")
-        except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
-            _log.info("the embedded server's pace could not be measured: %s", error)
-            return Pace()
+            # What idle slots hold slows every request down.
+            await asyncio.gather(*(http.post(f"/slots/{slot}?action=erase") for slot in slots))
+    except (TimeoutError, httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
+        _log.info("the embedded server's pace could not be measured: %r", error)
+        return Pace()
     return pace
 
 
-def _written(http: httpx2.Client, slot: int) -> dict[str, Any]:
+async def _written(http: httpx2.AsyncClient, slot: int) -> dict[str, Any]:
     """Have some tokens written; return the server's own timings."""
     body = {"messages": [{"role": "user", "content": f"Count from {slot * 100} on."}], "id_slot": slot}
     body |= {"max_tokens": TOKENS, "ignore_eos": True, "cache_prompt": False}
-    timings: dict[str, Any] = http.post("/v1/chat/completions", json=body).raise_for_status().json()["timings"]
+    reply = await http.post("/v1/chat/completions", json=body)
+    timings: dict[str, Any] = reply.raise_for_status().json()["timings"]
     return timings
 
 
