@@ -479,7 +479,7 @@ MEASURED = """
     if "ONE_PROCESSOR" in os.environ:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     server = asyncio.run(running_server())
-    print([slot["n_prompt_tokens"] for slot in asyncio.run(slots(server))[1:5]])
+    print([slot.get("n_prompt_tokens") for slot in asyncio.run(slots(server))[1:5]])
 """
 
 
@@ -488,7 +488,7 @@ def test_the_pace_is_measured_once_and_again_for_another_number_of_processors(se
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("needs two processors")
     out, _ = finish(serve(MEASURED))
-    assert set(json.loads(out)) == {0}, "what was written to measure is left in the slots"
+    assert json.loads(out) == [0] * 4, "what was written to measure is left in the slots"
     first = file.read_bytes()
     (entry,) = json.loads(first).values()
     alone, side_by_side = entry["pace"]["alone"], entry["pace"]["threads"]
