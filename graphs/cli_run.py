@@ -23,8 +23,10 @@ from graphs.runs import Entry, RunError, Runs, config
 from graphs.saver import strict
 from graphs.sequential import build_sequential
 from graphs.store import open_store
+from nodes.access import for_request
 from nodes.environment import environment_store, use_store
 from nodes.llm.clients import prepare
+from nodes.llm.errors import ConfigurationError
 from nodes.settings import Settings
 from nodes.state import Problem, Solution
 
@@ -121,11 +123,25 @@ async def _resumed(id: str, store: str, base_url: str | None) -> Solution:
 
 
 def _settings_of(entry: Entry, base_url: str | None) -> Settings:
+    """Read the settings of a run; whoever else can write to the store does not choose where keys go.
+
+    Raises:
+        RunError: They are no good, or name an address or a key that only who resumes it may name.
+    """
     try:
-        return Settings(**{**entry.settings, **({"base_url": base_url} if base_url else {})})
+        kept = Settings(**entry.settings)
+        if base_url:
+            return Settings(**kept.given | {"base_url": base_url, "api_key_env": Settings().api_key_env})
+        return for_request(kept, but=("prompts",))
     except ValidationError as error:
         why = "; ".join(detail["msg"] for detail in error.errors(include_url=False, include_input=False))
         raise RunError(f"the settings of run {entry.id} are not to be used any more: {why}") from error
+    except ConfigurationError as error:
+        where = f" {kept.base_url}" if kept.base_url else ""
+        raise RunError(
+            f"run {entry.id} was begun with a server or a key that this environment does not name; if its server{where}"
+            f" is yours, name it: apr resume {entry.id} --base-url ADDRESS"
+        ) from error
 
 
 @contextlib.contextmanager

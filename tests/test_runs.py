@@ -196,6 +196,43 @@ async def test_the_time_in_which_nobody_worked_counts_against_no_deadline(server
     assert (status, out) == (0, "All of it.\n"), err
 
 
+@pytest.mark.parametrize(
+    ("change", "more"),
+    [
+        ({"base_url": "THEIRS"}, {}),
+        ({"base_url": "THEIRS", "api_key_env": "SOME_DB_PASSWORD"}, {}),
+        ({"api_key_env": "SOME_DB_PASSWORD"}, {}),
+        ({"base_url": None, "api_key_env": "SOME_DB_PASSWORD"}, {}),
+        ({"model": "deepseek:x"}, {}),
+    ],
+)
+async def test_who_can_write_to_a_store_does_not_choose_where_keys_go(
+    server: ModelServer, tmp_path: Path, change: dict[str, Any], more: dict[str, str]
+) -> None:
+    split(server, 2)
+    server.on("review", HANG)
+    place = str(tmp_path / "runs.sqlite")
+    process = await start(server, QUESTION, "--store", place)
+    await server.wait_for(1, "review")
+    process.kill()
+    await process.communicate()
+    async with model_server() as theirs:
+        async with open_store(place) as store:
+            (entry,) = await Runs(store).all()
+            changed = {name: theirs.url if value == "THEIRS" else value for name, value in change.items()}
+            settings = {**entry.settings, **changed}
+            await Runs(store)._write(entry.model_copy(update={"settings": settings}))
+        asked = len(server.asked)
+        planted = {"SOME_DB_PASSWORD": "planted-0123456789", "DEEPSEEK_API_KEY": "planted-0123456789"}
+        status, _, said = await apr(server, "resume", entry.id, "--store", place, **planted)
+        assert status == 2 and f"apr resume {entry.id} --base-url" in said and "planted" not in said
+        assert not theirs.asked and len(server.asked) == asked
+        server.on("review", "All of it.")
+        status, _, said = await apr(server, "resume", entry.id, "--store", place, "--base-url", server.url, **planted)
+        sent = {request.headers["Authorization"] for request in server.asked}
+        assert status in (0, 3) and ("deepseek:x" in change.values() or sent == {"Bearer none"}), said
+
+
 async def test_runs_are_listed_and_shown(place: str, server: ModelServer) -> None:
     assert (await apr(server, "runs", "--store", place)) == (0, "", "no runs are kept\n")
     server.on("direct", "Because.")

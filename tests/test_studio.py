@@ -149,15 +149,19 @@ async def page_of(studio: LangGraphClient, id: str) -> httpx.Response:
     ("input", "context", "said"),
     [
         ({"question": " "}, {}, "`question` is blank"),
+        ({"question": 1}, {}, "question: "),
         (QUESTION, {"max_parallel": 0}, "greater than or equal to 1"),
+        (QUESTION, {"max_thread": 2}, "did you mean `max_threads`? unknown setting `max_thread`"),
     ],
 )
 async def test_bad_input_is_refused_with_its_reason(
     studio: LangGraphClient, model: ModelServer, input: Any, context: Any, said: str
 ) -> None:
     before = len(model.asked)
-    result: Any = await studio.runs.wait(None, "adaptive", input=input, context=context, raise_error=False)
-    assert said in result["__error__"]["message"]
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        await studio.runs.wait(None, "adaptive", input=input, context=context)
+    answer = refused.value.response
+    assert answer.status_code == 422 and said in answer.json()["detail"] and "pydantic" not in answer.text
     assert len(model.asked) == before
 
 

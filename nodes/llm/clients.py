@@ -14,6 +14,7 @@ from langchain_core.language_models import BaseChatModel
 from openai import DefaultAioHttpClient
 from pydantic import SecretStr
 
+from nodes.address import sound_address
 from nodes.environment import environment_base_url, environment_key
 from nodes.llm.chat import CarefulOpenAI, deep_seek
 from nodes.llm.endpoint import Endpoint, Learnt
@@ -90,7 +91,7 @@ def check_configuration(settings: Settings) -> None:
     for model in settings.models():
         provider = model.partition(":")[0]
         if provider in DEFAULT_KEY_ENV:
-            _key(settings, provider, needed=not (settings.base_url or environment_base_url(provider)))
+            _key(settings, provider, needed=_address(settings, provider) is None)
         package, extra = _NEEDS.get(provider, (None, ""))
         if package and importlib.util.find_spec(package) is None:
             raise ConfigurationError(
@@ -116,13 +117,24 @@ async def resolve(settings: Settings, model: str) -> Endpoint:
         key = SecretStr(server.api_key)
         return Endpoint(model, "local", "local", server.base_url, key, None, server.at_once, server.same_as)
     provider, _, name = model.partition(":")
-    base_url = settings.base_url or environment_base_url(provider)
+    base_url = _address(settings, provider)
     key, key_env = _key(settings, provider, needed=base_url is None)
     return Endpoint(model, provider, name, base_url or DEFAULT_BASE_URL[provider], SecretStr(key), key_env)
 
 
+def _address(settings: Settings, provider: str) -> str | None:
+    """Return the address that the settings name, or the environment; `None` for the provider's own."""
+    held = environment_base_url(provider)
+    try:
+        return settings.base_url or (sound_address(held) if held else None)
+    except ValueError as error:
+        raise ConfigurationError(f"{provider.upper()}_BASE_URL: {error}") from None
+
+
 def _key(settings: Settings, provider: str, *, needed: bool) -> tuple[str, str | None]:
     """Read the key; servers of one's own mostly need none, so a default one may be missing there."""
+    if settings.keyless:
+        return "none", None
     name = settings.api_key_env or DEFAULT_KEY_ENV[provider]
     key = environment_key(name)
     if key:
@@ -238,6 +250,8 @@ def _http_client(pool: _Pool, endpoint: Endpoint) -> httpx2.AsyncClient:
         # aiohttp's connection pool stays cheap with hundreds of calls in flight, httpx's does not.
         pool.http[key] = DefaultAioHttpClient(
             timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
+            # A redirect would take the question, and perhaps the key, to where nobody has said that it may go.
+            follow_redirects=False,
             # The embedded server is never behind the user's proxy.
             trust_env=endpoint.provider != "local",
         )

@@ -138,6 +138,9 @@ def _from_status(error: openai.APIStatusError, endpoint: Endpoint) -> ModelError
     status, said = error.status_code, _excerpt(error.message, endpoint.api_key)
     address, model = endpoint.address, endpoint.model
     wait = retry_after(error.response.headers.get("retry-after"))
+    if 300 <= status < 400:
+        cure = "which is not followed, since the question and the key would go there; check `base_url`"
+        return ModelError("bad_reply", f"{address} sends requests on to another address (HTTP {status}), {cure}")
     if status in (401, 403):
         # The server's own words are left out: some repeat a part of the key.
         held = f"the key in {endpoint.key_env}" if endpoint.key_env else "a request without a key"
