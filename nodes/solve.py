@@ -17,6 +17,7 @@ from nodes.llm.ledger import Ledger
 from nodes.llm.reply import Reply
 from nodes.llm.text import has_result, short_result
 from nodes.llm.usage import Call, Usage, total_usage
+from nodes.masking import harmless, trace_of
 from nodes.materials import whole
 from nodes.plan import ThreadSpec
 from nodes.progress import tell_thread
@@ -172,8 +173,8 @@ async def _work_on(
     except ModelError as error:
         outcome = error
     except Exception as error:  # a fault of ours must not sink the siblings either
-        _log.exception("thread %s broke", task.spec.id)
-        outcome = ModelError("bad_reply", f"{type(error).__name__}: {error}")
+        _log.error("thread %s broke:\n%s", task.spec.id, trace_of(error))
+        outcome = ModelError("bad_reply", harmless(f"{type(error).__name__}: {error}"))
     calls = [call for caller in callers for call in caller.calls]
     if len(callers) > 1:
         _charge_the_loser(calls)

@@ -137,6 +137,8 @@ def _key(settings: Settings, provider: str, *, needed: bool) -> tuple[str, str |
         return "none", None
     name = settings.api_key_env or DEFAULT_KEY_ENV[provider]
     key = environment_key(name)
+    if key and not (key.isascii() and key.isprintable()):
+        raise ConfigurationError(f"the environment variable {name} holds characters that no key has; set it anew")
     if key:
         return key, name
     if needed or settings.api_key_env:
