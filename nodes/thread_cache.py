@@ -12,6 +12,7 @@ import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,6 +24,7 @@ from tenacity import AsyncRetrying
 
 from nodes.cache_store import NAMESPACE, PATIENCE, CacheError, open_cache, place, shown
 from nodes.environment import environment_base_url, environment_model_file
+from nodes.plain_json import PlainJson
 from nodes.record import Record
 from nodes.results import ThreadResult
 from nodes.settings import Settings
@@ -54,6 +56,10 @@ class ThreadCache:
     def __init__(self, cache: BaseCache[Any], name: str) -> None:
         """Keep results in a cache; `name` stands in warnings."""
         self.cache, self.name = cache, name
+        if not isinstance(cache.serde, PlainJson):
+            # A copy, since the caller's own may hold more than results of ours; both share what lies below.
+            self.cache = copy(cache)
+            self.cache.serde = PlainJson()
         self._rests_until = 0.0
         self._flights: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Flight]] = WeakKeyDictionary()
 

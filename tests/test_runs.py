@@ -22,10 +22,12 @@ from graphs.runs import Entry, Runs, config
 from graphs.saver import strict
 from graphs.store import StoreError, open_store
 from graphs.texts import LONG, put_back, take_out, taken_out
-from nodes.state import Document, State
+from nodes.settings import Settings
+from nodes.state import Document, Problem, State
 from tests.command import APR, apr, environment, start
 from tests.postgres import Postgres, postgres
 from tests.server import HANG, ModelServer, Reply, assessment, model_server, plan
+from tests.test_cache import Poison
 
 PARTS = [f"What is part {number}?" for number in range(1, 9)]
 QUESTION = " ".join(PARTS)
@@ -454,6 +456,31 @@ def test_only_what_the_states_declare_is_read_back() -> None:
     known, unknown = Document(id="a", text="b"), Entry(id="a", question="q", started_at=0, active_at=0)
     assert serde.loads_typed(serde.dumps_typed(known)) == known
     assert not isinstance(serde.loads_typed(serde.dumps_typed(unknown)), Entry)
+
+
+async def test_a_poisoned_store_runs_nothing(server: ModelServer, tmp_path: Path) -> None:
+    poison = Poison(tmp_path / "run")
+    split(server, 2)
+    place = tmp_path / "runs.sqlite"
+    context = Settings(model="openai:scripted", base_url=server.url)
+    async with open_store(str(place)) as store:
+        runs = Runs(store)
+        problem = Problem(question=" ".join(PARTS[:2]))
+        async with runs.begin(problem, context.shown(), sequential=False) as entry:
+            await runs.graph(entry).ainvoke(problem.model_dump(), config(entry), context=context)
+    for encoding, value in poison.values:
+        with closing(sqlite3.connect(place)) as content:
+            for table, type_, blob in (("checkpoints", "type", "checkpoint"), ("writes", "type", "value")):
+                content.execute(f"UPDATE {table} SET {type_} = ?, {blob} = ?", (encoding, value))
+            content.execute("UPDATE checkpoints SET metadata = ?", (value,))
+            content.commit()
+        async with open_store(str(place)) as store:
+            runs = Runs(store)
+            with contextlib.suppress(Exception):
+                await runs.solution(entry.id)
+            with contextlib.suppress(Exception):
+                await runs.graph(entry).ainvoke(None, config(entry), context=context)
+        assert not (tmp_path / "run").exists(), encoding
 
 
 TEXTS = st.one_of(st.text(), st.sampled_from(["x" * LONG, "\ue000apr-text:" + "0" * 64, "y" * 5000]))
