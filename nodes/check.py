@@ -1,6 +1,5 @@
 """Check: one result in a short call of its own, as its thread ends, while its siblings still work."""
 
-import json
 import logging
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.text import shorten
 from nodes.llm.usage import Call
+from nodes.materials import json_line
 from nodes.results import ThreadResult
 from nodes.settings import Settings
 from nodes.state import ThreadTask
@@ -65,5 +65,5 @@ def messages(task: ThreadTask, result: ThreadResult, settings: Settings) -> list
     found = evidence([(result.id, result.text)], given)
     line = {"id": result.id, "asked": result.subquestion, "result": shorten(result.answer, MAX_RESULT)}
     return VERSIONS.chosen(settings.prompts).messages(
-        result=json.dumps(line, ensure_ascii=False), evidence=block("Done again by a calculator", "\n".join(found))
+        result=json_line(line), evidence=block("Done again by a calculator", "\n".join(found))
     )

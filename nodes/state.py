@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from nodes.cleaning import clean_text
 from nodes.gate import Forecast
 from nodes.llm.ledger import Spending, spending
 from nodes.llm.usage import Call, add_calls
@@ -24,19 +25,43 @@ from nodes.sources import Source
 
 MAX_QUESTION = 100_000
 """Characters; more belongs into documents."""
+MAX_INSTRUCTIONS = 100_000
+"""Characters; every thread is sent them."""
 MAX_DOCUMENTS = 5_000_000
 """Characters of all documents together."""
+MAX_DOCUMENT_COUNT = 1_000
+"""Documents; each takes a line of the list that the planner reads, which must fit its context."""
+MAX_NAME = 1_000
+"""Characters of a document's id or title; prompts repeat them."""
 
 Outcome = Literal["complete", "partial", "failed"]
 Route = Literal["direct", "parallel"]
 
 
+def _bounded(limit: int, instead: str) -> BeforeValidator:
+    """Clean a text that has at most so many characters; longer ones are refused before anything is done with them."""
+
+    def clean(value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, str):
+            return value
+        if len(value) > limit:
+            raise ValueError(f"`{info.field_name}` has {len(value):,} characters, the limit is {limit:,}; {instead}")
+        return clean_text(value)
+
+    return BeforeValidator(clean)
+
+
+_Name = Annotated[str, _bounded(MAX_NAME, "shorten it, since prompts repeat it")]
+
+
 class Document(Record):
     """A text that threads may need whole: a file, an article."""
 
-    id: str = Field(min_length=1, description="Unique among the documents, such as a file's path.")
-    text: str = Field(description="The whole text.")
-    title: str = Field("", description="What people call it; the id if left out.")
+    id: _Name = Field(min_length=1, description="Unique among the documents, such as a file's path.")
+    text: Annotated[str, _bounded(MAX_DOCUMENTS, "hand over the parts that matter")] = Field(
+        description="The whole text."
+    )
+    title: _Name = Field("", description="What people call it; the id if left out.")
 
     @property
     def label(self) -> str:
@@ -47,23 +72,32 @@ class Document(Record):
 class Problem(Record):
     """The input: what is asked."""
 
-    question: str = Field(description="What is asked; at most 100,000 characters.")
-    documents: list[Document] = Field(
-        default_factory=list, description="Files or articles; at most 5,000,000 characters together."
+    question: Annotated[str, _bounded(MAX_QUESTION, "hand long texts over as `documents`")] = Field(
+        description="What is asked; at most 100,000 characters."
     )
-    instructions: str = Field("", description="What holds for every thread and for the answer.")
+    documents: list[Document] = Field(
+        default_factory=list, description="Files or articles; at most 1,000, and 5,000,000 characters together."
+    )
+    instructions: Annotated[str, _bounded(MAX_INSTRUCTIONS, "hand long texts over as `documents`")] = Field(
+        "", description="What holds for every thread and for the answer; at most 100,000 characters."
+    )
 
     @field_validator("question")
     @classmethod
     def _question_is_sound(cls, question: str) -> str:
         if not question.strip():
             raise ValueError("`question` is blank; write what you want to know")
-        if len(question) > MAX_QUESTION:
-            raise ValueError(
-                f"`question` has {len(question):,} characters, the limit is {MAX_QUESTION:,}; "
-                "hand long texts over as `documents`"
-            )
         return question
+
+    @field_validator("documents", mode="before")
+    @classmethod
+    def _documents_are_few(cls, documents: Any) -> Any:
+        if isinstance(documents, list | tuple) and len(documents) > MAX_DOCUMENT_COUNT:
+            raise ValueError(
+                f"`documents` are {len(documents):,}, the limit is {MAX_DOCUMENT_COUNT:,}, "
+                "since the list of them must fit the planner's context; put several into one"
+            )
+        return documents
 
     @field_validator("documents")
     @classmethod
