@@ -16,12 +16,10 @@ from nodes.materials import json_line
 from nodes.results import ThreadResult
 from nodes.settings import Settings
 from nodes.state import ThreadTask
-from nodes.verdicts import Review, judge
+from nodes.verdicts import Review, ReviewOfOne, judge
 from prompts import PROMPTS, block
 
 VERSIONS = PROMPTS["check"].checked({"evidence", "result"}, Review)
-ONLY_REDO = frozenset({"conflicts", "answer"})
-"""Fields of a review that say nothing of one result."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +49,7 @@ async def check(
         round=task.round,
     )
     try:
-        written = await caller.structured(messages(task, result, settings), Review, without=ONLY_REDO)
+        written = await caller.structured(messages(task, result, settings), ReviewOfOne)
     except ModelError as error:
         _log.info("the result of %s stays unchecked: %s", result.id, error)
         return result, caller.calls

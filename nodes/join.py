@@ -35,7 +35,8 @@ async def join(
         + block("Missing, to be said in the answer", "\n".join(f"- {missing_line(item)}" for item in broken)),
     )
     try:
-        answer, shortfall = (await caller.text(messages)).text, ""
+        reply = await caller.text(messages)
+        answer, shortfall = reply.text, reply.shortfall
     except ModelError as error:
         answer = put_together(answered)
         shortfall = f"the results stand side by side, since joining them failed: {error}"

@@ -46,6 +46,8 @@ def by_number(segments: Iterable[Segment]) -> str:
         f"[{item.number}] {_own(item.text)}" if item.kind == "question" else f"[{item.number}] document {_name(item)}"
         for item in segments
     )
+
+
 def _own(text: str) -> str:
     """Mark the lines of a text that look like those of the list in which it stands."""
     first, newline, rest = text.partition("\n")

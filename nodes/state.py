@@ -9,19 +9,19 @@ from nodes.cleaning import clean_text
 from nodes.gate import Forecast
 from nodes.llm.ledger import Spending, spending
 from nodes.llm.usage import Call, add_calls
-from nodes.oversight import Decision
 from nodes.outline import AnswerForm, Part
+from nodes.oversight import Decision
 from nodes.pieces import Piece, as_segments
 from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.record import Record
 from nodes.repairs import Repair
 from nodes.report import Report
 from nodes.results import ThreadResult, merge_results
-from nodes.verdicts import Review
 from nodes.run import Run
 from nodes.segments import Segment, split_input
 from nodes.settings import Oversight
 from nodes.sources import Source
+from nodes.verdicts import Review
 
 MAX_QUESTION = 100_000
 """Characters; more belongs into documents."""

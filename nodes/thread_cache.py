@@ -19,11 +19,12 @@ from weakref import WeakKeyDictionary
 from langchain_core.messages import BaseMessage
 from langgraph.cache.base import BaseCache
 from langgraph.config import get_config
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from tenacity import AsyncRetrying
 
 from nodes.cache_store import NAMESPACE, PATIENCE, CacheError, open_cache, place, shown
 from nodes.environment import environment_base_url, environment_model_file
+from nodes.llm.finish import state_of
 from nodes.plain_json import PlainJson
 from nodes.record import Record
 from nodes.results import ThreadResult
@@ -41,6 +42,7 @@ class Kept(Record):
     """What is kept of a thread's result."""
 
     answer: str
+    answers: list[str] = Field(default_factory=list)
     text: str = ""
     reasoning: str = ""
     finish_reason: str = ""
@@ -117,9 +119,11 @@ class ThreadCache:
             self._complain("read", error)
             return None
         try:
-            return Kept.model_validate(values[NAMESPACE, key]) if (NAMESPACE, key) in values else None
+            kept = Kept.model_validate(values[NAMESPACE, key]) if (NAMESPACE, key) in values else None
         except ValidationError:
             return None  # of another version
+        # Earlier versions kept what some servers had cut.
+        return kept if kept and state_of(kept.finish_reason) == "whole" else None
 
     def _resting(self) -> bool:
         return time.monotonic() < self._rests_until
@@ -188,8 +192,8 @@ def key_of(messages: list[BaseMessage], settings: Settings, prompt: str) -> str:
 
 
 def kept_of(result: ThreadResult) -> Kept | None:
-    """Return what is to be kept of a result: nothing of what failed, was refuted or cut."""
-    if result.status != "answered" or result.finish_reason == "length" or "cut" in result.marks:
+    """Return what is to be kept of a result: nothing of what failed, was refuted or was cut in any round."""
+    if result.status != "answered" or "cut" in result.marks:
         return None
     return Kept(**{name: result[name] for name in Kept.model_fields})
 

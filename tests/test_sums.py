@@ -5,7 +5,6 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from nodes.sums import close, mistakes, numbers, sums
 
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from nodes.parts import parts_found
 from pydantic import BaseModel
 
 from evals.item import Half, Item
@@ -18,7 +19,6 @@ from evals.run.row import numbered
 from evals.run.variants import found
 from nodes.assess import structured, variables
 from nodes.materials import overview
-from nodes.parts import parts_found
 from nodes.plan import Plan, faults, repair
 from nodes.results import ThreadResult
 from nodes.review import listed

@@ -135,7 +135,9 @@ def planned_row(item: Item, values: Mapping[str, Any], wall_s: float) -> Row:
     )
 
 
-def structure(item: Item, assessment: Assessment | None, plan: ThreadPlan | None, repairs: Sequence[str]) -> dict[str, Any]:
+def structure(
+    item: Item, assessment: Assessment | None, plan: ThreadPlan | None, repairs: Sequence[str]
+) -> dict[str, Any]:
     """Score the gate, the plan and its scope."""
     known = known_of(item, assessment) | {
         "split": assessment.decomposable if assessment else None,

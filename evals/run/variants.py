@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
+from nodes.judge import judge
 
 from evals.item import Item
 from evals.run.forks import Runs
 from evals.run.row import Row, planned_row, row_of, tokens_by_stage
 from evals.score import vote
 from graphs import graph, sequential
-from nodes.judge import judge
 from nodes.llm.usage import Call, total_usage
 from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.results import ThreadResult

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from nodes.address import sound_address
 from nodes.environment import environment_base_url, environment_key
+from nodes.llm.bounded import ACCEPTED, bound
 from nodes.llm.chat import CarefulOpenAI, deep_seek
 from nodes.llm.endpoint import Endpoint, Learnt
 from nodes.llm.errors import ConfigurationError
@@ -28,8 +29,6 @@ from nodes.settings import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, Role, Settings
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to open a connection; a server that is there answers a great deal sooner."""
-LONGEST_SILENCE = 1_000_000.0
-"""Seconds between two pieces of a streamed reply; more than any time limit."""
 LOCAL_MAX_TOKENS = 1_024
 _NEEDS = {"local": ("xllamacpp", "local"), "deepseek": ("langchain_deepseek", "deepseek")}
 
@@ -254,6 +253,8 @@ def _http_client(pool: _Pool, endpoint: Endpoint) -> httpx2.AsyncClient:
             timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
             # A redirect would take the question, and perhaps the key, to where nobody has said that it may go.
             follow_redirects=False,
+            headers={"Accept-Encoding": ACCEPTED},
+            event_hooks={"response": [bound]},
             # The embedded server is never behind the user's proxy.
             trust_env=endpoint.provider != "local",
         )
@@ -268,9 +269,6 @@ def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> BaseChatModel:
         "http_async_client": http,
         # The one retry policy is ours (nodes.llm.caller); a second one below it would multiply.
         "max_retries": 0,
-        "stream_usage": True,
-        # Silence is bounded by our own time limits. Not None, which would leave cancelled streams open.
-        "stream_chunk_timeout": LONGEST_SILENCE,
         # The HTTP client above sees to proxies; together with it OPENAI_PROXY would be refused.
         "openai_proxy": None,
         "cache": False,
@@ -278,8 +276,9 @@ def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> BaseChatModel:
     if endpoint.provider == "deepseek":
         return deep_seek()(**common)
     # The embedded server notices that a client has gone only while it streams; else a thread that ran out of
-    # time would keep its slot until its reply is complete.
-    return CarefulOpenAI(**common, use_responses_api=False, streaming=endpoint.provider == "local")
+    # time would keep its slot until its reply is complete. Elsewhere LangChain chooses; `False` would forbid it to.
+    always = {"streaming": True} if endpoint.provider == "local" else {}
+    return CarefulOpenAI(**common, **always, use_responses_api=False)
 
 
 def call_options(endpoint: Endpoint, settings: Settings, *, timeout: float) -> dict[str, Any]:

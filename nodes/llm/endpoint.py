@@ -1,7 +1,8 @@
 """Where a model is reached, and what has been learnt about the server there."""
 
 import hashlib
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -12,6 +13,10 @@ from nodes.llm.pace import Pace
 
 Rung = Literal["json_schema", "tool", "text"]
 """A way of asking for structured output, the surest first."""
+RUNGS: tuple[Rung, ...] = ("json_schema", "tool", "text")
+LEARNT_FOR_CALLS, LEARNT_FOR_S = 50, 600.0
+"""How long a higher rung is left alone after it did not work: so many calls or seconds, whichever ends first. What a
+server could not do then may have been a passing fault."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +50,33 @@ class Endpoint:
 
 
 @dataclass
+class Ladder:
+    """Where structured output starts at a server: higher rungs were seen not to work there, and a lower one to work."""
+
+    _first: Rung = RUNGS[0]
+    _calls: int = 0
+    _until: float = 0.0
+
+    def start(self) -> Rung:
+        """Return the rung to start from; the highest one again after a while."""
+        if self._calls <= 0 or time.monotonic() >= self._until:
+            return RUNGS[0]
+        self._calls -= 1
+        return self._first
+
+    def learn(self, rung: Rung) -> None:
+        """Take in that a rung worked, after those above it did not."""
+        self._first, self._calls, self._until = rung, LEARNT_FOR_CALLS, time.monotonic() + LEARNT_FOR_S
+
+
+@dataclass
 class Learnt:
     """What calls have shown about a server."""
 
     shown: KeptPace
     """How fast it is, and how much it writes; earlier processes' calls included."""
-    first_rung: Rung = "json_schema"
-    """Where structured output starts: higher rungs were seen not to work there."""
+    ladder: Ladder = field(default_factory=Ladder)
+    """Where structured output starts."""
     slots: int | None = None
     """How many requests the server says it works on at once."""
     window: int | None = None
