@@ -9,7 +9,7 @@ from typing import Any, cast
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from nodes import assess, review, solve
+from nodes import assess, review, thread_prompt
 from nodes.llm.usage import last_end
 from nodes.outlook import length, outlook, ratio
 from nodes.oversight import AnswerReply, Decision, EditError, PlanReply, edited
@@ -108,7 +108,7 @@ def waited(state: State) -> Run:
 def expected(state: State, settings: Settings) -> Any:
     """Estimate what the plan takes from here on."""
     plan = cast(ThreadPlan, state.plan)
-    sizes = [length(solve.messages(task, settings)) for task in tasks_of(state)]
+    sizes = [length(thread_prompt.messages(task, settings)) for task in tasks_of(state)]
     asked = length(review.messages(review.VERSIONS.chosen(settings.prompts), state, [], ""))
     outlined = length(assess.messages(state, settings))
     at_once = min(plan.parallelism, settings.max_parallel)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
@@ -14,7 +14,7 @@ from nodes.llm.errors import ConfigurationError
 from nodes.masking import harmless, trace_of
 from nodes.settings import Settings, settings_of
 
-Node = Callable[[Any, Runtime[Settings]], Awaitable[dict[str, Any]]]
+Node = TypeVar("Node", bound=Callable[..., Awaitable[dict[str, Any]]])
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def bounded(node: Node) -> Node:
         # Out here, so that what it came from does not hang on it.
         raise broken
 
-    return within
+    return cast(Node, within)
 
 
 def _settings(runtime: Runtime[Settings]) -> Settings:

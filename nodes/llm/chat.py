@@ -83,7 +83,7 @@ class Careful(_Base):
 
     async def _open(self, body: dict[str, Any], options: Any) -> AsyncStream[object]:
         async def post(body: dict[str, Any]) -> AsyncStream[object]:
-            return await self.root_async_client.post(
+            stream: AsyncStream[object] = await self.root_async_client.post(
                 "/chat/completions",
                 cast_to=object,
                 body=body,
@@ -91,6 +91,7 @@ class Careful(_Base):
                 stream=True,
                 stream_cls=AsyncStream[object],
             )
+            return stream
 
         try:
             return await post(body)

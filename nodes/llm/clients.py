@@ -113,8 +113,8 @@ async def resolve(settings: Settings, model: str) -> Endpoint:
         from nodes.llm import local
 
         server = await local.running_server()
-        key = SecretStr(server.api_key)
-        return Endpoint(model, "local", "local", server.base_url, key, None, server.at_once, server.same_as)
+        secret = SecretStr(server.api_key)
+        return Endpoint(model, "local", "local", server.base_url, secret, None, server.at_once, server.same_as)
     provider, _, name = model.partition(":")
     base_url = _address(settings, provider)
     key, key_env = _key(settings, provider, needed=base_url is None)

@@ -47,7 +47,8 @@ def find_pace(endpoint: str) -> Pace | None:
     try:
         entry = _read(folder / FILE).get(endpoint)
     except OSError as error:
-        return _warn(folder, error)
+        _warn(folder, error)
+        return None
     return entry.pace if entry else None
 
 
@@ -90,7 +91,8 @@ def _changed(endpoint: str, change: Callable[[Pace], Pace]) -> Pace | None:
             _write(folder / FILE, entries)
     # Where a file system knows no locks, filelock raises NotImplementedError.
     except (OSError, NotImplementedError) as error:
-        return _warn(folder, error)
+        _warn(folder, error)
+        return None
     return entry.pace
 
 

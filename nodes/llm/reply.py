@@ -52,7 +52,7 @@ def read_reply(message: Any) -> Reply:
     reason, refusal = reason_of(message.response_metadata.get("finish_reason")), str(extra.get("refusal") or "")
     thought, answer = split_reasoning(message.text)
     apart = str(extra.get("reasoning_content") or "").strip()
-    tools = extra.get(TOOLS) or ()
+    tools: list[str] = extra.get(TOOLS) or []
     state: State = "refused" if refusal else state_of(reason)
     if state in ("whole", "unknown") and not (answer or tools):
         state = "empty"
