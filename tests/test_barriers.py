@@ -21,7 +21,7 @@ from nodes.llm import clients
 from nodes.llm.errors import ConfigurationError
 from nodes.settings import Settings
 from nodes.state import Problem
-from tests.server import Asked, ModelServer, as_reply, assessment, completion, default_step, plan, who_asks
+from tests.server import Asked, ModelServer, as_reply, completion, default_step, outline, who_asks
 
 KEY = "sk-planted-0123456789abcdef"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -225,7 +225,7 @@ async def test_runs_and_results_are_their_owners_alone(
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
     assert stat.S_IMODE(old.stat().st_mode) == 0o600
     parts = ["What is one?", "What is two?"]
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts))
+    server.on("assess", outline(*parts))
     await build_graph().ainvoke({"question": " ".join(parts)}, context={**context, "cache": True})
     file = tmp_path / "cache" / "threads.sqlite"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600 and stat.S_IMODE(file.parent.stat().st_mode) == 0o700

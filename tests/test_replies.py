@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from graphs import graph, sequential
 from nodes.llm.finish import REASONS, decisive, reason_of, state_of
 from nodes.llm.wire import LARGEST_COUNT, Heard, count
-from tests.server import Events, Fault, ModelServer, Reply, Step, assessment, completion, model_server, plan, review
+from tests.server import Events, Fault, ModelServer, Reply, Step, completion, model_server, outline, review
 
 PARTS = ["What is one?", "What is two?", "What is three?"]
 HALF = "I think so.\nResult: half of an"
@@ -43,9 +43,9 @@ async def ask(
 
 def script(server: ModelServer, stage: str = "", *steps: Step) -> None:
     """Script a run of three threads, whose stage gets `steps`; as `direct`, of one without parts."""
-    server.on("assess", assessment(*PARTS) if stage != "direct" else assessment() | {"decomposable": False})
-    server.on("decompose", plan(*PARTS)).on("join", "All of it.").on("direct", "Told at once.")
-    server.on("review", review("All of it.", T1="accept", T2="accept", T3="accept"))
+    server.on("assess", outline(*(PARTS if stage != "direct" else ())))
+    server.on("join", "All of it.").on("direct", "Told at once.")
+    server.on("review", review("All of it."))
     for part in PARTS:
         server.on(part, f"Result: answer to {part}")
     if steps:
@@ -77,7 +77,7 @@ async def in_join(server: ModelServer, reply: Reply, streaming: bool) -> dict[st
 
 
 async def in_review(server: ModelServer, reply: Reply, streaming: bool) -> dict[str, Any]:
-    written = json.dumps(review(HALF, T1="accept", T2="accept", T3="accept"))
+    written = json.dumps(review(HALF))
     script(server, "review", Reply(written, finish_reason=reply.finish_reason))
     return await ask(server, streaming=streaming)
 
