@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import stat
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +78,19 @@ async def test_runs_in_a_database_leave_it_in_the_state_folder(
     assert [path.name for path in await asyncio.to_thread(lambda: sorted(tmp_path.rglob("*.json")))] == [FILE]
 
 
+def wait_until_there(file: Path) -> None:
+    until = time.monotonic() + 30
+    while not file.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+
+
 async def ask(question: str, context: dict[str, Any]) -> None:
-    """Run the graph, and wait for what the threads of this event loop still write, as its end would."""
-    loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor() as threads:
-        loop.set_default_executor(threads)
+    """Run the graph on an event loop of its own, to the end of both."""
+
+    async def run() -> None:
         await graph.ainvoke({"question": question}, context=context)
-    loop.set_default_executor(ThreadPoolExecutor())
+
+    await asyncio.to_thread(asyncio.run, run())
 
 
 async def test_a_run_leaves_what_it_has_seen_and_no_key_or_address(
@@ -133,6 +138,15 @@ def test_processes_that_write_at_once_lose_nothing() -> None:
     assert [process.exitcode for process in processes] == [0, 0, 0]
     known = find_pace("both")
     assert known and known.of("solve").calls == 300
+
+
+async def test_a_long_lived_process_leaves_it_for_others_while_it_goes_on(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    await graph.ainvoke({"question": "One?"}, context=context)
+    await asyncio.to_thread(wait_until_there, folder() / FILE)
+    (entry,) = (await asyncio.to_thread(kept)).values()
+    assert entry["pace"]["stages"]["direct"]["calls"] == 1
 
 
 async def test_what_others_see_meanwhile_is_taken_over(server: ModelServer, context: dict[str, Any]) -> None:

@@ -211,7 +211,6 @@ class Caller:
             overload=overload,
             wait=self._asked_to_wait if overload else None,
         )
-        client.learnt.shown.keep(idle=client.limiter.idle)
 
     async def _turn(self, client: Client, tokens: int) -> Turn:
         """Wait until the endpoint may be sent one more request; the task's clock stands meanwhile."""

@@ -239,6 +239,9 @@ async def _close_with_loop(pool: _Pool) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
+        for task in pool.clients.values():
+            if task.done() and not task.cancelled() and not task.exception():
+                await task.result().learnt.shown.keep()
         for client in pool.http.values():
             await client.aclose()
         pool.http.clear()

@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
+from contextlib import suppress
 
 from nodes.llm.pace import Pace, Shown
 from nodes.llm.pace_store import add_to_pace, find_pace
 from nodes.llm.usage import Call
 
-MOST_PENDING = 50
-"""Calls whose showing waits to be kept until no other call is open."""
+KEPT_AFTER_S = 1.0
+"""Seconds that what a call has shown waits for that of others, so that a run costs one writing or two."""
 
 
 class KeptPace:
@@ -29,6 +30,8 @@ class KeptPace:
         self._recalled = False
         self._pending: list[Shown] = []
         """What this process has seen and not yet kept."""
+        self._timer: asyncio.AbstractEventLoop | None = None
+        """The event loop that will have it kept."""
         self._lock, self._keeping = threading.Lock(), threading.Lock()
 
     async def recall(self) -> None:
@@ -38,28 +41,29 @@ class KeptPace:
             self._take_over(await asyncio.to_thread(find_pace, self._endpoint))
 
     def see(self, call: Call) -> None:
-        """Take a successful call in."""
+        """Take a successful call in, which is kept a little later."""
+        loop = asyncio.get_running_loop()
         with self._lock:
             shown = Shown.by(call)
             self.pace.take(shown)
             self._pending.append(shown)
+            if self._timer is None or self._timer.is_closed():
+                self._timer = loop
+                loop.call_later(KEPT_AFTER_S, self._due, loop)
 
-    def keep(self, *, idle: bool) -> None:
-        """Have what was seen kept, in a thread of the running event loop, which waits for it before it ends.
+    def _due(self, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(RuntimeError):  # the event loop ends at this moment, and has it kept
+            loop.run_in_executor(None, self._keep)
 
-        Args:
-            idle: Whether no other call is open; else it may wait, so that many calls cost one writing.
-        """
-        if len(self._pending) >= (1 if idle else MOST_PENDING):
-            try:
-                asyncio.get_running_loop().run_in_executor(None, self._keep)
-            except RuntimeError:  # the event loop is about to end
-                self._keep()
+    async def keep(self) -> None:
+        """Keep at once what was seen: the event loop is about to end."""
+        if self._pending:
+            await asyncio.to_thread(self._keep)
 
     def _keep(self) -> None:
         with self._keeping:
             with self._lock:
-                taken, self._pending = self._pending, []
+                taken, self._pending, self._timer = self._pending, [], None
             if taken:
                 self._take_over(add_to_pace(self._endpoint, taken))
 

@@ -106,11 +106,6 @@ class Limiter:
         limit = min(self._limit, self.slots or math.inf)
         return None if limit == math.inf else int(limit)
 
-    @property
-    def idle(self) -> bool:
-        """Whether no request is open."""
-        return self._open == 0
-
     async def admit(
         self,
         run_id: str,
