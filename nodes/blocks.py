@@ -92,10 +92,10 @@ def _listed(lines: Sequence[str], run: list[Entry]) -> Iterator[Block]:
     for entry in laid_out(lines, run):
         if entry.marker is not None:
             yield Block(_cut(lines, entry.start, entry.end), marker=entry.marker.text)
-        elif entry.code == entry.end:
-            yield from _prose(lines, entry.start, entry.end)
+        elif entry.code > entry.loose:
+            yield Block(_cut(lines, entry.start, entry.code))
         else:
-            yield Block(_cut(lines, entry.start, entry.end))
+            yield from _prose(lines, entry.start, entry.end)
     run.clear()
 
 

@@ -53,7 +53,8 @@ def laid_out(lines: Sequence[str], run: Sequence[Entry]) -> list[Entry]:
         if end < entry.loose:
             found.append(Entry(None, end, entry.loose, entry.loose, entry.loose))
         if max(end, entry.loose) < entry.code:
-            found.append(Entry(None, max(end, entry.loose), max(end, entry.loose), entry.loose, entry.code))
+            code = max(end, entry.loose)
+            found.append(Entry(None, code, code, code, entry.code))
     return found
 
 
@@ -61,14 +62,14 @@ def _ends(lines: Sequence[str], run: Sequence[Entry]) -> list[int]:
     """Tell after which line each item ends."""
     wrapped = [entry.loose > entry.end for entry in run]
     with_code = [entry.code > entry.loose for entry in run]
-    longest = max((entry.loose - entry.end for entry in run[:-1]), default=0)
+    least = _least(lines, run[:-1])
     ends, count = [], sum(wrapped[:-1])
     for place, entry in enumerate(run):
         end, last = entry.end, place == len(run) - 1
         others = count - (wrapped[place] and not last)
         if wrapped[place]:
             if others and others == len(run) - 1 - (not last):
-                end = _as_long_as(lines, entry, longest) if last else entry.loose
+                end = _own(lines, entry, least) if last else entry.loose
             elif not last and _goes_on(lines, entry):
                 end = entry.loose
         if with_code[place] and end == entry.loose and (not last or any(with_code[:-1])):
@@ -77,9 +78,15 @@ def _ends(lines: Sequence[str], run: Sequence[Entry]) -> list[int]:
     return ends
 
 
-def _as_long_as(lines: Sequence[str], entry: Entry, longest: int) -> int:
-    """End the last item where it has as many lines as any other and a sentence ends: what follows asks of its own."""
-    for number in range(entry.end + longest, entry.loose):
+def _least(lines: Sequence[str], earlier: Sequence[Entry]) -> int:
+    """Tell how many lines the last item has at least: as many as any other, if one has a sentence end in them."""
+    ended = any(ends_a_sentence(lines[number - 1]) for entry in earlier for number in range(entry.end, entry.loose))
+    return max((entry.loose - entry.end for entry in earlier), default=0) if ended else 0
+
+
+def _own(lines: Sequence[str], entry: Entry, least: int) -> int:
+    """End the last item where a sentence ends: what follows asks something of its own."""
+    for number in range(entry.end + least, entry.loose):
         if ends_a_sentence(lines[number - 1]):
             return number
     return entry.loose

@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from nodes.cleaning import UNSEEN
 
@@ -62,7 +62,21 @@ def item_markers(lines: Sequence[str], passed_over: Container[int]) -> dict[int,
             if earlier is not None and follows(candidates[earlier], marker, adjacent=earlier == number - 1):
                 found |= {earlier: candidates[earlier], number: marker}
         last[(*kind, marker.indent)] = last[kind] = number
-    return found
+    return dict(_levelled(sorted(found.items())))
+
+
+def _levelled(found: Iterable[tuple[int, Marker]]) -> Iterator[tuple[int, Marker]]:
+    """Give an item the indentation of the one before that it counts on from: lists are often pasted askew."""
+    before: Marker | None = None
+    for number, marker in found:
+        if (
+            before
+            and before.kind == marker.kind
+            and any(marker.values[system] == value + 1 for system, value in _shared(before, marker))
+        ):
+            marker = replace(marker, indent=min(marker.indent, before.indent))
+        yield number, marker
+        before = marker
 
 
 def follows(earlier: Marker, later: Marker, *, adjacent: bool = False) -> bool:
@@ -86,7 +100,7 @@ def _shared(earlier: Marker, later: Marker) -> list[tuple[str, int]]:
 
 def _goes_on(marker: Marker, system: str, step: int) -> bool:
     prefix, closing = marker.kind[0], marker.kind[2]
-    if system == "number" and not prefix:
+    if system in ("number", "numeral") and not prefix:
         return step >= 0
     if system == "letter" and not marker.text.isascii():
         # Alphabets skip letters when they count.

@@ -263,11 +263,16 @@ def tasks_of(state: State) -> Iterable[ThreadTask]:
             )
 
 
-def fresh_run(run: Run) -> dict[str, Any]:
-    """The update that starts a run: nothing of an earlier question on the same LangGraph thread stays."""
+def fresh_run(run: Run, problem: Problem) -> dict[str, Any]:
+    """The update that starts a run: nothing of an earlier question on the same LangGraph thread stays.
+
+    What is asked is written back as it was cleaned: a graph keeps its input as it came.
+    """
     blank = Solution()
     return {
         **{name: blank[name] for name in Solution.model_fields if name not in Problem.model_fields},
+        "question": problem.question,
+        "instructions": problem.instructions,
         "run": run,
         "results": None,
         "calls": None,

@@ -214,7 +214,7 @@ BLIPS = {
     "no field of choices": {"id": "1"},
     "finish error": completion(Reply("Half", finish_reason="error"), "Half"),
 }
-KEYS = {"assess": "assess", "decompose": "decompose", "solve": PARTS[1], "review": "review", "direct": "direct"}
+KEYS = {"assess": "assess", "solve": PARTS[1], "review": "review", "direct": "direct"}
 PAGE = Fault(body="<html><body>Bad gateway</body></html>", content_type="text/html")
 
 
