@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _LISTLIKE = re.compile(r"[ \t]*(?:[-+*]|\d{1,9}[.)])(?:[ \t]|$)")
 _FENCE = re.compile(r"`{3,}[^`]*$|~{3,}")
+_WHOLE = re.compile(r"```|~~~|\||^[ \t]*(?:[-*_][ \t]*){3,}$", re.MULTILINE)
+"""What a text must hold for some of its lines to be code, tables or rulers; most hold none, and are parsed once."""
 _CODE_INDENT = 4
 _PROSE = ("paragraph_open", "heading_open", "hr")
 
@@ -42,7 +44,7 @@ def blocks(text: str) -> list[Block]:
     lines = [line if line.strip() else "" for line in text.split("\n")]
     kept = {
         number
-        for span in _spans(lines)
+        for span in (_spans(lines) if _WHOLE.search(text) else ())
         if span.kind in ("fence", "hr", "table_open")
         for number in range(span.start, span.end)
     }
