@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import graph
-from nodes.boundary import clean_text
+from nodes.cleaning import clean_text
 from nodes.segments import has_question_mark, is_item, list_items, marker, split_input, split_question
 from tests.server import ModelServer, assessment, plan
 
