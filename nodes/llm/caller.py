@@ -12,7 +12,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
-from nodes.llm import retries, structured
+from nodes.llm import errors, retries, structured
 from nodes.llm.budget import Budget
 from nodes.llm.clients import Client, call_options, client_for
 from nodes.llm.errors import CONGESTION, OUT_OF_BUDGET, CallFailed, ConfigurationError, ModelError, classify
@@ -203,7 +203,8 @@ class Caller:
         call = self.calls[-1]
         if call.status == "ok":
             client.learnt.shown.see(call)
-        overload = next((why for kind, why in CONGESTION.items() if kind == call.status), "")
+        hasty = call.status == "timed_out" and call.latency_s < errors.LEAST_PATIENCE_S
+        overload = "" if hasty else next((why for kind, why in CONGESTION.items() if kind == call.status), "")
         client.limiter.release(
             turn,
             tokens=call.usage.total,

@@ -19,7 +19,7 @@ from nodes.environment import environment_base_url, environment_key
 from nodes.llm.bounded import ACCEPTED, bound
 from nodes.llm.chat import CarefulOpenAI, deep_seek
 from nodes.llm.endpoint import Endpoint, Learnt
-from nodes.llm.errors import ConfigurationError
+from nodes.llm.errors import ConfigurationError, without_key
 from nodes.llm.kept_pace import KeptPace
 from nodes.llm.limiter import Limiter
 from nodes.llm.local_slots import Purpose, Slots
@@ -202,10 +202,11 @@ async def _open(pool: _Pool, endpoint: Endpoint) -> Client:
         try:
             http = await asyncio.to_thread(_http_client, pool, endpoint)
             chat = await asyncio.to_thread(_chat_model, endpoint, http)
-        except OSError as error:
+        except (OSError, ValueError, httpx2.InvalidURL) as error:
             raise ConfigurationError(
-                f"no connection to {endpoint.address} can be set up ({error}); check SSL_CERT_FILE, if it is set"
-            ) from error
+                f"no connection to {endpoint.address!r} can be set up ({type(error).__name__}: "
+                f"{without_key(str(error), endpoint.api_key)}); check `base_url`, and SSL_CERT_FILE, if it is set"
+            ) from None
     learnt = _learnt.setdefault(endpoint, Learnt(KeptPace(endpoint.fingerprint)))
     await learnt.shown.recall()
     if endpoint.base_url not in DEFAULT_BASE_URL.values() and not learnt.asked:

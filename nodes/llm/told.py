@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import httpx2
 
 from nodes.llm.endpoint import Endpoint
+from nodes.llm.wire import count
 
 PATIENCE = 2.0
 """Seconds for the whole answer; it delays the first call only, and once in a process."""
@@ -69,4 +70,4 @@ def _field(value: Any, name: str) -> Any:
 
 
 def _positive(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    return count(value) or None if isinstance(value, int) else None
