@@ -297,6 +297,39 @@ async def test_text_arrives_while_it_is_written(server: ModelServer) -> None:
     assert server.asked[0].body["stream_options"] == {"include_usage": True}
 
 
+# Halves of characters
+
+BROKEN = "a\ud83d b\0c \ud83d\ude00"
+MENDED = "a\ufffd bc \U0001f600"
+
+
+@both_ways
+@pytest.mark.parametrize("model", ["openai:x", "deepseek:x"])
+async def test_what_no_store_can_hold_is_mended(server: ModelServer, model: str, streaming: bool) -> None:
+    script(server)
+    server.on(PARTS[0], Reply(f"Result: {BROKEN}", reasoning=BROKEN))
+    server.on("review", review(BROKEN, T1="accept", T2="accept", T3="accept"))
+    solution = await ask(server, streaming=streaming, model=model)
+    assert (solution["threads"][0].answer, solution["answer"]) == (MENDED, MENDED)
+    assert solution["threads"][0].reasoning == MENDED
+    server.on("direct", Fault(status=400, body=json.dumps({"error": {"message": BROKEN}})))
+    failed = await ask(server, streaming=streaming, model=model, asked=sequential)
+    for kept in (solution, failed):
+        for text in ({name: str(value) for name, value in kept.items()}).values():
+            assert "\0" not in text and text.encode()
+
+
+async def test_a_character_in_two_chunks_arrives_whole(server: ModelServer) -> None:
+    server.on("direct", Events([chunk("a\ud83d"), chunk("\ude00b"), chunk("", "stop"), "[DONE]"]))
+    context = {"model": "openai:scripted", "base_url": server.url}
+    words = [
+        message.text
+        async for message, _ in sequential.astream({"question": "?"}, context=context, stream_mode="messages")
+        if message.text
+    ]
+    assert words == ["a", "\U0001f600b"]
+
+
 # Random dialects
 
 JSON = st.recursive(

@@ -281,7 +281,7 @@ async def test_a_ladder_is_gone_up_again_after_some_minutes(monkeypatch: pytest.
     ladder = endpoint.Ladder()
     ladder.learn("text")
     assert ladder.start() == "text"
-    monkeypatch.setattr(endpoint.time, "monotonic", lambda: now + endpoint.LEARNT_FOR_S + 1)
+    monkeypatch.setattr(time, "monotonic", lambda: now + endpoint.LEARNT_FOR_S + 1)
     assert ladder.start() == "json_schema"
 
 

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import tenacity
 from langchain_core.messages import BaseMessage
-from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
 from nodes.llm import errors, retries, structured
@@ -21,6 +20,7 @@ from nodes.llm.limiter import ShutTooLong, Turn
 from nodes.llm.local_slots import Purpose
 from nodes.llm.reply import Reply, broken_off, read_reply
 from nodes.llm.time_limit import TimeLimit
+from nodes.llm.trace import named
 from nodes.llm.usage import Call, Usage
 from nodes.llm.window import Ceilings
 from nodes.run import Run
@@ -259,7 +259,9 @@ class Caller:
             async with client.place(Purpose(self._prompt, self._role, self._run.id, self._thread_id)) as place:
                 if more := {**extra, **place}:
                     options["extra_body"] = {**options.get("extra_body", {}), **more}
-                message = await client.chat.ainvoke(list(messages), config=self._trace(call), **options)
+                message = await client.chat.ainvoke(
+                    list(messages), config=named(call, self._prompt, self._subquestion), **options
+                )
             call.usage = Usage.from_metadata(getattr(message, "usage_metadata", None))
             reply = read_reply(message)
             if reply.fault:
@@ -286,18 +288,3 @@ class Caller:
             raise failure from error
         finally:
             call.latency_s = time.perf_counter() - began
-
-    def _trace(self, call: Call) -> RunnableConfig:
-        """Name the call in traces, so that one thread can be filtered out."""
-        name = f"{call.stage} {call.thread_id}" if call.thread_id else call.role
-        metadata = {
-            "apr_role": call.role,
-            "apr_thread": call.thread_id,
-            "apr_subquestion": self._subquestion,
-            "apr_round": call.round,
-            "apr_attempt": call.attempt,
-            "apr_hedge": call.hedge or None,
-            "apr_prompt": self._prompt,
-        }
-        known = {key: value for key, value in metadata.items() if value is not None}
-        return {"run_name": name, "tags": [f"apr:{name}"], "metadata": known}

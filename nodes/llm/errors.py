@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from nodes.llm.bounded import ReplyTooLarge
 from nodes.llm.codes import not_this_way, status_in, too_long, words_of
 from nodes.llm.endpoint import Endpoint
+from nodes.llm.text import storable
 
 if TYPE_CHECKING:
     from nodes.llm.reply import Reply
@@ -246,5 +247,5 @@ def without_key(text: str, key: SecretStr) -> str:
 
 
 def _excerpt(text: str, key: SecretStr) -> str:
-    flat = " ".join(without_key(text, key).split())
+    flat = " ".join(storable(without_key(text, key)).split())
     return flat if len(flat) <= _EXCERPT else flat[:_EXCERPT] + " …"
