@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from nodes.llm.bounded import ReplyTooLarge
 from nodes.llm.codes import not_this_way, status_in, too_long, words_of
 from nodes.llm.endpoint import Endpoint
-from nodes.llm.text import storable
+from nodes.cleaning import storable
 
 if TYPE_CHECKING:
     from nodes.llm.reply import Reply
