@@ -55,7 +55,7 @@ def finish(run: "Callable[[], Solution]", *, as_json: bool = False, report: Path
     print_solution(solution, as_json=as_json)
     if report:
         write(solution, report, "--report")
-    raise typer.Exit({"complete": 0, "partial": EXIT_PARTIAL, "failed": EXIT_FAILED}[solution.outcome])
+    raise typer.Exit({"complete": 0, "partial": EXIT_PARTIAL}.get(solution.outcome, EXIT_FAILED))
 
 
 def lines(error: "ValidationError") -> list[str]:

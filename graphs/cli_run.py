@@ -4,10 +4,8 @@ import asyncio
 import contextlib
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import aclosing
-from datetime import datetime
 from typing import Any
 
 from langgraph.checkpoint.memory import InMemorySaver
@@ -113,11 +111,6 @@ async def _resumed(id: str, store: str, base_url: str | None) -> Solution:
         async with runs.resume(id) as entry:
             settings = _settings_of(entry, base_url)
             problem = await runs.left(entry)
-            if settings.deadline is not None and problem is None:
-                # The time in which nobody worked does not count.
-                kept = await runs.graph(entry).aget_state(config(entry))
-                idle = time.time() - datetime.fromisoformat(kept.created_at).timestamp()
-                settings = Settings(**{**settings.model_dump(), "deadline": settings.deadline + idle})
             await prepare(settings)
             return await _kept(runs, entry, problem, settings)
 

@@ -305,5 +305,5 @@ def _without_key(error: ValidationError) -> ValidationError:
 
 
 def settings_of(runtime: Runtime[Settings]) -> Settings:
-    """Return the run's settings; LangGraph builds none when the caller passes no context."""
-    return runtime.context if runtime.context is not None else Settings()
+    """Return the run's settings, as they were chosen at the node's boundary."""
+    return runtime.context

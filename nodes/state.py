@@ -34,7 +34,7 @@ MAX_DOCUMENT_COUNT = 1_000
 MAX_NAME = 1_000
 """Characters of a document's id or title; prompts repeat them."""
 
-Outcome = Literal["complete", "partial", "failed"]
+Outcome = Literal["running", "complete", "partial", "failed"]
 Route = Literal["direct", "parallel"]
 
 
@@ -148,8 +148,8 @@ class Solution(Record):
     question: str = ""
     """What was asked."""
     answer: str = ""
-    outcome: Outcome = "failed"
-    """`complete` only when every thread is answered and none stands refuted."""
+    outcome: Outcome = "running"
+    """`complete` only when every thread is answered and none stands refuted; `running` until the run has ended."""
     stop_reason: str = ""
     """Why the run ended before everything was answered; empty when it did not."""
     route: Route = "direct"

@@ -28,6 +28,7 @@ from nodes.llm.finish import state_of
 from nodes.plain_json import PlainJson
 from nodes.record import Record
 from nodes.results import ThreadResult
+from nodes.run import now
 from nodes.settings import Settings
 
 CACHE = "__apr_cache"
@@ -78,7 +79,7 @@ class ThreadCache:
         """
         flights = self._flights.setdefault(asyncio.get_running_loop(), {})
         try:
-            async with asyncio.timeout(None if math.isinf(until) else max(0.0, until - time.time())):
+            async with asyncio.timeout(None if math.isinf(until) else max(0.0, until - now())):
                 while flight := flights.get(key):
                     if found := await asyncio.shield(flight):
                         return found, None
