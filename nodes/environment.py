@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,6 +28,8 @@ NEVER_KEYS = ("APR_", "LANGSMITH_", "LANGCHAIN_")
 CLOSE = 0.8
 """How alike two names are when one is taken for a slip of the other, from 0 to 1."""
 
+_IN_ADDRESS = re.compile(r"://[^\s/:@]{0,100}:([^\s/@]{1,200})@")
+"""A password in an address, such as a database's."""
 _keys: set[str] = set()
 """Names of the variables that keys were asked for."""
 
@@ -97,10 +100,11 @@ def misspelt(settings: Iterable[str]) -> dict[str, str]:
 
 def environment_secrets() -> list[str]:
     """Read what the environment holds under names of secrets, the longest first; what is short is a placeholder."""
-    endings = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+    endings = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIALS")
     names = [name for name in os.environ if name.upper().endswith(endings) or name in _keys]
     held = {os.environ[name].strip() for name in names}
     held |= {pair.partition(":")[2] for pair in os.environ.get("APR_TOKENS", "").replace(",", " ").split()}
+    held |= {found[1] for value in os.environ.values() for found in _IN_ADDRESS.finditer(value)}
     return sorted({secret for secret in held if len(secret) >= 8}, key=len, reverse=True)
 
 
