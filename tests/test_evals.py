@@ -24,7 +24,7 @@ from evals.score import parts_right, vote
 from evals.sections import sections
 from nodes.results import ThreadResult
 from nodes.verdicts import Conflict, Review
-from tests.server import Fault, ModelServer, Reply, outline, plan, review
+from tests.server import Fault, ModelServer, Reply, outline, plan
 from tests.traces import TraceServer, trace_server
 
 PROJECT = Path(__file__).parent.parent

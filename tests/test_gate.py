@@ -13,7 +13,7 @@ from nodes.llm.pace import ENOUGH, Pace, Stage
 from nodes.llm.usage import Call, Usage
 from nodes.state import Solution
 from prompts import PROMPTS
-from tests.server import Fault, ModelServer, Reply, assessment, plan, review
+from tests.server import Fault, ModelServer, Reply, outline, review
 
 PARTS = ["What is one?", "What is two?"]
 
@@ -123,8 +123,8 @@ async def run(context: dict[str, Any], **more: Any) -> Solution:
 
 
 def scripted(server: ModelServer, *, thread: int, rest: int) -> None:
-    found = Reply(json_of(assessment(*PARTS)))
-    server.on("assess", found).on("decompose", plan(*PARTS))
+    found = Reply(json_of(outline(*PARTS)))
+    server.on("assess", found)
     said = json_of(review("Both.", T1="accept", T2="accept"))
     server.on("review", Reply(said, completion_tokens=rest, delay=rest / 1000))
     for part in PARTS:
@@ -188,13 +188,13 @@ async def test_every_question_is_split_without_asking_where_that_is_wanted(
 
 
 async def test_a_chain_is_not_split_whatever_the_model_says(server: ModelServer, context: dict[str, Any]) -> None:
-    server.on("assess", assessment("Who built it?", "Where was #1 born?"))
+    server.on("assess", outline("Who built it?", "Where was #1 born?"))
     solution = await run(context)
     assert solution.route == "direct" and solution.assessment and not solution.assessment.decomposable
 
 
 async def test_every_thread_reads_everything_where_that_is_wanted(server: ModelServer, context: dict[str, Any]) -> None:
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS, sources=[[1], [2]]))
+    server.on("assess", outline(*PARTS))
     problem = {"question": "What is one? What is two?", "documents": [{"id": "d", "text": "secret word"}]}
     for scoped in (True, False):
         solution = Solution.model_validate(await graph.ainvoke(problem, context=context | {"scoped": scoped}))
@@ -207,21 +207,21 @@ async def test_every_thread_reads_everything_where_that_is_wanted(server: ModelS
 async def test_results_are_joined_as_they_stand_where_no_review_is_wanted(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS)).on("join", "One and two.")
+    server.on("assess", outline(*PARTS)).on("join", "One and two.")
     solution = await run(context, review=False)
     assert solution.outcome == "complete" and solution.answer == "One and two." and solution.reviews == []
     assert not server.calls("review") and "answer to What is one?" in server.calls("join")[0].last
 
 
 async def test_a_join_that_fails_loses_no_result(server: ModelServer, context: dict[str, Any]) -> None:
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS)).on("join", Fault(status=400))
+    server.on("assess", outline(*PARTS)).on("join", Fault(status=400))
     solution = await run(context, review=False)
     assert solution.outcome == "partial" and "joining them failed" in solution.stop_reason
     assert all(f"answer to {part}" in solution.answer for part in PARTS)
 
 
 async def test_a_failed_thread_runs_again_without_a_review_too(server: ModelServer, context: dict[str, Any]) -> None:
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS)).on("join", "One and two.")
+    server.on("assess", outline(*PARTS)).on("join", "One and two.")
     server.on(PARTS[0], Fault(status=400), "Result: one")
     solution = await run(context, review=False)
     assert (solution.outcome, solution.report.rounds) == ("complete", 1) and len(server.about(PARTS[1])) == 1

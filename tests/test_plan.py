@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nodes.retrieval import most_relevant
 
 from nodes.plan import Plan, Repaired, ThreadSpec, faults, repair
-from nodes.retrieval import most_relevant
 from nodes.segments import Segment, split_input
 
 CODE = "```python\ndef f(x):\n    # Why? Who knows.\n    return 1. + x\n```"

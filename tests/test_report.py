@@ -10,7 +10,7 @@ from graphs import graph, sequential
 from nodes.llm.usage import Usage
 from nodes.prices import cost_of
 from nodes.settings import Settings
-from tests.server import HANG, Fault, ModelServer, Reply, Step, assessment, plan, review
+from tests.server import HANG, Fault, ModelServer, Reply, Step, outline, review
 
 PARTS = [f"What is part {number}?" for number in range(1, 9)]
 
@@ -47,7 +47,7 @@ def fate(chance: random.Random) -> list[Step]:
 async def test_the_report_agrees_with_the_server(server: ModelServer, context: dict[str, Any], seed: int) -> None:
     chance = random.Random(seed)
     parts = PARTS[: chance.randint(2, 8)]
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts, degree=chance.randint(2, 8)))
+    server.on("assess", outline(*parts))
     for part in parts:
         server.on(part, *fate(chance))
     back = {f"T{number}": "retry: wrong" for number in range(1, len(parts) + 1) if chance.random() < 0.2}
@@ -88,7 +88,7 @@ async def test_the_report_agrees_with_the_server(server: ModelServer, context: d
 
 async def test_threads_side_by_side_shorten_the_critical_path(server: ModelServer, context: dict[str, Any]) -> None:
     parts = PARTS[:3]
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts))
+    server.on("assess", outline(*parts))
     for part, output in zip(parts, (10, 40, 30), strict=True):
         server.on(part, Reply("Result: found", delay=0.4, completion_tokens=output))
     report = (await graph.ainvoke({"question": "Tell me all."}, context=context))["report"]
@@ -108,7 +108,7 @@ async def test_a_thread_that_waits_for_its_siblings_is_told_as_queued(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
     parts = PARTS[:3]
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts))
+    server.on("assess", outline(*parts))
     for part in parts:
         server.on(part, Reply("Result: found", delay=0.3))
     report = (await graph.ainvoke({"question": "Tell me all."}, context={**context, "max_parallel": 1}))["report"]
@@ -127,7 +127,7 @@ async def test_the_baseline_has_a_report_of_one_stage(server: ModelServer, conte
 
 async def test_the_baseline_is_measured_beside_the_run(server: ModelServer, context: dict[str, Any]) -> None:
     parts = PARTS[:3]
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts))
+    server.on("assess", outline(*parts))
     for part in parts:
         server.on(part, Reply("Result: found", delay=0.3, completion_tokens=30))
     server.on("direct", Reply("In one go.", delay=1.2, completion_tokens=90))
