@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
+from nodes.llm.text import shorten
 from nodes.record import Record
 from nodes.repairs import Repair
 from nodes.segments import Segment
@@ -18,9 +19,14 @@ from nodes.segments import Segment
 AnswerForm = Literal["list", "text"]
 """Whether the results, part by part, are the answer as they stand, or the answer is written from them."""
 
-_NUMBERED = re.compile(r"\[?\d{1,6}\]?(?:\s*[,;&+\s]\s*\[?\d{1,6}\]?)*")
+# One class between two numbers: with repeats beside it, a run of blanks would cost quadratic time.
+_NUMBERED = re.compile(r"\[?\d{1,6}\]?(?:[,;&+\s]+\[?\d{1,6}\]?)*")
 _WITH_WORDS = re.compile(rf"({_NUMBERED.pattern})\s*[:：]\s*(\S.*)", re.DOTALL)
 _REFERENCE = re.compile(r"#\s?[Tt]?(\d{1,3})")
+MAX_SHOWN = 200
+"""Characters of a line that a repair shows."""
+LONGEST_WORD = 50
+"""Characters after a reference in which its next word is looked for."""
 
 
 class Outline(Record):
@@ -70,21 +76,24 @@ def read_parts(lines: Iterable[str], segments: Sequence[Segment]) -> ReadParts:
     repairs: list[Repair] = []
     known = {segment.number: segment for segment in segments}
     drafts: list[tuple[list[int], str]] = []
+    asking: dict[tuple[tuple[int, ...], str], int] = {}
+    """What a part asks, for comparing, and its number."""
     renumbered: dict[int, int] = {}
     """A line's place as written, and the number of its part."""
     for place, line in enumerate(lines, 1):
         draft = _read_line(line, known, repairs)
         if draft is None:
             continue
-        if (same := next((number for number, other in enumerate(drafts, 1) if _same(draft, other)), None)) is not None:
-            repairs.append(Repair(kind="merged", part=place, text=f"part {place} asks the same as part {same}"))
-            renumbered[place] = same
-            continue
-        drafts.append(draft)
-        renumbered[place] = len(drafts)
-    text = " ".join(segment.text for segment in segments if segment.kind == "question")
+        sources, question = draft
+        number = asking.setdefault((tuple(sources), _bare(question)), len(drafts) + 1)
+        renumbered[place] = number
+        if number > len(drafts):
+            drafts.append(draft)
+        else:
+            repairs.append(Repair(kind="merged", part=place, text=f"part {place} asks the same as part {number}"))
+    asked = _folded(" ".join(segment.text for segment in segments if segment.kind == "question"))
     parts = [
-        _part(number, sources, question, segments, renumbered, text)
+        _part(number, sources, question, segments, renumbered, asked)
         for number, (sources, question) in enumerate(drafts, 1)
     ]
     return ReadParts(parts, repairs)
@@ -115,7 +124,7 @@ def _read_line(line: str, known: dict[int, Segment], repairs: list[Repair]) -> t
     if not _NUMBERED.fullmatch(numbers):
         return [], text
     given = [int(number) for number in re.findall(r"\d+", numbers)]
-    sources, unknown = [n for n in given if n in known], [n for n in given if n not in known]
+    sources, unknown = [n for n in given if n in known], sorted({n for n in given if n not in known})
     if not unknown:
         return sorted(set(sources)), words
     if words:
@@ -124,13 +133,13 @@ def _read_line(line: str, known: dict[int, Segment], repairs: list[Repair]) -> t
         repairs.append(Repair(kind="unknown_segment", segments=unknown, text=f"there is no segment {unknown[0]}"))
         return sorted(set(sources)), own
     repairs.append(
-        Repair(kind="dropped", segments=unknown, text=f"line `{text}` left out: there is no segment {unknown[0]}")
+        Repair(
+            kind="dropped",
+            segments=unknown,
+            text=f"line `{shorten(text, MAX_SHOWN)}` left out: there is no segment {unknown[0]}",
+        )
     )
     return None
-
-
-def _same(one: tuple[list[int], str], other: tuple[list[int], str]) -> bool:
-    return one[0] == other[0] and _bare(one[1]) == _bare(other[1])
 
 
 def _part(
@@ -141,21 +150,28 @@ def _part(
     renumbered: dict[int, int],
     asked: str,
 ) -> Part:
-    needs = {
-        renumbered[int(found[1])]
-        for found in _REFERENCE.finditer(question)
-        if int(found[1]) in renumbered and not _quoted(found, question, asked)
-    }
+    needs = {renumbered[number] for number in _references(question, asked) if number in renumbered}
     # Only earlier parts: a reference to itself or to a later one is a slip of the pen.
     earlier = sorted(need for need in needs if need < number)
     words = question or _asked_by(sources, segments)
     return Part(number=number, named=sources, sources=sources, needs=earlier, question=words)
 
 
-def _quoted(found: re.Match[str], question: str, asked: str) -> bool:
-    """Tell whether a `#1` is the user's own, as in `the #1 bestseller`: it stands so in what was asked."""
-    after = question[found.end() :].split()
-    return bool(after) and f"{found.group()} {after[0]}".casefold() in " ".join(asked.split()).casefold()
+def _references(question: str, asked: str) -> set[int]:
+    """Number the parts that a question refers to.
+
+    A `#1` of the user's own, as in `the #1 bestseller`, is none: it stands so, with its next word, in what was asked.
+    """
+    found = {(int(one[1]), one.group(), _word_after(question, one.end())) for one in _REFERENCE.finditer(question)}
+    return {number for number, words, after in found if not after or _folded(f"{words} {after}") not in asked}
+
+
+def _word_after(text: str, place: int) -> str:
+    return "".join(text[place : place + LONGEST_WORD].split()[:1])
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def _asked_by(sources: Sequence[int], segments: Sequence[Segment]) -> str:
