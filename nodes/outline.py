@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
+from nodes.llm.text import shorten
 from nodes.record import Record
 from nodes.repairs import Repair
 from nodes.segments import Segment
@@ -19,9 +20,17 @@ from nodes.segments import Segment
 AnswerForm = Literal["list", "text"]
 """Whether the results, part by part, are the answer as they stand, or the answer is written from them."""
 
-_NUMBERED = re.compile(r"\[?\d{1,6}\]?(?:\s*[,;&+\s]\s*\[?\d{1,6}\]?)*")
+# One class between two numbers: with repeats beside it, a run of blanks would cost quadratic time.
+_NUMBERED = re.compile(r"\[?\d{1,6}\]?(?:[,;&+\s]+\[?\d{1,6}\]?)*")
 _WITH_WORDS = re.compile(rf"({_NUMBERED.pattern})\s*[:：]\s*(\S.*)", re.DOTALL)
 _REFERENCE = re.compile(r"#\s?[Tt]?(\d{1,3})")
+_END_MARKS = ".,;:?…。，；：？؟،؛\"'”’)"
+MAX_UNSAID = 0.25
+"""Share of a segment's letters and digits that may be left when the parts say the rest: an `and` between two."""
+MAX_SHOWN = 200
+"""Characters of a line that a repair shows."""
+LONGEST_WORD = 50
+"""Characters after a reference in which its next word is looked for."""
 
 
 class Outline(Record):
@@ -75,7 +84,7 @@ def read_parts(lines: Iterable[str], segments: Sequence[Segment]) -> ReadParts:
     """What tells that two parts ask the same, and the number of the first."""
     renumbered: dict[int, int] = {}
     """A line's place as written, and the number of its part."""
-    for place, line in enumerate(lines, 1):
+    for place, line in enumerate(_within(lines, known, repairs), 1):
         draft = _read_line(line, known, repairs)
         if draft is None:
             continue
@@ -84,7 +93,7 @@ def read_parts(lines: Iterable[str], segments: Sequence[Segment]) -> ReadParts:
             drafts.append(draft)
         else:
             repairs.append(Repair(kind="merged", part=place, text=f"part {place} asks the same as part {number}"))
-    text = " ".join(segment.text for segment in segments if segment.kind == "question")
+    text = _blanks_folded(" ".join(segment.text for segment in segments if segment.kind == "question"))
     parts = [
         _part(number, sources, question, segments, renumbered, text)
         for number, (sources, question) in enumerate(drafts, 1)
@@ -108,6 +117,28 @@ def unnamed(parts: Sequence[Part], segments: Sequence[Segment]) -> list[Segment]
     ]
 
 
+def _within(lines: Iterable[str], known: Mapping[int, Segment], repairs: list[Repair]) -> list[str]:
+    """Empty the lines that go on counting past the last segment: what is left of them is in another line already."""
+    written = list(lines)
+    named = [_numbers(line) for line in written]
+    sound = [numbers for numbers in named if numbers and numbers <= known.keys()]
+    kept = []
+    for line, numbers in zip(written, named, strict=True):
+        left = numbers & known.keys()
+        beyond = numbers - left
+        if beyond and left and any(left <= other for other in sound):
+            told = f"line `{shorten(line.strip(), MAX_SHOWN)}` left out: there is no segment {min(beyond)}"
+            repairs.append(Repair(kind="dropped", segments=sorted(beyond), text=told))
+            line = ""
+        kept.append(line)
+    return kept
+
+
+def _numbers(line: str) -> set[int]:
+    """Return what a line names that has no words of its own."""
+    return {int(number) for number in re.findall(r"\d+", line)} if _NUMBERED.fullmatch(line.strip()) else set()
+
+
 def _read_line(line: str, known: dict[int, Segment], repairs: list[Repair]) -> tuple[list[int], str] | None:
     text = line.strip()
     if not text:
@@ -117,7 +148,7 @@ def _read_line(line: str, known: dict[int, Segment], repairs: list[Repair]) -> t
     if not _NUMBERED.fullmatch(numbers):
         return [], text
     given = [int(number) for number in re.findall(r"\d+", numbers)]
-    sources, unknown = [n for n in given if n in known], [n for n in given if n not in known]
+    sources, unknown = [n for n in given if n in known], sorted({n for n in given if n not in known})
     if not unknown:
         return sorted(set(sources)), words
     if words or sources:
@@ -126,7 +157,11 @@ def _read_line(line: str, known: dict[int, Segment], repairs: list[Repair]) -> t
         repairs.append(Repair(kind="unknown_segment", segments=unknown, text=f"there is no segment {unknown[0]}"))
         return sorted(set(sources)), own
     repairs.append(
-        Repair(kind="dropped", segments=unknown, text=f"line `{text}` left out: there is no segment {unknown[0]}")
+        Repair(
+            kind="dropped",
+            segments=unknown,
+            text=f"line `{shorten(text, MAX_SHOWN)}` left out: there is no segment {unknown[0]}",
+        )
     )
     return None
 
@@ -174,8 +209,12 @@ def with_numbers(question: str, numbers: Mapping[int, int]) -> str:
 
 def _quoted(found: re.Match[str], question: str, asked: str) -> bool:
     """Tell whether a `#1` is the user's own, as in `the #1 bestseller`: it stands so in what was asked."""
-    after = question[found.end() :].split()
-    return bool(after) and f"{found.group()} {after[0]}".casefold() in " ".join(asked.split()).casefold()
+    after = "".join(question[found.end() : found.end() + LONGEST_WORD].split()[:1])
+    return bool(after) and _blanks_folded(f"{found.group()} {after}") in asked
+
+
+def _blanks_folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def _asked_by(sources: Sequence[int], segments: Sequence[Segment]) -> str:
@@ -192,9 +231,6 @@ def _without_marker(segment: Segment) -> str:
     return segment.text.removeprefix(segment.marker).strip() if segment.marker else segment.text
 
 
-_END_MARKS = ".,;:?…。，；：？؟،؛\"'”’)"
-
-
 def _folded(text: str) -> str:
     """Return a text without case, blanks and end marks, for comparing; other signs tell `3 + 4` from `3 * 4`."""
     return "".join(text.casefold().split()).rstrip(_END_MARKS)
@@ -204,10 +240,6 @@ def _letters(text: str) -> int:
     return sum(map(str.isalnum, text))
 
 
-MOST_UNSAID = 0.25
-"""Share of a segment's letters and digits that may be left when the parts say the rest: an `and` between two."""
-
-
 def _said(segment: str, words: Sequence[str]) -> bool:
     """Tell whether parts say a segment in their own words: taken together they quote nearly all of it."""
     left = whole = _folded(segment)
@@ -215,4 +247,4 @@ def _said(segment: str, words: Sequence[str]) -> bool:
         left = left.replace(part, "", 1)
     # The signs of `C++` set it apart from `C`.
     signs = any(unicodedata.category(character)[0] == "S" or character in "#*%" for character in left)
-    return left != whole and not signs and _letters(left) <= MOST_UNSAID * _letters(whole)
+    return left != whole and not signs and _letters(left) <= MAX_UNSAID * _letters(whole)

@@ -287,7 +287,11 @@ async def test_every_variant_runs_on_the_same_items(server: ModelServer, tmp_pat
     for row in sampled.rows:
         (beside,) = [other for other in adaptive.rows if other.id == row.id]
         assert row.samples == max(1, round(beside.total / 100)) and row.total == 100 * row.samples
-    assert "| compound | adaptive | 3 |" in out and all(f"| results | {name} | 3 |" in out for name in REVIEWERS) and "needed documents given" in out
+    assert (
+        "| compound | adaptive | 3 |" in out
+        and all(f"| results | {name} | 3 |" in out for name in REVIEWERS)
+        and "needed documents given" in out
+    )
     assert "compound · adaptive" in err and "3/3" in err
     assert "| openai:scripted | adaptive | sequential | 6 | 6 |" in out
     # What adaptive split already is the same run, and says nothing about splitting always.
