@@ -13,7 +13,7 @@ from nodes.llm.pace import ENOUGH, Pace, Stage
 from nodes.llm.usage import Call, Usage
 from nodes.state import Solution
 from prompts import PROMPTS
-from tests.server import Fault, ModelServer, Reply, outline, review
+from tests.server import Fault, ModelServer, Reply, outline, plan, review
 
 PARTS = ["What is one?", "What is two?"]
 
