@@ -23,4 +23,4 @@ format: setup
 	$(PYTHON) -m ruff format .
 
 dev: setup
-	.venv/bin/langgraph dev --no-browser --n-jobs-per-worker 10
+	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true .venv/bin/langgraph dev --no-browser --n-jobs-per-worker 10

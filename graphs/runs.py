@@ -24,6 +24,8 @@ PAGE = 100
 """Entries read at once."""
 LEARNT = 30
 """Runs that estimates rest on."""
+ID_BYTES = 8
+"""So many that no two runs have the same id, whoever shares the store."""
 LONGEST = 500
 """Characters of a question that an entry holds."""
 
@@ -77,7 +79,7 @@ class Runs:
     @asynccontextmanager
     async def begin(self, problem: Problem, settings: dict[str, Any], *, sequential: bool) -> AsyncIterator[Entry]:
         """Enter a new run into the list, and hold its lock."""
-        now, id = time.time(), secrets.token_hex(4)
+        now, id = time.time(), secrets.token_hex(ID_BYTES)
         entry = Entry(
             id=id,
             question=problem.question[:LONGEST],
@@ -184,10 +186,17 @@ class Runs:
         old = {entry.id for entry in entries if older_than is not None and time.time() - entry.active_at > older_than}
         beyond = {entry.id for entry in entries[keep:]} if keep is not None else set()
         going = [entry for entry in entries if entry.id in old | beyond and entry.outcome != "running"]
-        for entry in going:
+        return sum([await self._remove(entry) for entry in going])
+
+    async def _remove(self, entry: Entry) -> bool:
+        """Remove a run unless somebody has taken it up meanwhile; tells whether it has gone."""
+        async with self.store.locks.hold(entry.id) as free:
+            item = await self.store.items.aget(RUNS, entry.id)
+            if not free or item is None or Entry.model_validate(item.value).active_at != entry.active_at:
+                return False
             await self.saver.adelete_thread(entry.id)
             await self.store.items.adelete(RUNS, entry.id)
-        return len(going)
+            return True
 
     async def _entries(self) -> list[Entry]:
         entries: list[Entry] = []

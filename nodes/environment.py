@@ -47,12 +47,13 @@ def environment_key(name: str) -> str | None:
 
 
 def environment_tokens() -> dict[str, str]:
-    """Read `APR_TOKENS`, the tokens of the server's users: names by token, empty where none are configured.
+    """Read `APR_TOKENS`, the tokens of the server's users: names by token, empty where it is not set.
 
     Raises:
         ValueError: It is not as it should be.
     """
-    return read_tokens(os.environ.get("APR_TOKENS", ""))
+    held = os.environ.get("APR_TOKENS")
+    return {} if held is None else read_tokens(held)
 
 
 def environment_endpoints() -> dict[str, str | None]:

@@ -11,9 +11,14 @@ def read_tokens(text: str) -> dict[str, str]:
     """Read `name:token` pairs with spaces or commas between them; the result has names by token.
 
     Raises:
-        ValueError: A pair is not one, a token is too short, or one is given twice. The message never holds a token.
+        ValueError: There is none, a pair is not one, a token is too short, or one is given twice. The message never
+            holds a token.
     """
     tokens: dict[str, str] = {}
+    if not text.strip(" ,\t\r\n"):
+        raise ValueError("APR_TOKENS is set and holds no token: whoever reaches the server could use it; unset it")
+    if {"'", '"'} & set(text):
+        raise ValueError("APR_TOKENS holds quotation marks, which would become a part of names and tokens")
     for number, pair in enumerate(text.replace(",", " ").split(), 1):
         name, colon, token = pair.partition(":")
         if not (colon and name and token):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -170,6 +171,10 @@ async def test_the_graphs_are_nobodys_to_change_and_the_store_is_shut(url: str) 
     [
         ("ann", "entry 1 is not of the form name:token"),
         (f"ann:{ANN} :x", "entry 2"),
+        ("", "is set and holds no token"),
+        (" ,\n", "is set and holds no token"),
+        (f'"ann:{ANN}"', "holds quotation marks"),
+        (f"ann:'{ANN}'", "holds quotation marks"),
         ("ann:short", "the token of `ann` has 5 characters, the least is 16"),
         (f"ann:{ANN},ben:{ANN}", "`ann` and `ben` have the same token"),
     ],
@@ -178,6 +183,13 @@ async def test_malformed_tokens_are_refused_without_being_shown(text: str, said:
     with pytest.raises(ValueError, match=re.escape(said)) as refused:
         read_tokens(text)
     assert ANN not in str(refused.value)
+
+
+@pytest.mark.parametrize("held", ["", " ", f"'ann:{ANN}'"])
+async def test_a_server_whose_tokens_are_none_does_not_start(tmp_path: Path, held: str) -> None:
+    with pytest.raises(AssertionError, match="ended before it answered"):
+        async with dev_server(tmp_path, APR_TOKENS=held):
+            pass
 
 
 async def test_tokens_are_known_by_the_whole_and_masked_as_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,7 +191,7 @@ async def test_interrupting_ends_at_once_and_leaves_nothing_open(server: ModelSe
     _, err = await process.communicate()
     assert time.monotonic() - began < 3  # a second, on a machine that does nothing else
     said = err.decode().splitlines()
-    assert process.returncode == 130 and re.fullmatch(r"apr: stopped; apr resume [0-9a-f]{8} goes on", said[-1])
+    assert process.returncode == 130 and re.fullmatch(r"apr: stopped; apr resume [0-9a-f]{16} goes on", said[-1])
     assert not any("kept no longer" in line for line in said)
     async with server.arrived:
         await asyncio.wait_for(server.arrived.wait_for(lambda: server.open == 0), 1)

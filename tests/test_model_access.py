@@ -2,11 +2,13 @@
 
 import asyncio
 import email.utils
+import gc
 import logging
 import subprocess
 import sys
 import textwrap
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from langchain_core.callbacks import AsyncCallbackHandler
 from pydantic import ValidationError
 
 from graphs import graph, sequential
+from nodes.llm import clients, connections
 from nodes.llm.errors import ConfigurationError
 from tests.server import DROP, HANG, Fault, ModelServer, Reply, Step, Tool, model_server, outline
 
@@ -343,6 +346,34 @@ SCRIPT = """
             print(asyncio.run(ask(model, streaming))["outcome"])
             gc.collect()
 """
+
+
+async def test_clients_that_nobody_uses_are_closed_and_limits_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch, server: ModelServer
+) -> None:
+    monkeypatch.setattr(clients._limiters, "most", 5)
+    monkeypatch.setattr(clients, "MAX_CLIENTS", 3)
+    opened: list[weakref.ref[Any]] = []
+    real = connections._http_client
+
+    def noted(endpoint: Any) -> Any:
+        http = real(endpoint)
+        opened.append(weakref.ref(http))
+        return http
+
+    monkeypatch.setattr(connections, "_http_client", noted)
+    port = server.url.rpartition(":")[2]
+    for number in range(2, 12):
+        context = {"model": "openai:scripted", "base_url": f"http://127.0.0.{number}:{port}"}
+        assert (await ask({**context, "request_timeout": 1}))["outcome"] == "failed"
+    gc.collect()
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        while connections._closing:
+            await asyncio.gather(*connections._closing)
+    gc.collect()
+    assert len(opened) == 10 and len(clients._limiters) <= 5
+    assert sum(http() is not None and not http().is_closed for http in opened) <= 3
 
 
 async def test_one_process_can_run_several_loops_forgets_nothing_and_leaves_nothing_open(server: ModelServer) -> None:

@@ -393,7 +393,7 @@ async def test_who_quits_can_resume(split: ModelServer) -> None:
     await terminal.type("reject Shorter.")
     await terminal.type("quit")
     told = await terminal.until("goes on")
-    found = re.search(r"apr resume ([0-9a-f]{8}) ", told)
+    found = re.search(r"apr resume ([0-9a-f]{16}) ", told)
     assert found and await terminal.process.wait() == 143 and not split.calls("solve")
     again = await in_terminal(split, "resume", found[1])
     await again.type("approve")

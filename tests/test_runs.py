@@ -241,7 +241,7 @@ async def test_runs_are_listed_and_shown(place: str, server: ModelServer) -> Non
     await apr(server, "And the sea?", "--store", place, "--sequential")
     status, out, _ = await apr(server, "runs", "--store", place)
     latest, first = out.splitlines()
-    assert status == 0 and re.fullmatch(r"[0-9a-f]{8}  \d{4}-\d\d-\d\d \d\d:\d\d  complete  And the sea\?", latest)
+    assert status == 0 and re.fullmatch(r"[0-9a-f]{16}  \d{4}-\d\d-\d\d \d\d:\d\d  complete  And the sea\?", latest)
     assert first.endswith("complete  Why is the sky blue?")
     for line in (latest, first):
         status, out, err = await apr(server, "show", line[:8], "--store", place)
@@ -305,6 +305,29 @@ async def test_runs_are_pruned_by_age_and_number_when_asked(place: str, server: 
     async with open_store(place) as store:
         assert not await store.items.asearch((), limit=10)
         assert not [one async for one in store.saver.alist(None)]
+
+
+async def test_a_run_that_is_taken_up_is_not_pruned(server: ModelServer, tmp_path: Path) -> None:
+    place, problem = str(tmp_path / "runs.sqlite"), Problem(question="What is it?")
+    async with open_store(place) as store, open_store(place) as other:
+        runs, theirs = Runs(store), Runs(other)
+        async with runs.begin(problem, Settings().shown(), sequential=False) as entry:
+            await runs.end(entry, "stopped")
+        listed = theirs._as_it_stands
+
+        async def taken_up_meanwhile(found: Entry) -> Entry:
+            stood = await listed(found)
+            if not held:
+                held.append(await stack.enter_async_context(runs.resume(found.id)))
+            return stood
+
+        held: list[Entry] = []
+        async with contextlib.AsyncExitStack() as stack:
+            theirs._as_it_stands = taken_up_meanwhile  # type: ignore[method-assign]
+            assert await theirs.prune(keep=0) == 0
+            assert (await runs.find(entry.id)).outcome == "running"
+            await runs.end(held[0], "stopped")
+        assert await Runs(other).prune(keep=0) == 1 and not await runs.all()
 
 
 async def test_documents_are_stored_once(place: str, server: ModelServer, tmp_path: Path) -> None:

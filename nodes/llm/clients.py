@@ -7,29 +7,31 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import httpx2
 from langchain_core.language_models import BaseChatModel
-from openai import DefaultAioHttpClient
 from pydantic import SecretStr
 
 from nodes.address import sound_address
 from nodes.environment import environment_base_url, environment_key
-from nodes.llm.bounded import ACCEPTED, bound
 from nodes.llm.chat import CarefulOpenAI, deep_seek
+from nodes.llm.connections import CONNECT_TIMEOUT, Connection, Connections, open_connection
 from nodes.llm.endpoint import Endpoint, Learnt
 from nodes.llm.errors import ConfigurationError, without_key
 from nodes.llm.kept_pace import KeptPace
 from nodes.llm.limiter import Limiter
 from nodes.llm.local_slots import Purpose, Slots
+from nodes.llm.recent import Recent
 from nodes.llm.time_limit import TimeLimit
 from nodes.llm.told import told_by
 from nodes.settings import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, Role, Settings
 
-CONNECT_TIMEOUT = 10.0
-"""Seconds to open a connection; a server that is there answers a great deal sooner."""
 LOCAL_MAX_TOKENS = 1_024
+MAX_CLIENTS = 32
+"""Endpoints whose clients stay open when nobody uses them; one takes some 1.5 MB."""
+MAX_LEARNT = 1_000
+"""Endpoints of which the process remembers what it has learnt."""
 _NEEDS = {"local": ("xllamacpp", "local"), "deepseek": ("langchain_deepseek", "deepseek")}
 
 
@@ -38,6 +40,7 @@ class Client:
     """One endpoint's open client."""
 
     endpoint: Endpoint
+    connection: Connection
     chat: BaseChatModel
     learnt: Learnt
     limiter: Limiter
@@ -69,15 +72,15 @@ class Client:
 class _Pool:
     """The clients of one event loop; connections cannot be shared between loops."""
 
-    http: dict[tuple[str, str], httpx2.AsyncClient] = field(default_factory=dict)
-    clients: dict[Endpoint, asyncio.Task[Client]] = field(default_factory=dict)
+    connections: Connections = field(default_factory=WeakValueDictionary)
+    clients: Recent[Endpoint, asyncio.Task[Client]] = field(default_factory=lambda: Recent(MAX_CLIENTS))
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     closer: AsyncGenerator[None, None] | None = None
 
 
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
-_learnt: dict[Endpoint, Learnt] = {}
-_limiters: dict[Endpoint | str, Limiter] = {}
+_learnt: Recent[Endpoint, Learnt] = Recent(MAX_LEARNT)
+_limiters: Recent[Endpoint | str, Limiter] = Recent(MAX_LEARNT)
 """By endpoint, since rate limits are a model's; by address where a server tells its slots, which its models share."""
 
 
@@ -174,11 +177,17 @@ async def client_for(settings: Settings, model: str) -> Client:
     endpoint = await resolve(settings, model)
     pool = await _pool()
     task = pool.clients.get(endpoint)
-    if task is None or (task.done() and (task.cancelled() or task.exception())):
-        task = pool.clients[endpoint] = asyncio.create_task(_open(pool, endpoint))
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    if task and task.done() and (task.cancelled() or task.exception()):
+        del pool.clients[endpoint]
+    task = pool.clients.made(endpoint, lambda: _opening(pool, endpoint))
     # Shielded: a run that is cancelled meanwhile must not break what others wait for.
     return await asyncio.shield(task)
+
+
+def _opening(pool: _Pool, endpoint: Endpoint) -> asyncio.Task[Client]:
+    task = asyncio.create_task(_open(pool, endpoint))
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
 
 
 async def known_client(settings: Settings, role: Role, *, until: float) -> Client | None:
@@ -200,21 +209,21 @@ async def _open(pool: _Pool, endpoint: Endpoint) -> Client:
     async with pool.opening:
         # In a thread: building a client reads certificates from disk.
         try:
-            http = await asyncio.to_thread(_http_client, pool, endpoint)
-            chat = await asyncio.to_thread(_chat_model, endpoint, http)
+            connection = await open_connection(pool.connections, endpoint)
+            chat = await asyncio.to_thread(_chat_model, endpoint, connection.http)
         except (OSError, ValueError, httpx2.InvalidURL) as error:
             raise ConfigurationError(
                 f"no connection to {endpoint.address!r} can be set up ({type(error).__name__}: "
                 f"{without_key(str(error), endpoint.api_key)}); check `base_url`, and SSL_CERT_FILE, if it is set"
             ) from None
-    learnt = _learnt.setdefault(endpoint, Learnt(KeptPace(endpoint.fingerprint)))
+    learnt = _learnt.made(endpoint, lambda: Learnt(KeptPace(endpoint.fingerprint)))
     await learnt.shown.recall()
     if endpoint.base_url not in DEFAULT_BASE_URL.values() and not learnt.asked:
-        learnt.asked, learnt.slots, learnt.window = await told_by(endpoint, http)
+        learnt.asked, learnt.slots, learnt.window = await told_by(endpoint, connection.http)
     slots = endpoint.slots or learnt.slots
-    limiter = _limiters.setdefault(endpoint.base_url if slots else endpoint, Limiter())
+    limiter = _limiters.made(endpoint.base_url if slots else endpoint, Limiter)
     limiter.slots = slots
-    return Client(endpoint, chat, learnt, limiter, await _local_slots(endpoint))
+    return Client(endpoint, connection, chat, learnt, limiter, await _local_slots(endpoint))
 
 
 async def _local_slots(endpoint: Endpoint) -> Slots | None:
@@ -243,26 +252,9 @@ async def _close_with_loop(pool: _Pool) -> AsyncGenerator[None, None]:
         for task in pool.clients.values():
             if task.done() and not task.cancelled() and not task.exception():
                 await task.result().learnt.shown.keep()
-        for client in pool.http.values():
-            await client.aclose()
-        pool.http.clear()
+        for connection in list(pool.connections.values()):
+            await connection.http.aclose()
         pool.clients.clear()
-
-
-def _http_client(pool: _Pool, endpoint: Endpoint) -> httpx2.AsyncClient:
-    key = (endpoint.provider, endpoint.base_url)
-    if key not in pool.http:
-        # aiohttp's connection pool stays cheap with hundreds of calls in flight, httpx's does not.
-        pool.http[key] = DefaultAioHttpClient(
-            timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
-            # A redirect would take the question, and perhaps the key, to where nobody has said that it may go.
-            follow_redirects=False,
-            headers={"Accept-Encoding": ACCEPTED},
-            event_hooks={"response": [bound]},
-            # The embedded server is never behind the user's proxy.
-            trust_env=endpoint.provider != "local",
-        )
-    return pool.http[key]
 
 
 def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> BaseChatModel:

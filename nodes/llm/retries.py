@@ -14,7 +14,7 @@ MAX_OF_A_KIND = {"empty": 2, "bad_reply": 3}
 MAX_BROKEN_BEFORE_ANOTHER_WAY = 2
 """Of these, such as the server failed on, where it can be asked in another way: some fail on what they lack."""
 
-_backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=20, jitter=0.5)
+_backoff = tenacity.wait_exponential(multiplier=0.5, max=20) + tenacity.wait_random(0, 0.5)
 
 
 def often_enough(tried: Sequence[Call], *, other_way: bool = False) -> bool:
