@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any
 
+from langgraph._internal._runnable import RunnableCallable
 from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
-from langgraph.utils.runnable import RunnableCallable  # type: ignore[attr-defined]
 
 from nodes.choice import choose
 from nodes.llm.errors import ConfigurationError
@@ -63,12 +63,12 @@ async def _step(node: Node, state: Any, runtime: Runtime[Settings]) -> dict[str,
         run = _clocks.of(runtime.control, run, last_end(getattr(state, "calls", [])))
         state = state.model_copy(update={"run": run})
     update = await node(state, replace(runtime, context=settings))
-    begun: Run | None = update.get("run")
-    if begun and not run:
-        begun = begun.model_copy(update={"settings": settings.given})
+    written: Run | None = update.get("run")
+    if written and not run:
+        written = written.model_copy(update={"settings": settings.given})
     # Threads work side by side, and only the step after them writes the clock.
-    at_work = begun or (run if hasattr(state, "calls") else None)
-    if at_work:
-        kept = _clocks.keep(runtime.control, at_work)
-        update = update | {"run": kept.model_copy(update={"worked": kept.elapsed()})}
-    return update
+    kept = written or (run if hasattr(state, "calls") else None)
+    if kept is None:
+        return update
+    kept = _clocks.keep(runtime.control, kept)
+    return update | {"run": kept.model_copy(update={"worked": kept.elapsed()})}

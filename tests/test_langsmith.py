@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.tracing import anonymizer, mask
+from nodes.masking import mask
+from nodes.tracing import anonymizer
 from tests.server import Fault, ModelServer, Reply, outline
 from tests.traces import TraceServer, trace_server
 

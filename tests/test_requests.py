@@ -182,7 +182,7 @@ async def test_other_protocols_choose_nothing_either(caller: httpx.AsyncClient, 
 async def test_a_pair_that_the_operator_lists_gets_its_own_key_and_no_other(
     caller: httpx.AsyncClient, model: ModelServer, paired: ModelServer, free: ModelServer
 ) -> None:
-    for given, server, key in (
+    cases: list[tuple[dict[str, Any], ModelServer, str]] = [
         ({}, model, PLANTED["OPENAI_API_KEY"]),
         ({"base_url": model.url, "max_parallel": 2}, model, PLANTED["OPENAI_API_KEY"]),
         ({"base_url": None, "api_key_env": None}, model, PLANTED["OPENAI_API_KEY"]),
@@ -190,7 +190,8 @@ async def test_a_pair_that_the_operator_lists_gets_its_own_key_and_no_other(
         ({"base_url": f"{paired.url}/", "api_key_env": "PAIRED_KEY"}, paired, PLANTED["PAIRED_KEY"]),
         ({"base_url": free.url}, free, "none"),
         ({"base_url": free.url, "model": "deepseek:x", "fallback_model": "openai:y"}, free, "none"),
-    ):
+    ]
+    for given, server, key in cases:
         before = len(server.asked)
         answer = await caller.post("/runs/wait", json=asked(context=given))
         if given.get("model", "").startswith("deepseek"):

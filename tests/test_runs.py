@@ -323,7 +323,7 @@ async def test_a_run_that_is_taken_up_is_not_pruned(server: ModelServer, tmp_pat
 
         held: list[Entry] = []
         async with contextlib.AsyncExitStack() as stack:
-            theirs._as_it_stands = taken_up_meanwhile  # type: ignore[method-assign]
+            theirs._as_it_stands = taken_up_meanwhile  # type: ignore[method-assign,assignment]
             assert await theirs.prune(keep=0) == 0
             assert (await runs.find(entry.id)).outcome == "running"
             await runs.end(held[0], "stopped")

@@ -182,7 +182,7 @@ async def test_a_run_goes_on_with_what_it_began_with_and_without_the_time_betwee
     studio: LangGraphClient, model: ModelServer
 ) -> None:
     thread = (await studio.threads.create())["thread_id"]
-    began = {"deadline": 4, "max_parallel": 2, "model": "openai:began"}
+    began: dict[str, Any] = {"deadline": 4, "max_parallel": 2, "model": "openai:began"}
     model.on("review", HANG)
     run = await studio.runs.create(thread, "adaptive", input=QUESTION, context=began)
     await model.wait_for(len(model.calls("review")) + 1, "review")
