@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from nodes.outline import AnswerForm
 from nodes.record import Record
 from nodes.state import Document
 
@@ -43,8 +44,8 @@ class Item(Record):
     """Whether the question has independent parts; `None` where nobody says."""
     threads: int | None = None
     """How many, where known."""
-    reason: str = ""
-    """Why it has, or has not."""
+    form: AnswerForm = "text"
+    """Whether the results of its parts in turn are the answer."""
     steps: list[str] = Field(default_factory=list)
     """Its subquestions; one that needs the answer of another says #1, #2, …"""
     parts: list[KnownPart] = Field(default_factory=list)

@@ -151,14 +151,14 @@ async def test_the_server_counts_nothing_but_model_calls() -> None:
 
 
 async def test_the_server_tells_roles_by_schema_then_by_model() -> None:
-    schema = {"type": "json_schema", "json_schema": {"name": "Plan", "schema": {}}}
-    trap = [{"role": "user", "content": 'say {"name": "Review", "model": "plan"}'}]
+    schema = {"type": "json_schema", "json_schema": {"name": "Outline", "schema": {}}}
+    trap = [{"role": "user", "content": 'say {"name": "Review", "model": "review"}'}]
     bodies: list[dict[str, Any]] = [
-        {"model": "assess", "messages": trap, "response_format": schema},
+        {"model": "review", "messages": trap, "response_format": schema},
         {"model": "review", "messages": trap},
         {"messages": trap, "model": "bench"},
     ]
     async with server(Order("graph", 1, latency_scale=0.001)) as (url, _):
-        plan, named, thread = await replies(url, bodies)
-    assert len(json.loads(plan)["threads"]) == 8
+        outline, named, thread = await replies(url, bodies)
+    assert len(json.loads(outline)["parts"]) == 8
     assert named.startswith("[[ ## answer ## ]]") and "Result: " in thread

@@ -28,9 +28,8 @@ def _check(answer: str, results: list[str]) -> None:
 
 def _gathering(ask: Ask) -> _Run:
     async def run(number: int) -> None:
-        assessment = await ask("assess", question(number))
-        plan = await ask("plan", f"{question(number)}\n\n{assessment}")
-        results = await asyncio.gather(*(ask("solve", f"{plan}\n\n{part}") for part in parts(number)))
+        outline = await ask("assess", question(number))
+        results = await asyncio.gather(*(ask("solve", f"{outline}\n\n{part}") for part in parts(number)))
         _check(await ask("review", "\n".join(results)), results)
 
     return run
@@ -73,8 +72,7 @@ async def chat_openai(order: Order, base_url: str) -> AsyncIterator[_Run]:
 
 class _State(TypedDict, total=False):
     number: int
-    assessment: str
-    plan: str
+    outline: str
     results: Annotated[list[str], operator.add]
     answer: str
 
@@ -84,13 +82,10 @@ def _map_reduce(ask: Ask) -> _Run:
     from langgraph.types import Send
 
     async def assess(state: _State) -> Any:
-        return {"assessment": await ask("assess", question(state["number"]))}
-
-    async def plan(state: _State) -> Any:
-        return {"plan": await ask("plan", f"{question(state['number'])}\n\n{state['assessment']}")}
+        return {"outline": await ask("assess", question(state["number"]))}
 
     def fan_out(state: _State) -> list[Send]:
-        return [Send("solve", f"{state['plan']}\n\n{part}") for part in parts(state["number"])]
+        return [Send("solve", f"{state['outline']}\n\n{part}") for part in parts(state["number"])]
 
     async def solve(text: str) -> Any:
         return {"results": [await ask("solve", text)]}
@@ -99,11 +94,10 @@ def _map_reduce(ask: Ask) -> _Run:
         return {"answer": await ask("review", "\n".join(state["results"]))}
 
     builder: Any = StateGraph(_State)
-    for node in (assess, plan, solve, review):
+    for node in (assess, solve, review):
         builder.add_node(node.__name__, node)
     builder.add_edge(START, "assess")
-    builder.add_edge("assess", "plan")
-    builder.add_conditional_edges("plan", fan_out, ["solve"])
+    builder.add_conditional_edges("assess", fan_out, ["solve"])
     builder.add_edge("solve", "review")
     builder.add_edge("review", END)
     graph = builder.compile()
@@ -137,7 +131,7 @@ def dspy_predict(engine: str) -> Any:
     async def opened(order: Order, base_url: str) -> AsyncIterator[_Run]:
         dspy = importlib.import_module("dspy")
         common = {"api_base": base_url, "api_key": "none", "cache": False, "num_retries": 0, "engine": engine}
-        roles: tuple[Role, ...] = ("assess", "plan", "solve", "review")
+        roles: tuple[Role, ...] = ("assess", "solve", "review")
         models = {role: dspy.LM(f"openai/{role}", **common) for role in roles}
         predict = dspy.Predict("question -> answer")
 

@@ -26,7 +26,7 @@ def body_for(request: bytes) -> Body:
     return _BODIES.get(model.group(1), _TEXT) if model else _TEXT
 
 
-_SCHEMA = re.compile(rb'"name"\s*:\s*"(Assessment|Plan|Review)"')
+_SCHEMA = re.compile(rb'"name"\s*:\s*"(Outline|Review)"')
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"]*)"')
 
 
@@ -50,36 +50,16 @@ def _body(role: Role, said: str | dict[str, Any], prompt_tokens: int) -> Body:
     return Body(role, json.dumps(reply).encode())
 
 
-_NUMBERS = range(1, THREADS + 1)
-_ASSESSMENT = {
-    "subquestions": [f"What is the sum in item {number}?" for number in _NUMBERS],
-    "decomposable": True,
-    "complexity": "moderate",
-    "reason": "The sums need nothing of each other.",
-}
-_PLAN = {
-    "shared_context": "",
-    "parallelism": THREADS,
-    "threads": [
-        {"id": f"T{number}", "sources": [number], "subquestion": f"What is the sum in item {number}?"}
-        for number in _NUMBERS
-    ],
-}
-_REVIEW = {
-    "verdicts": [{"thread_id": f"T{number}", "verdict": "accept", "critique": ""} for number in _NUMBERS],
-    "contradictions": [],
-    "answer": "All eight sums are as the threads found them.",
-}
+_OUTLINE = {"parts": [str(number) for number in range(1, THREADS + 1)], "answer": "text"}
+_REVIEW = {"redo": [], "conflicts": [], "answer": "All eight sums are as the threads found them."}
 # As DSPy wants a field; to the other clients it is text like any other.
 _FIELD = "[[ ## answer ## ]]\nThe two numbers are added: the sum is 42.\n\n[[ ## completed ## ]]"
 
 _TEXT = _body("solve", "The two numbers are added.\nResult: the sum is 42.", 120)
 _BODIES: dict[bytes, Body] = {
-    b"Assessment": _body("assess", _ASSESSMENT, 400),
-    b"Plan": _body("plan", _PLAN, 900),
+    b"Outline": _body("assess", _OUTLINE, 400),
     b"Review": _body("review", _REVIEW, 600),
     b"assess": _body("assess", _FIELD, 120),
-    b"plan": _body("plan", _FIELD, 150),
     b"solve": _body("solve", _FIELD, 120),
     b"review": _body("review", _FIELD, 250),
 }

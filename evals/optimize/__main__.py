@@ -12,10 +12,10 @@ from nodes.llm.errors import ConfigurationError
 from nodes.settings import Settings
 from prompts import FOLDER, load, load_families
 
-ROLES = ("assess", "decompose", "review")
+ROLES = ("assess", "review")
 OPTIMIZERS = ("auto", "bootstrap", "mipro", "gepa")
 
-HELP = """Let an optimiser improve a prompt: assess, decompose or review.
+HELP = """Let an optimiser improve a prompt: assess or review.
 
 It starts from the version in use, draws on the tuning half of the data, and scores what it found on the held-out half,
 which it never sees. The new version is written beside the older ones with its scores and the optimiser's settings, and
@@ -36,7 +36,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 
 @app.command(help=HELP, no_args_is_help=True)
 def main(
-    role: Annotated[str, typer.Argument(help="assess, decompose or review.")],
+    role: Annotated[str, typer.Argument(help="assess or review.")],
     model: Annotated[str | None, typer.Option("--model", help="As provider:name; as for apr if left out.")] = None,
     base_url: Annotated[str | None, typer.Option("--base-url", help="Address of an OpenAI-compatible server.")] = None,
     folder: Annotated[Path | None, typer.Option("--folder", help="Where others' data lie (assess).")] = None,

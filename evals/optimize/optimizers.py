@@ -40,7 +40,6 @@ def optimised(
     scored: Sequence[Any],
     calls: int,
     most_examples: int,
-    labelled: bool,
     proposer: Any,
     threads: int,
     seed: int,
@@ -56,7 +55,6 @@ def optimised(
         scored: What candidates are scored on.
         calls: Model calls that it may make, roughly.
         most_examples: Most examples in the prompt.
-        labelled: Whether the items tell the replies wanted.
         proposer: The model that writes instructions.
         threads: Calls at once.
         seed: Of all that is drawn by chance.
@@ -64,15 +62,14 @@ def optimised(
     Returns:
         The best program, and the settings that the optimiser ran with.
     """
-    bootstrapped = min(BOOTSTRAPPED, most_examples) if labelled else most_examples
-    shots = {"max_bootstrapped_demos": bootstrapped, "max_labeled_demos": most_examples if labelled else 0}
+    shots = {"max_bootstrapped_demos": min(BOOTSTRAPPED, most_examples), "max_labeled_demos": most_examples}
     if name == "bootstrap":
         chosen: dict[str, Any] = shots | {"num_candidate_programs": candidates(calls, len(scored))}
         search = BootstrapFewShotWithRandomSearch(
             metric=metric, metric_threshold=1.0, num_threads=threads, max_errors=len(scored), **chosen
         )
         # Of DSPy's fixed candidates the one without examples is left out: small models ramble without any.
-        seeds = range(-2 if labelled else -1, chosen["num_candidate_programs"])
+        seeds = range(-2, chosen["num_candidate_programs"])
         best = search.compile(
             program, teacher=program.deepcopy(), trainset=list(train), valset=list(scored), restrict=seeds
         )

@@ -78,7 +78,6 @@ def optimise(task: Task, start: Prompt, settings: Settings, order: Order, tell: 
             scored=[_example(task, item) for item in scored],
             calls=order.calls,
             most_examples=order.most_examples,
-            labelled=any(task.wanted(item) for item in train),
             proposer=proposing(endpoint.name, endpoint.base_url, endpoint.api_key.get_secret_value()),
             threads=order.threads,
             seed=order.seed,
@@ -121,10 +120,7 @@ def _score(task: Task, item: Item, told: Any) -> float:
 
 def _example(task: Task, item: Item) -> Any:
     given = fields(task.variables(item))
-    values: dict[str, Any] = {**given, "item": item}
-    if wanted := task.wanted(item):
-        values["reply"] = wanted
-    return dspy.Example(**values).with_inputs(*given)
+    return dspy.Example(**given, item=item, reply=task.wanted(item)).with_inputs(*given)
 
 
 def _metric(task: Task) -> Callable[..., float]:

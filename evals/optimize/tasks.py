@@ -3,10 +3,8 @@
 Examples that may end up in a prompt file come from our own datasets only; others' data serve for scoring.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +12,15 @@ from pydantic import BaseModel
 
 from evals.item import Half, Item
 from evals.items import load_items, sample
-from evals.run.row import numbered
-from evals.run.variants import found
-from nodes.assess import structured, variables
-from nodes.materials import overview
-from nodes.parts import parts_found
-from nodes.plan import Plan, faults, repair
-from nodes.results import ThreadResult
-from nodes.review import listed
-from nodes.segments import split_question
+from evals.run.variants import found, recorded_results
+from nodes.arithmetic import evidence
+from nodes.join import as_lines
+from nodes.materials import by_number
+from nodes.outline import Outline, independent, read_parts
+from nodes.segments import Segment
 from nodes.settings import Role
-from nodes.state import Assessment, Problem, Review
+from nodes.state import Problem
+from nodes.verdicts import Conflict, Review
 from prompts import block
 
 
@@ -41,8 +37,8 @@ class Task:
     variables: Callable[[Item], dict[str, str]]
     score: Callable[[Item, Any], tuple[float, str]]
     """Score of a reply, 0 to 1, and what was wrong with it."""
-    wanted: Callable[[Item], str | None] = lambda item: None
-    """The reply that the item itself tells, where it does; else one that scores 1 is taken from the model."""
+    wanted: Callable[[Item], str]
+    """The reply that the item itself tells."""
 
     def examples(self, half: Half) -> list[Item]:
         """List our own items of a half."""
@@ -56,68 +52,44 @@ class Task:
         return sample(self.examples(half), n, seed)
 
 
-def _problem(item: Item) -> Problem:
-    return Problem(question=item.question, documents=item.documents)
+def _segments(item: Item) -> list[Segment]:
+    return Problem(question=item.question, documents=item.documents).segments()
 
 
 def _assess_variables(item: Item) -> dict[str, str]:
-    return variables(_problem(item))
+    return {"segments": by_number(_segments(item))}
 
 
-def _assess_score(item: Item, reply: Assessment) -> tuple[float, str]:
-    said = structured(reply, _problem(item)).decomposable
-    if said == item.parallel:
+def _assess_score(item: Item, reply: Outline) -> tuple[float, str]:
+    parts, repairs = read_parts(reply.parts, _segments(item))
+    ready = len(independent(parts))
+    if (ready > 1) == item.parallel:
         return 1.0, "Right."
     wanted = "has independent parts and is to be split" if item.parallel else "is a chain or one question: do not split"
-    return 0.0, f"Wrong: the question {wanted}. It said: {reply.reason}"
+    return 0.0, " ".join([f"Wrong: {ready} parts can run at once, but the question {wanted}.", *map(str, repairs)])
 
 
 def _assess_wanted(item: Item) -> str:
-    return Assessment(
-        reason=item.reason,
-        subquestions=item.steps,
-        decomposable=bool(item.parallel),
-        complexity="simple" if len(item.steps) < 3 else "moderate",
-    ).model_dump_json()
+    lines = gold_lines(item) if len(item.steps) > 1 else []
+    return Outline(parts=lines, answer=item.form).model_dump_json()
 
 
-def _decompose_variables(item: Item) -> dict[str, str]:
-    segments = _problem(item).segments()
-    parts = parts_found(_parts(item), segments)
-    return {"segments": block("Segments", overview(segments)), "parts": parts, "limit": "16"}
-
-
-def _parts(item: Item) -> list[str]:
-    """List the parts that an assessment would find; of every other item none, as when it saved itself the list."""
-    if sha256(item.id.encode()).digest()[0] % 2:
-        return []
-    if item.needed and len(item.needed) == len(item.documents):
-        return [f"Which bug does {document.id} have?" for document in item.documents]
-    return [segment for segment in split_question(item.question) if segment.endswith("?")]
-
-
-def _decompose_score(item: Item, reply: Plan) -> tuple[float, str]:
-    segments = _problem(item).segments()
-    plan, repairs = repair(reply, segments, max_threads=16, max_parallel=8)
-    count, wanted = len(plan.threads), item.threads or 0
-    threads = 1.0 if count == wanted else 0.5 if abs(count - wanted) == 1 else 0.0
-    valid = 1.0 if count >= 2 and not faults(repairs) else 0.5 if count >= 2 else 0.0
-    scores, words = [threads, valid], [f"{count} threads where {wanted} are right.", *repairs]
-    if item.needed:
-        given = {number for thread in plan.threads for number in thread.sources}
-        numbers = numbered(item)
-        right = [(numbers[one.label] in given) == (one.id in item.needed) for one in item.documents]
-        scores.append(sum(right) / len(right))
-        words.append(f"{sum(right)} of {len(right)} documents given or left out rightly.")
-    return sum(scores) / len(scores), " ".join(words)
+def gold_lines(item: Item) -> list[str]:
+    """Write an item's steps as an outline has them: by number where the items of its list are the steps."""
+    listed = [str(segment.number) for segment in _segments(item) if segment.marker]
+    return listed if len(listed) == len(item.steps) else item.steps
 
 
 def _review_variables(item: Item) -> dict[str, str]:
-    results = [
-        ThreadResult(id=one.id, subquestion=one.subquestion, status="answered", answer=one.result)
-        for one in item.results
-    ]
-    return {"question": item.question, "instructions": "", "results": listed(results), "missing": "", "rounds": "2"}
+    results = recorded_results(item)
+    again = evidence([(one.id, one.answer) for one in results], item.question)
+    return {
+        "question": item.question,
+        "instructions": "",
+        "results": as_lines(results),
+        "evidence": block("Done again by a calculator", "\n".join(again)),
+        "missing": "",
+    }
 
 
 def _review_score(item: Item, reply: Review) -> tuple[float, str]:
@@ -132,29 +104,15 @@ def _review_score(item: Item, reply: Review) -> tuple[float, str]:
 
 
 def _review_wanted(item: Item) -> str:
-    disputed = {id for pair in item.contradictions for id in pair}
-    verdicts = [
-        {
-            "thread_id": one.id,
-            "verdict": "retry" if one.id in item.wrong else "could_not_judge" if one.id in disputed else "accept",
-            "critique": item.critiques.get(one.id, ""),
-        }
-        for one in item.results
-    ]
     texts = {one.id: one.result for one in item.results}
-    pairs = [
-        {"thread_ids": pair, "claim": f"{pair[0]} says: {texts[pair[0]]} {pair[1]} says: {texts[pair[1]]}"}
-        for pair in item.contradictions
-    ]
-    answer = "" if item.wrong or pairs else " ".join(one.result for one in item.results)
-    return json.dumps({"verdicts": verdicts, "contradictions": pairs, "answer": answer}, ensure_ascii=False)
+    redo = [f"{id}: {item.critiques[id]}" for id in item.wrong]
+    conflicts = [Conflict(threads=pair, quotes=[texts[id] for id in pair]) for pair in item.contradictions]
+    answer = "" if redo or conflicts else " ".join(texts.values())
+    return Review(redo=redo, conflicts=conflicts, answer=answer).model_dump_json()
 
 
 TASKS = {
-    "assess": Task("assess", Assessment, ("structure",), ("gate",), _assess_variables, _assess_score, _assess_wanted),
-    "decompose": Task(
-        "decompose", Plan, ("compound", "plans", "documents", "code_review"), (), _decompose_variables, _decompose_score
-    ),
+    "assess": Task("assess", Outline, ("structure",), ("gate",), _assess_variables, _assess_score, _assess_wanted),
     "review": Task("review", Review, ("results",), (), _review_variables, _review_score, _review_wanted),
 }
 

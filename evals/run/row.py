@@ -9,8 +9,9 @@ from evals.item import Item
 from evals.score import parts_right
 from evals.shape import Shape, parts_of, shape
 from nodes.llm.usage import Call, total_usage
-from nodes.plan import ThreadPlan, faults
+from nodes.plan import ThreadPlan
 from nodes.record import Record
+from nodes.repairs import Repair, faults
 from nodes.state import Assessment, Problem, Solution
 
 
@@ -57,7 +58,7 @@ class Row(Record):
     contradictions: int = 0
     """Planted contradictions."""
     false_alarms: int = 0
-    """Results refuted or called contradicting in which nothing was planted."""
+    """Results sent back or called contradicting in which nothing was planted."""
     rounds: int = 0
     wall_s: float = 0.0
     critical_path_tokens: int = 0
@@ -135,7 +136,9 @@ def planned_row(item: Item, values: Mapping[str, Any], wall_s: float) -> Row:
     )
 
 
-def structure(item: Item, assessment: Assessment | None, plan: ThreadPlan | None, repairs: Sequence[str]) -> dict[str, Any]:
+def structure(
+    item: Item, assessment: Assessment | None, plan: ThreadPlan | None, repairs: Sequence[Repair]
+) -> dict[str, Any]:
     """Score the gate, the plan and its scope."""
     known = known_of(item, assessment) | {
         "split": assessment.decomposable if assessment else None,
@@ -145,7 +148,7 @@ def structure(item: Item, assessment: Assessment | None, plan: ThreadPlan | None
         return known
     known |= {
         "threads": len(plan.threads),
-        "mended": len(faults(repairs)),
+        "mended": len(faults(list(repairs))),
         "valid": len(plan.threads) >= 2 and all(thread.subquestion.strip() for thread in plan.threads),
     }
     if item.needed and known["valid"]:

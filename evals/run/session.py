@@ -11,7 +11,7 @@ from evals.run.forks import Runs, open_runs
 from evals.run.judge import Judge
 from evals.run.row import Row, known_of
 from evals.run.store import Cell, StoreError, commit, prompt_labels, resumed, save
-from evals.run.variants import VARIANTS, Variant, answer
+from evals.run.variants import REVIEWERS, VARIANTS, Variant, answer
 from nodes.llm.clients import prepare
 from nodes.llm.errors import ConfigurationError
 from nodes.record import Record
@@ -35,13 +35,13 @@ class Order(Record):
     context: dict[str, Any]
 
 
-ONLY = {"results": ("review",), "fanoutqa": ("gate", "plan")}
+ONLY = {"results": REVIEWERS, "fanoutqa": ("gate", "plan")}
 """Datasets that few variants make sense on: recorded results, and questions whose documents are not there."""
 
 
 def fits(dataset: str, variant: str) -> bool:
     """Tell whether a variant makes sense on a dataset; the reviewer alone does on nothing but recorded results."""
-    return variant in ONLY[dataset] if dataset in ONLY else variant != "review"
+    return variant in ONLY[dataset] if dataset in ONLY else variant not in REVIEWERS
 
 
 async def run(order: Order, tell: Callable[[Cell, int], None], judge: Judge | None = None) -> list[Cell]:

@@ -19,10 +19,10 @@ from evals.run.figures import (
 from evals.run.pays import pays
 from evals.run.row import Row
 from evals.run.store import Cell, load_cells
-from evals.run.variants import VARIANTS
+from evals.run.variants import REVIEWERS, VARIANTS
 
 ORDER = list(VARIANTS)
-NO_ANSWER = ("gate", "plan", "review")
+NO_ANSWER = ("gate", "plan", *REVIEWERS)
 COMPARED = {
     "adaptive": "sequential",
     **dict.fromkeys(("always-parallel", "no-review", "unscoped", "self-consistency"), "adaptive"),
@@ -197,10 +197,11 @@ def _scope(cells: Sequence[Cell]) -> str:
 
 def _reviewer(cells: Sequence[Cell]) -> str:
     """What the reviewer found of what was planted."""
-    heads = ["dataset", "n", "errors found (recall)", "contradictions found", "precision", "false alarms a clean item"]
+    heads = ["dataset", "variant", "n", "errors found (recall)", "contradictions found", "precision"]
+    heads += ["false alarms a clean item", "tokens written, mean"]
     lines = []
     for cell in cells:
-        if cell.variant != "review":
+        if cell.variant not in REVIEWERS:
             continue
         wrong, pairs = sum(row.wrong for row in cell.rows), sum(row.contradictions for row in cell.rows)
         found = [sum(row.wrong_found for row in cell.rows), sum(row.contradictions_found for row in cell.rows)]
@@ -209,11 +210,13 @@ def _reviewer(cells: Sequence[Cell]) -> str:
         lines.append(
             [
                 cell_name(cell),
+                cell.variant,
                 str(len(cell.rows)),
                 mean(wilson(found[0], wrong)),
                 mean(wilson(found[1], pairs)),
                 mean(wilson(sum(found), sum(found) + alarms)),
                 average((row.false_alarms for row in clean), 2),
+                average((row.output for row in cell.rows), 0),
             ]
         )
     return markdown(heads, lines)

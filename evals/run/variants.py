@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +13,14 @@ from evals.run.forks import Runs
 from evals.run.row import Row, planned_row, row_of, tokens_by_stage
 from evals.score import vote
 from graphs import graph, sequential
-from nodes.judge import judge
 from nodes.llm.usage import Call, total_usage
+from nodes.measure import make_report
 from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.results import ThreadResult
 from nodes.review import review
 from nodes.settings import Settings
-from nodes.state import Review, Solution, State
+from nodes.state import Solution, State
+from nodes.verdicts import Review, judge
 
 TEMPERATURE = 0.7
 """Of the samples that self-consistency votes on; at 0 all would be alike."""
@@ -52,7 +53,7 @@ VARIANTS = {
             {"split": "always"},
             fork="assess",
         ),
-        Variant("no-review", "adaptive's threads, joined as they stand", {**STRUCTURE, "review": False}, fork="solve"),
+        Variant("no-review", "adaptive's threads, joined as they stand", {**STRUCTURE, "review": "off"}, fork="solve"),
         Variant(
             "unscoped",
             "adaptive's plan, every thread reading the whole input",
@@ -63,8 +64,12 @@ VARIANTS = {
         Variant("gate", "the assessment alone", STRUCTURE, stop=("decompose", "direct")),
         Variant("plan", "assessment and plan; no thread runs", STRUCTURE, stop=("solve", "direct")),
         Variant("review", "the reviewer alone, on recorded results"),
+        Variant("brief", "the same, judging all results in one call", {"review": "brief"}),
+        Variant("careful", "the same, checking each result before", {"review": "careful"}),
     )
 }
+REVIEWERS = ("review", "brief", "careful")
+"""Those that answer nothing: they judge recorded results."""
 
 
 async def answer(
@@ -86,7 +91,7 @@ async def answer(
         began, keys = time.perf_counter(), ["assessment", "plan", "calls", "repairs", "problems"]
         values = await graph.ainvoke(problem, context=settings, interrupt_before=list(variant.stop), output_keys=keys)
         return planned_row(item, values, time.perf_counter() - began)
-    if variant.name == "review":
+    if variant.name in REVIEWERS:
         return await _reviewed(item, settings)
     if variant.name == "self-consistency":
         return await _sampled(item, problem, settings, tokens=tokens, most=most)
@@ -143,12 +148,15 @@ async def _reviewed(item: Item, settings: dict[str, Any]) -> Row:
     values = await reviewer.ainvoke(_recorded(item), context=settings)
     calls: list[Call] = values.get("calls", [])
     reviews: list[Review] = values.get("reviews", [])
-    usage = total_usage(calls)
+    wall_s, usage = round(time.perf_counter() - began, 3), total_usage(calls)
     known = {
         "id": item.id,
-        "wall_s": round(time.perf_counter() - began, 3),
+        "wall_s": wall_s,
         "output": usage.output,
-        "critical_path_tokens": usage.output,
+        # Checks of single results run side by side.
+        "critical_path_tokens": make_report(
+            calls, [], wall_s=wall_s, rounds=0, planned=0, repairs=[]
+        ).critical_path_tokens,
         "total": usage.total,
         "stages": tokens_by_stage(calls),
         "wrong": len(item.wrong),
@@ -157,19 +165,25 @@ async def _reviewed(item: Item, settings: dict[str, Any]) -> Row:
     if not reviews:
         # No usable review: everything that was planted is missed.
         return Row(**known, error="; ".join(call.status for call in calls), score=0.0)
-    return Row(**known, **found(item, reviews[-1]))
+    return Row(**known, **found(item, reviews[-1], list(values["results"].values())))
 
 
-def found(item: Item, written: Review) -> dict[str, Any]:
+def found(item: Item, written: Review, results: Sequence[ThreadResult] = ()) -> dict[str, Any]:
     """Compare a review with what was planted.
 
-    A planted error counts as found when its result is sent back; a contradiction, when it is named or one of its
-    results is sent back. Whatever else is sent back or called contradicting is a false alarm.
+    A planted error counts as found when its result is sent back for what is wrong with it; a contradiction, when its
+    two results are named as a conflict or one of them is sent back. Whatever else is sent back or called contradicting
+    is a false alarm.
+
+    Args:
+        item: The item.
+        written: What the reviewer wrote.
+        results: The results as the review left them; as they were recorded, if left out.
     """
-    results = list(_results(item).values())
+    results = results or recorded_results(item)
     judged = judge(written, results)
-    named = [set(one.thread_ids) for one in judged.contradictions]
-    back = set(judged.critiques)
+    named = [set(one.threads) for one in judged.conflicts]
+    back = set(judged.critiques) | {one.id for one in results if one.fault}
     pairs = [set(pair) for pair in item.contradictions]
     met = [pair for pair in pairs if pair & back or any(pair <= other for other in named)]
     planted = set(item.wrong).union(*pairs) if pairs else set(item.wrong)
@@ -185,13 +199,18 @@ def found(item: Item, written: Review) -> dict[str, Any]:
 
 
 def _recorded(item: Item) -> dict[str, Any]:
-    specs = [ThreadSpec(id=one.id, sources=[], subquestion=one.subquestion) for one in item.results]
-    plan = ThreadPlan(shared_context="", parallelism=len(specs), threads=specs)
-    return {"question": item.question, "plan": plan, "results": _results(item)}
-
-
-def _results(item: Item) -> dict[str, ThreadResult]:
+    specs = [ThreadSpec(id=one.id, subquestion=one.subquestion) for one in item.results]
+    results = {result.id: result for result in recorded_results(item)}
     return {
-        one.id: ThreadResult(id=one.id, subquestion=one.subquestion, status="answered", answer=one.result)
-        for one in item.results
+        "question": item.question,
+        "plan": ThreadPlan(parallelism=len(specs), threads=specs),
+        "results": results,
     }
+
+
+def recorded_results(item: Item) -> list[ThreadResult]:
+    """Return an item's recorded results as threads leave theirs."""
+    return [
+        ThreadResult(id=one.id, subquestion=one.subquestion, status="answered", answer=one.result)
+        for one in item.results
+    ]
