@@ -19,11 +19,12 @@ from evals.item import HALVES, GivenResult, Item, half_of
 from evals.items import OURS, DataError, load_items, names, sample
 from evals.numerals import number, numbers, same
 from evals.run.store import Cell
-from evals.run.variants import VARIANTS, found
+from evals.run.variants import REVIEWERS, VARIANTS, found
 from evals.score import parts_right, vote
 from evals.sections import sections
-from nodes.state import Review
-from tests.server import Fault, ModelServer, Reply, assessment, plan
+from nodes.results import ThreadResult
+from nodes.verdicts import Conflict, Review
+from tests.server import Fault, ModelServer, Reply, outline, plan, review
 from tests.traces import TraceServer, trace_server
 
 PROJECT = Path(__file__).parent.parent
@@ -202,7 +203,8 @@ def test_a_constant_decision_is_worth_nothing() -> None:
     assert math.isnan(decision([], []).balanced_accuracy)
 
 
-RESULTS = [GivenResult(id=f"T{n}", subquestion="?", result="x") for n in (1, 2, 3)]
+RESULTS = [GivenResult(id=f"T{n}", subquestion="?", result=f"It is {n}.") for n in (1, 2, 3)]
+PLANTED = Item(id="r", dataset="results", question="?", results=RESULTS, wrong=["T1"], contradictions=[["T2", "T3"]])
 
 
 @pytest.mark.parametrize(
@@ -217,18 +219,22 @@ RESULTS = [GivenResult(id=f"T{n}", subquestion="?", result="x") for n in (1, 2, 
 def test_what_a_review_found_is_compared_with_what_was_planted(
     back: list[str], pairs: list[list[str]], expected: tuple[int, int, int, float]
 ) -> None:
-    planted = Item(
-        id="r", dataset="results", question="?", results=RESULTS, wrong=["T1"], contradictions=[["T2", "T3"]]
-    )
-    verdicts = [{"thread_id": id, "verdict": "retry"} for id in back]
-    written = Review.model_validate(
-        {"verdicts": verdicts, "contradictions": [{"thread_ids": pair, "claim": "?"} for pair in pairs]}
-    )
-    told = found(planted, written)
+    conflicts = [Conflict(threads=pair, quotes=[f"it is {id[1:]}" for id in pair]) for pair in pairs]
+    written = Review(redo=[f"{id}: wrong" for id in back], conflicts=conflicts)
+    told = found(PLANTED, written)
     names = ("wrong_found", "contradictions_found", "false_alarms", "score")
     assert tuple(told[name] for name in names) == expected
-    clean = planted.model_copy(update={"wrong": [], "contradictions": []})
+    clean = PLANTED.model_copy(update={"wrong": [], "contradictions": []})
     assert found(clean, written)["false_alarms"] == len({*back, *(id for pair in pairs for id in pair)})
+
+
+def test_what_a_check_of_its_own_found_counts_and_what_is_quoted_wrongly_does_not() -> None:
+    checked = [
+        ThreadResult(id=f"T{n}", subquestion="?", status="answered", answer=f"It is {n}.", fault="no" if n == 1 else "")
+        for n in (1, 2, 3)
+    ]
+    told = found(PLANTED, Review(conflicts=[Conflict(threads=["T2", "T3"], quotes=["it is 2", "it is 4"])]), checked)
+    assert (told["wrong_found"], told["contradictions_found"], told["false_alarms"]) == (1, 0, 0)
 
 
 async def command(*arguments: str, server: ModelServer | None = None, **environment: str) -> tuple[int, str, str]:
@@ -261,7 +267,7 @@ def cells(out: Path) -> dict[str, Cell]:
 
 def scripted(server: ModelServer) -> None:
     parts = ["What is the first?", "What is the second?"]
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts))
+    server.on("assess", outline(*parts)).on("decompose", plan(*parts))
     server.on("direct", Reply("It is 32.", prompt_tokens=50, completion_tokens=50))
 
 
@@ -272,7 +278,7 @@ async def test_every_variant_runs_on_the_same_items(server: ModelServer, tmp_pat
     code, out, err = await command(*data, *chosen, "--n", "3", "--out", str(tmp_path), server=server)
     assert code == 0, err
     done = cells(tmp_path)
-    assert len(done) == 2 * (len(VARIANTS) - 1) + 1
+    assert len(done) == 2 * (len(VARIANTS) - len(REVIEWERS)) + len(REVIEWERS)
     ids = {name: [row.id for row in cell.rows] for name, cell in done.items()}
     assert all(len(items) == 3 for items in ids.values())
     assert len({tuple(sorted(items)) for name, items in ids.items() if name.startswith("compound")}) == 1
@@ -281,7 +287,7 @@ async def test_every_variant_runs_on_the_same_items(server: ModelServer, tmp_pat
     for row in sampled.rows:
         (beside,) = [other for other in adaptive.rows if other.id == row.id]
         assert row.samples == max(1, round(beside.total / 100)) and row.total == 100 * row.samples
-    assert "| compound | adaptive | 3 |" in out and "| results | 3 |" in out and "needed documents given" in out
+    assert "| compound | adaptive | 3 |" in out and all(f"| results | {name} | 3 |" in out for name in REVIEWERS) and "needed documents given" in out
     assert "compound · adaptive" in err and "3/3" in err
     assert "| openai:scripted | adaptive | sequential | 6 | 6 |" in out
     # What adaptive split already is the same run, and says nothing about splitting always.
@@ -318,11 +324,11 @@ async def test_ablations_go_on_from_adaptives_run(server: ModelServer, tmp_path:
     scripted(server)
     arguments = ["--data", "documents", "--n", "3", "--out", str(tmp_path)]
     assert (await command(*arguments, "--variant", "adaptive", server=server))[0] == 0
-    assert asked(server) == {"assess": 3, "decompose": 3, "solve": 6, "review": 3, "join": 0, "direct": 0}
+    assert asked(server) == {"assess": 3, "decompose": 0, "solve": 6, "review": 3, "join": 0, "direct": 0}
     code, _, err = await command(*arguments, *ABLATIONS, server=server)
     assert code == 0 and "eserializ" not in err, err
     # In another process: the plans are taken over, the threads for the join too; only what differs is asked.
-    assert asked(server) == {"assess": 3, "decompose": 3, "solve": 12, "review": 6, "join": 3, "direct": 0}
+    assert asked(server) == {"assess": 3, "decompose": 0, "solve": 12, "review": 6, "join": 3, "direct": 0}
     done = {name: {row.id: row for row in cell.rows} for name, cell in cells(tmp_path).items()}
     for id, adaptive in done["documents adaptive"].items():
         assert done["documents always-parallel"][id] == adaptive
@@ -337,7 +343,7 @@ async def test_an_ablation_of_what_was_not_split_is_adaptives_run_or_splits_it(
     server: ModelServer, tmp_path: Path
 ) -> None:
     scripted(server)
-    server.on("assess", {**assessment(), "decomposable": False})
+    server.on("assess", outline())
     arguments = ["--data", "compound", "--n", "2", "--out", str(tmp_path), *ABLATIONS]
     code, _, err = await command(*arguments, server=server)
     assert code == 0, err

@@ -5,7 +5,7 @@ included, so that the two differ in nothing but that step, and nothing is paid f
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import StateSnapshot
 
 from evals.item import Item
-from graphs import build_graph, graph
+from graphs import build_graph
 from graphs.saver import strict
 from nodes.llm.usage import last_end
 from nodes.plan import ThreadPlan, reading_everything
@@ -23,6 +23,8 @@ from nodes.run import Run
 from nodes.state import Problem, Solution, State
 
 FILE = ".runs.sqlite"
+Step = tuple[StateSnapshot, dict[str, Any]]
+"""Where a run is left, and what is written there instead."""
 
 
 class Runs:
@@ -55,10 +57,7 @@ class Runs:
         """
         history = await self._history(item, adaptive)
         base = Solution.model_validate(history[-1].values)
-        if after == "assess":
-            problem = Problem(question=item.question, documents=item.documents)
-            return base if base.plan else Solution.model_validate(await graph.ainvoke(problem, context=settings))
-        step = _unscoped(history) if after == "decompose" else _unreviewed(history)
+        step = STEPS[after](history)
         if step is None:
             return base
         before, update = step
@@ -94,7 +93,15 @@ def _config(item: Item, settings: Mapping[str, Any]) -> Any:
     return {"configurable": {"thread_id": f"{item.dataset} {item.id}; {made_with}"}}
 
 
-def _unscoped(history: list[StateSnapshot]) -> tuple[StateSnapshot, dict[str, Any]] | None:
+def _split(history: list[StateSnapshot]) -> Step | None:
+    """Let through what the gate held back; nothing to do where it split."""
+    for before in history:
+        if before.next == ("direct",) and not before.values.get("plan"):
+            return before, {"parallel": True, "run": _as_if_now(before)}
+    return None
+
+
+def _unscoped(history: list[StateSnapshot]) -> Step | None:
     """Give every thread of the plan the whole input; nothing to do where every thread has it already."""
     for before, planned in zip(history, history[1:], strict=False):
         plan: ThreadPlan | None = planned.values.get("plan")
@@ -109,12 +116,20 @@ def _unscoped(history: list[StateSnapshot]) -> tuple[StateSnapshot, dict[str, An
     return None
 
 
-def _unreviewed(history: list[StateSnapshot]) -> tuple[StateSnapshot, dict[str, Any]] | None:
+def _unreviewed(history: list[StateSnapshot]) -> Step | None:
     """Stop before the first review."""
     for before in history:
         if before.next == ("review",):
             return before, {"run": _as_if_now(before)}
     return None
+
+
+STEPS: dict[str, Callable[[list[StateSnapshot]], Step | None]] = {
+    "assess": _split,
+    "decompose": _unscoped,
+    "solve": _unreviewed,
+}
+"""By the node after which a fork parts from adaptive's run."""
 
 
 def _as_if_now(snapshot: StateSnapshot) -> Run:
