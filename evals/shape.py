@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from graphlib import TopologicalSorter
-from typing import Any
 
 from nodes.record import Record
+from nodes.state import Assessment
 
 Part = tuple[str, Sequence[int]]
 """A part's question, and the numbers, from 1, of the parts whose answers it needs."""
@@ -46,11 +46,11 @@ def shape(wanted: Sequence[Part], found: Sequence[Part]) -> Shape:
     )
 
 
-def parts_of(assessment: Any) -> list[Part]:
+def parts_of(assessment: Assessment | None) -> list[Part]:
     """List the parts of an assessment, numbered by their places; a part can need only those before it."""
     places: dict[int, int] = {}
     parts: list[Part] = []
-    for part in getattr(assessment, "parts", []):
+    for part in assessment.parts if assessment else []:
         parts.append((part.question, [places[need] for need in part.needs if need in places]))
         places[part.number] = len(parts)
     return parts

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +13,11 @@ from evals.item import HALVES, Item, half_of, half_of_id
 from evals.items import load_items, sample
 from evals.run.row import row_of
 from evals.run.session import fits
+from evals.run.variants import REVIEWERS
 from evals.score import parts_right
 from evals.shape import matched, parts_of, shape, widest
-from nodes.state import Document, Solution
+from nodes.outline import Part
+from nodes.state import Assessment, Document, Solution
 
 
 def write(folder: Path, name: str, rows: list[dict[str, Any]]) -> Path:
@@ -267,17 +268,15 @@ def test_no_text_is_matched_twice(wanted: list[str], found: list[str]) -> None:
 
 
 def test_parts_of_an_assessment_are_numbered_by_their_places() -> None:
-    told = [
-        SimpleNamespace(number=2, question="a", needs=[], sources=[]),
-        SimpleNamespace(number=5, question="b", needs=[2, 9, 5], sources=[]),
-    ]
-    assert parts_of(SimpleNamespace(parts=told)) == [("a", []), ("b", [1])]
-    assert parts_of(SimpleNamespace()) == parts_of(None) == []
+    told = [Part(number=2, question="a"), Part(number=5, question="b", needs=[2, 9, 5])]
+    assert parts_of(Assessment(parts=told)) == [("a", []), ("b", [1])]
+    assert parts_of(Assessment()) == parts_of(None) == []
 
 
 def test_questions_without_their_documents_are_for_the_gate_and_the_plan() -> None:
     fit = [name for name in ("adaptive", "sequential", "gate", "plan", "review") if fits("fanoutqa", name)]
-    assert fit == ["gate", "plan"] and fits("results", "review") and not fits("quixbugs", "review")
+    assert fit == ["gate", "plan"] and not fits("quixbugs", "review")
+    assert all(fits("results", name) and not fits("compound", name) for name in REVIEWERS)
 
 
 def test_all_items_are_taken_whatever_they_are() -> None:

@@ -14,9 +14,10 @@ from evals.run.row import Row, StageTokens, row_of
 from evals.run.store import Cell, load_cells, save
 from evals.run.table import tables
 from nodes.llm.usage import Call, Usage
+from nodes.repairs import Repair
 from nodes.report import Report
 from nodes.state import Solution
-from tests.server import ModelServer, assessment, plan
+from tests.server import ModelServer, outline
 from tests.test_evals import cells, command, pairwise_rows
 from tests.test_evals_sets import GOLD, programs, short_items, write
 
@@ -26,9 +27,9 @@ def test_a_row_keeps_tokens_by_stage_and_what_acted() -> None:
         Call(run_id="r", role=role, thread_id=id, usage=Usage(input=10, output=out, total=10 + out))
         for role, id, out in (("assess", None, 3), ("solve", "T1", 5), ("solve", "T2", 7), ("join", None, 2))
     ]
-    solution = Solution(answer="4", outcome="complete", calls=calls, report=Report(repairs=["dropped T3"]))
+    solution = Solution(answer="4", outcome="complete", calls=calls, report=Report(repairs=[Repair(kind="dropped", text="line `9` left out")]))
     row = row_of(Item(id="x", dataset="d", question="?", answers=[["4"]]), solution)
-    assert row.acted == ["dropped T3"] and list(row.stages) == ["assess", "solve", "join"]
+    assert row.acted == ["line `9` left out"] and list(row.stages) == ["assess", "solve", "join"]
     assert row.stages["solve"] == StageTokens(input=20, output=12, calls=2)
 
 
@@ -88,7 +89,7 @@ def test_a_ratio_lies_in_its_interval_and_between_the_single_ones(pairs: list[tu
 async def test_others_sets_are_run_scored_and_told(server: ModelServer, tmp_path: Path) -> None:
     programs(short_items(tmp_path), copies=4)
     parts = ["What is the first?", "What is the second?"]
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts)).on("solve", "It is 8.")
+    server.on("assess", outline(*parts)).on("solve", "It is 8.")
     server.on("direct", "1. 8\n2. no\n3. True\n4. (B)\nalpha.py: line 4")
     data = ["--data", "bbh4", "--data", "quixbugs", "--folder", str(tmp_path), "--half", "tuning", "--n", "2"]
     code, out, err = await command(*data, "--out", str(tmp_path / "out"), server=server)
@@ -96,7 +97,7 @@ async def test_others_sets_are_run_scored_and_told(server: ModelServer, tmp_path
     done = cells(tmp_path / "out")
     assert set(done) == {f"{name} {variant}" for name in ("bbh4", "quixbugs") for variant in ("adaptive", "sequential")}
     for name, cell in done.items():
-        stages = {"assess", "decompose", "solve"} if name.endswith("adaptive") else {"direct"}
+        stages = {"assess", "solve", "review"} if name.endswith("adaptive") else {"direct"}
         assert all(stages <= set(row.stages) and row.score is not None and not row.error for row in cell.rows), name
     told = [line for head, line in pairwise_rows(out) if "control share" in head]
     assert [line.split(" | ")[:2] for line in told] == [["| bbh4 (tuning)", "2"], ["| quixbugs (tuning)", "2"]]
@@ -110,7 +111,7 @@ async def test_structure_and_lengths_are_told_and_all_items_can_be_taken(server:
     write(tmp_path, "fanoutqa_dev", [{"id": f"f{n}", "question": f"Which {n}?", "parts": parts} for n in range(15)])
     words = [{"id": f"w{n}", "question": f"Write {n}.", "kind": "", "words": 10} for n in range(14)]
     write(tmp_path, "longbench_write_dev", words)
-    server.on("assess", assessment("What is first?", "What is second?")).on("direct", "three words here")
+    server.on("assess", outline("What is first?", "What is second?")).on("direct", "three words here")
     arguments = ["--folder", str(tmp_path), "--out", str(tmp_path / "out"), "--n", "0"]
     code, out, err = await command("--data", "fanoutqa", "--variant", "gate", *arguments, server=server)
     assert code == 0, err
