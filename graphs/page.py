@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from graphs.timeline import length, rows_of, ticks_of
-from graphs.wording import NAME, Clipped, clipped, compared, counted, money, percent, times, tone, words
+from graphs.wording import NAME, Clipped, clipped, compared, counted, found, money, percent, times, tone, words
 from nodes.llm.usage import Usage
 from nodes.rot import WORDS
 from nodes.sources import Source
@@ -76,6 +76,7 @@ def page(solution: Solution) -> str:
         times=times,
         compared=compared,
         counted=counted,
+        found=found,
         money=money,
     )
     return html
@@ -96,9 +97,13 @@ def _template() -> Any:
 
 def _clipper(solution: Solution) -> Callable[[str], Clipped]:
     """Give each text of the page an equal share of its room, measured as it will be written."""
-    texts = 20 + 8 * len(solution.threads) + len(solution.sources) + len(solution.report.repairs)
-    texts += sum(2 * len(review.verdicts) + 2 * len(review.contradictions) for review in solution.reviews)
-    texts += 2 * len(solution.contradictions) + len(solution.report.settings)
+    texts = 20 + 9 * len(solution.threads) + len(solution.sources) + len(solution.report.repairs)
+    texts += len(solution.assessment.parts) if solution.assessment else 0
+    texts += len(solution.plan.open_parts) if solution.plan else 0
+    conflicts = [conflict.threads for review in solution.reviews for conflict in review.conflicts]
+    conflicts += [found.thread_ids for found in solution.contradictions]
+    texts += sum(1 + 2 * len(ids) for ids in conflicts) + sum(len(review.redo) for review in solution.reviews)
+    texts += len(solution.report.settings)
     return partial(clipped, most=max(40, ROOM // texts))
 
 

@@ -4,6 +4,8 @@ import re
 from html import escape
 from typing import NamedTuple
 
+from nodes.state import Assessment
+
 NAME = 100
 """Bytes of a name that stands on the page once for each call: a thread's id, a model."""
 # Controls, half characters and marks that turn the direction round; spaces and joiners of any script stay.
@@ -64,6 +66,19 @@ def compared(ratio: float | None, above: str, below: str) -> str:
 def counted(number: int, what: str) -> str:
     """Write a number of things."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def found(assessment: Assessment) -> str:
+    """Say what the model found to split, and what the results are to the answer."""
+    parts, ready = len(assessment.parts), len(assessment.subquestions)
+    if not parts:
+        return "The model found nothing to split."
+    told = f"The model found {counted(parts, 'part')}"
+    if not assessment.decomposable:
+        return f"{told}: nothing that can be worked on at the same time."
+    once = "all of which" if ready == parts else f"{ready:,} of which"
+    form = {"list": "the results in turn are the answer", "text": "the answer must be written from the results"}
+    return f"{told}, {once} can be worked on at the same time; {form[assessment.answer]}."
 
 
 def money(usd: float | None) -> str:

@@ -9,16 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphs import graph
 from graphs.page import POLICY, page
 from nodes.gate import Forecast
 from nodes.llm.usage import Call, Usage
+from nodes.outline import Part
 from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.prices import Cost
+from nodes.repairs import Repair
 from nodes.report import Baseline, Context, Degree, Estimate, Report
 from nodes.results import ThreadResult
 from nodes.sources import Source
-from nodes.state import Assessment, Contradiction, Review, Solution, Verdict
+from nodes.state import Assessment, Contradiction, Solution
+from nodes.verdicts import Conflict, Review
+from tests.server import ModelServer, outline, review
 
+OTHER = ("error", "fault", "model")
 ALIVE = "<script>alert('1')</script><img src=x onerror=\"alert(2)\">"
 
 
@@ -42,6 +48,8 @@ class Seen(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         while self._inside and self._inside.pop() != tag:
             pass
+        if tag in ("dt", "h3", "li", "p"):
+            self.words.append(" ")
 
     def handle_data(self, data: str) -> None:
         if "style" in self._inside:
@@ -124,20 +132,18 @@ def test_it_is_one_file_without_scripts_or_addresses() -> None:
 
 def test_text_from_anywhere_is_shown_and_never_alive() -> None:
     spec = ThreadSpec(id=ALIVE, sources=[1], subquestion=ALIVE)
-    verdict, contradiction = (
-        Verdict(thread_id=ALIVE, verdict="retry", critique=ALIVE),
-        Contradiction(thread_ids=[ALIVE], claim=ALIVE),
-    )
+    part = Part(number=1, question=ALIVE)
+    conflict = Conflict(threads=[ALIVE], quotes=[ALIVE])
     solution = run(
         question=ALIVE,
         answer=ALIVE,
         stop_reason=ALIVE,
-        assessment=Assessment(subquestions=[ALIVE], decomposable=True, complexity="simple", reason=ALIVE),
-        plan=ThreadPlan(shared_context=ALIVE, parallelism=1, threads=[spec]),
-        threads=[thread(ALIVE, subquestion=ALIVE, answer=ALIVE, text=ALIVE, reasoning=ALIVE, error=ALIVE, model=ALIVE)],
+        assessment=Assessment(parts=[part], subquestions=[ALIVE]),
+        plan=ThreadPlan(shared_context=ALIVE, threads=[spec], open_parts=[ALIVE]),
+        threads=[thread(ALIVE, **dict.fromkeys(("subquestion", "answer", "text", "reasoning", *OTHER), ALIVE))],
         sources=[Source(number=1, label=ALIVE, characters=1, excerpt=ALIVE)],
-        reviews=[Review(verdicts=[verdict], contradictions=[contradiction])],
-        contradictions=[contradiction],
+        reviews=[Review(redo=[ALIVE], conflicts=[conflict])],
+        contradictions=[Contradiction(thread_ids=[ALIVE], claim=ALIVE, quotes=[ALIVE])],
         calls=[call(thread=ALIVE, model=ALIVE, status=ALIVE)],
         report=Report(
             tokens_by_thread={ALIVE: Usage()},
@@ -146,7 +152,7 @@ def test_text_from_anywhere_is_shown_and_never_alive() -> None:
             costs=[Cost(model=ALIVE, source=ALIVE)],
             contexts=[Context(model=ALIVE, window=10, source=ALIVE)],
             degrees=[Degree(at_s=0, model=ALIVE, degree=1, reason=ALIVE)],
-            repairs=[ALIVE],
+            repairs=[Repair(kind="dropped", text=ALIVE)],
             refined={ALIVE: [ALIVE]},
             settings={ALIVE: ALIVE},
         ),
@@ -155,7 +161,7 @@ def test_text_from_anywhere_is_shown_and_never_alive() -> None:
     assert not {"script", "img"} & set(seen.tags) and not [
         name for _, name, _ in seen.attributes if name.startswith("on")
     ]
-    assert seen.text.count(ALIVE) > 25 and ALIVE not in plain.text
+    assert seen.text.count(ALIVE) > 30 and ALIVE not in plain.text
 
 
 @given(st.text(max_size=200))
@@ -184,6 +190,7 @@ def test_what_cannot_be_seen_or_turns_the_text_round_is_marked(char: str) -> Non
 def test_it_stays_under_a_megabyte(unit: str) -> None:
     many = range(1, 65)
     long = unit * (200_000 // len(unit))
+    conflicts = [Conflict(threads=[f"T{n}", f"T{n % 64 + 1}"], quotes=[long, long]) for n in many]
     solution = run(
         question=long[:100_000],
         answer=long,
@@ -194,16 +201,18 @@ def test_it_stays_under_a_megabyte(unit: str) -> None:
         ),
         threads=[thread(f"T{n}", subquestion=long, answer=long, text=long, reasoning=long, error=long) for n in many],
         sources=[Source(number=n, label=long, characters=9, excerpt=long[:400]) for n in many],
-        reviews=[Review(verdicts=[Verdict(thread_id=f"T{n}", verdict="accept", critique=long) for n in many])] * 3,
+        assessment=Assessment(parts=[Part(number=n, question=long) for n in many]),
+        reviews=[Review(redo=[long] * 64, conflicts=conflicts)] * 3,
         calls=[call(thread=f"T{n % 64 + 1}{long}", model=long) for n in range(3_000)],
         report=Report(
             tokens_by_thread={f"T{n}": Usage() for n in many},
-            repairs=[long] * 64,
+            repairs=[Repair(kind="scope", text=long)] * 64,
             settings=dict.fromkeys(map(str, many), long),
         ),
     )
     html = page(solution)
     assert len(html.encode()) < 1_000_000
+    assert all(html.count(f"<li><strong>T{n}</strong>: “") == 6 for n in many)
     assert "characters are left out here" in html and "2500 more are in the JSON" in html
 
 
@@ -296,8 +305,66 @@ def test_runs_without_threads_have_a_page(solution: Solution, said: list[str]) -
     assert all(value[1:] in ids for _, name, value in seen.attributes if name == "href")
 
 
+ANN, BEN = Part(number=1, sources=[2], question="How old is Ann?"), Part(number=2, question="How old is Ben?")
+BOTH = Part(number=3, needs=[1, 2], question="How old are #1 and #2 together?")
+
+
+@pytest.mark.parametrize(
+    ("parts", "ready", "answer", "said"),
+    [
+        ([], 0, "list", "The model found nothing to split."),
+        ([ANN], 1, "text", "found 1 part: nothing that can be worked on at the same time."),
+        ([ANN, BEN], 2, "list", "found 2 parts, all of which can be worked on at the same time; the results in turn"),
+        ([ANN, BEN, BOTH], 2, "text", "found 3 parts, 2 of which can be worked on at the same time; the answer must be"),
+    ],
+)
+def test_what_the_model_found_to_split_is_said_in_true_words(
+    parts: list[Part], ready: int, answer: Any, said: str
+) -> None:
+    asked = [part.question for part in parts[:ready]]
+    assessment = Assessment(parts=parts, answer=answer, subquestions=asked, decomposable=ready > 1)
+    text = Seen(page(Solution(answer="It.", assessment=assessment))).text
+    assert said in text and "all the same" not in text
+    assert all(part.question in text for part in parts)
+    assert ("needs the results of 1, 2" in text) == (BOTH in parts) and ("reads 2" in text) == (ANN in parts)
+
+
+@pytest.mark.parametrize(("answer", "said"), [("list", "in turn are the answer"), ("text", "is written from their")])
+def test_a_plan_tells_what_becomes_of_the_results_and_what_is_left_to_the_end(answer: Any, said: str) -> None:
+    plan = ThreadPlan(threads=[ThreadSpec(id="T1", subquestion="?")], answer=answer, open_parts=["How old are both?"])
+    text = Seen(page(run(plan=plan, assessment=Assessment()))).text
+    assert said in text and "Worked out where the results come together How old are both?" in text
+    assert "found nothing to split. It was split all the same." in text
+
+
+def test_what_a_review_found_is_shown_with_the_words_of_each() -> None:
+    conflict = Conflict(threads=["T1", "T2"], quotes=["the Po, 690 km", "652 km"])
+    reviews = [Review(redo=["T3: 7 * 12 is 84"], conflicts=[conflict]), Review(answer="It.")]
+    stands = Contradiction(claim="?", thread_ids=["T1", "T2"], quotes=conflict.quotes)
+    text = Seen(page(run(reviews=reviews, contradictions=[stands]))).text
+    assert "First pass To be done again: T3: 7 * 12 is 84" in text
+    assert text.count("T1: “the Po, 690 km” T2: “652 km”") == 2 and "Round 1 Nothing was found wrong." in text
+
+
+def test_repairs_are_shown_with_their_kind_and_checks_with_what_they_found() -> None:
+    repair = Repair(kind="left_to_join", part=3, text="part 3 needs other results")
+    text = Seen(page(run(report=Report(repairs=[repair]), threads=[thread(checked=True, fault="3 * 4 is 12")]))).text
+    assert "part 3 needs other results (left to join)" in text
+    assert "checked on its own" in text and "A check of its own found: 3 * 4 is 12" in text
+
+
+async def test_a_question_that_is_a_list_is_shown_as_what_it_is(server: ModelServer, context: dict[str, Any]) -> None:
+    server.on("assess", outline("1", "2", answer="list")).on("review", review("", "T2: it is not"), review())
+    question = "1. Who wrote Hamlet?\n2. How long is the Po?"
+    solution = Solution.model_validate(await graph.ainvoke({"question": question}, context=context))
+    text = Seen(page(solution)).text
+    assert "found 2 parts, all of which can be worked on at the same time; the results in turn are the answer" in text
+    assert "2 threads, 2 at once; their results in turn are the answer." in text
+    assert "First pass To be done again: T2: it is not Round 1 Nothing was found wrong." in text
+
+
 def test_a_forecast_is_shown_with_both_figures() -> None:
-    found = Assessment(reason="?", subquestions=["a", "b"], decomposable=True, complexity="simple")
+    found = Assessment(subquestions=["a", "b"], decomposable=True)
     ahead = Forecast(threads=2, split_s=9.0, single_s=4.0)
     text = Seen(page(Solution(answer="It.", assessment=found, report=Report(forecast=ahead)))).text
     assert "Forecast: splitting into 2 threads cannot save time: 9.0 s are forecast, 4.0 s in one call" in text
