@@ -43,7 +43,7 @@ class Settings(BaseSettings):
         "Default: `openai:gpt-5-mini` when OPENAI_API_KEY or OPENAI_BASE_URL is set, else `local`.",
     )
     assess_model: str | None = Field(None, description="Model that decides whether to split, if another one.")
-    decompose_model: str | None = Field(None, description="Model that plans the threads, if another one.")
+    decompose_model: str | None = Field(None, description="Model that plans again where the outline does not suffice, if another.")
     solve_model: str | None = Field(None, description="Model of the threads and of direct answers, if another.")
     review_model: str | None = Field(None, description="Model that reviews and writes the answer, if another.")
     fallback_model: str | None = Field(
@@ -75,7 +75,7 @@ class Settings(BaseSettings):
         "model, which may otherwise ramble on.",
     )
     max_threads: int = Field(
-        16, ge=2, le=64, description="Most threads in a plan; what a plan has beyond is folded into the last."
+        16, ge=2, le=64, description="Most threads in a plan; more parts than that share threads."
     )
     max_parallel: int = Field(
         8,
@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     prompts: str = Field(
         "",
         max_length=1_000,
-        description="Versions of prompts to use instead of the default ones, such as `assess@1 review@1`.",
+        description="Versions of prompts to use instead of the default ones, such as `direct@1 solve@1`.",
     )
     split: Split = Field(
         "if_faster",

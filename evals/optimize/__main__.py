@@ -45,7 +45,7 @@ def main(
     items: Annotated[int, typer.Option("--items", min=2, help="Items that candidates are scored on.")] = 40,
     held_out: Annotated[int, typer.Option("--held-out", min=2, help="Items for the scores before and after.")] = 80,
     most_examples: Annotated[int, typer.Option("--most-examples", min=1, max=64, help="In the prompt.")] = 8,
-    start: Annotated[str | None, typer.Option("--from", help="The version to start from, such as assess@1.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="The version to start from, such as assess@4.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn by chance.")] = 0,
     threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="Calls at once.")] = 2,
     prompts: Annotated[Path, typer.Option("--prompts", help="Where the prompts lie and the new one goes.")] = FOLDER,

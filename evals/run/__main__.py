@@ -66,7 +66,7 @@ def main(
     most_samples: Annotated[
         int, typer.Option("--most-samples", min=1, help="Most samples of self-consistency.")
     ] = MOST_SAMPLES,
-    prompts: Annotated[str, typer.Option("--prompts", help="Versions to use, such as 'assess@1'.")] = "",
+    prompts: Annotated[str, typer.Option("--prompts", help="Versions to use, such as 'assess@4'.")] = "",
     judge: Annotated[str | None, typer.Option("--judge", help="A model, not the judged one, for free text.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Where results are kept.")] = RESULTS,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of going on.")] = False,
