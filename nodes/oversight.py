@@ -116,5 +116,16 @@ def _changed(where: str, edit: Edit, threads: dict[str, ThreadSpec]) -> dict[str
         merged = ThreadSpec(id=parts[0].id, sources=sources, subquestion=question)
         gone = {part.id for part in parts[1:]}
         return {id: merged if id == merged.id else thread for id, thread in threads.items() if id not in gone}
-    change: dict[str, Any] = {"subquestion": words} if edit.op == "reword" else {"sources": sorted(set(edit.sources))}
-    return {**threads, ids[0]: threads[ids[0]].model_copy(update=change)}
+    return {**threads, ids[0]: _reworded(threads[ids[0]], words) if edit.op == "reword" else _reading(threads[ids[0]], edit)}
+
+
+def _reworded(thread: ThreadSpec, words: str) -> ThreadSpec:
+    # Parts that share a thread are asked one by one, in their own words: the new words are one question.
+    parts = thread.parts if len(thread.parts) < 2 else []
+    return thread.model_copy(update={"subquestion": words, "parts": parts})
+
+
+def _reading(thread: ThreadSpec, edit: Edit) -> ThreadSpec:
+    sources = sorted(set(edit.sources))
+    parts = [part.model_copy(update={"sources": sources}) for part in thread.parts]
+    return thread.model_copy(update={"sources": sources, "parts": parts})
