@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from graphs.wording import harmless
 from nodes.oversight import Edit, EditError, edited
 from nodes.plan import ThreadPlan
 from nodes.segments import Segment
@@ -110,7 +111,7 @@ def _edit(word: str, rest: str) -> Edit:
 def _answer(payload: Mapping[str, Any], read: Callable[[str], str]) -> dict[str, Any]:
     _say(f"\nThe answer ({payload['outcome']}), before it is used:\n\n{payload['answer']}\n")
     for thread in payload["threads"]:
-        _say(f"  {thread['id']:<5} {thread['status']}: {_brief(thread['subquestion'])}")
+        _say(f"  {thread['id']:<5} {thread['status']}: {_under(thread['subquestion']).strip()}")
     while True:
         word, rest = _command(read, ANSWER_HELP)
         ids, words = _ids(rest)
@@ -146,10 +147,16 @@ def _ids(text: str) -> tuple[list[str], str]:
 
 
 def _show(plan: ThreadPlan) -> None:
+    """Show all of a plan: what is approved must have been seen."""
+    if plan.shared_context:
+        _say(f"  Every thread is told:\n{_under(plan.shared_context)}")
     for thread in plan.threads:
         reads = f"  (reads {', '.join(map(str, thread.sources))})" if thread.sources else ""
-        _say(f"  {thread.id:<5} {_brief(thread.subquestion)}{reads}")
-    _say(f"  {len(plan.threads)} threads, {plan.parallelism} at once")
+        _say(f"  {thread.id:<5} {_under(thread.subquestion).strip()}{reads}")
+    for part in plan.open_parts:
+        _say(f"  {'then':<5} {_under(part).strip()}  (worked out from the results)")
+    becomes = "their results in turn are the answer" if plan.answer == "list" else "the answer is written from them"
+    _say(f"  {len(plan.threads)} threads, {plan.parallelism} at once; {becomes}")
 
 
 def _expected(estimate: Mapping[str, Any] | None) -> str:
@@ -167,11 +174,12 @@ def _range(values: Mapping[str, float], form: str, unit: str) -> str:
     return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
 
 
-def _brief(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 100 else f"{line[:99]}…"
+def _under(text: str) -> str:
+    """Put every line of a text under the words of the threads."""
+    return "\n".join(f"        {line}" for line in text.splitlines())
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    # Models and documents wrote parts of it.
+    sys.stderr.write(f"{harmless(text)}\n")
     sys.stderr.flush()

@@ -14,6 +14,11 @@ _UNSEEN = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U001
 _TONES = {"complete": "good", "answered": "good", "partial": "warn", "refuted": "warn"}
 
 
+def harmless(text: str) -> str:
+    """Mark what a terminal would act on or hide: escape sequences, returns, marks that turn the direction round."""
+    return _UNSEEN.sub("\ufffd", text.replace("\r\n", "\n")).replace("\r", "\ufffd")
+
+
 class Clipped(NamedTuple):
     """A text as the page shows it."""
 
