@@ -3,7 +3,10 @@
 Loaded on first use, so that the `apr` command can print its help without them.
 """
 
+import sys
 from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,10 +18,26 @@ __all__ = ["build_graph", "graph", "sequential"]
 _HOME = {"graph": "graphs.adaptive", "build_graph": "graphs.adaptive", "sequential": "graphs.sequential"}
 
 
+def _imported(module: str) -> ModuleType:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        root = Path(__file__).resolve().parent.parent
+        for name in ("nodes", "prompts"):
+            found = sys.modules.get(name)
+            place = getattr(found, "__file__", None) or next(iter(getattr(found, "__path__", [])), None)
+            if place and root not in Path(place).resolve().parents:
+                raise ImportError(
+                    f"`{name}` was imported from {place}, which hides the package `{name}` that `graphs` needs: rename "
+                    "that file or folder, or run the program from another folder"
+                ) from error
+        raise
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    value = getattr(_imported(_HOME[name]), name)
     # Importing the module `graphs.sequential` has just put it where the graph of that name belongs.
     globals()[name] = value
     return value

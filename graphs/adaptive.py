@@ -5,6 +5,7 @@ from typing import Any
 from langgraph.cache.base import BaseCache
 from langgraph.graph import END, START, StateGraph
 
+from graphs.bindable import bindable
 from graphs.routing import (
     after_answer,
     after_answer_approval,
@@ -17,6 +18,7 @@ from graphs.routing import (
 from nodes.approve import approve_answer, approve_plan
 from nodes.assess import assess
 from nodes.baseline import baseline
+from nodes.boundary import bounded
 from nodes.decompose import decompose
 from nodes.direct import direct
 from nodes.refine import refine
@@ -37,15 +39,15 @@ def build_graph(*, cache: BaseCache[Any] | None = None, **compile_options: Any) 
         compile_options: What LangGraph's `compile` takes, such as `checkpointer=`.
     """
     builder = StateGraph(State, context_schema=Settings, input_schema=Problem, output_schema=Solution)
-    builder.add_node("assess", assess, input_schema=Problem)
-    builder.add_node("direct", direct)
-    builder.add_node("decompose", decompose)
-    builder.add_node("approve_plan", approve_plan)
-    builder.add_node("solve", solve, input_schema=ThreadTask)
-    builder.add_node("review", review)
-    builder.add_node("refine", refine)
-    builder.add_node("approve_answer", approve_answer)
-    builder.add_node("baseline", baseline)
+    builder.add_node("assess", bounded(assess), input_schema=Problem)
+    builder.add_node("direct", bounded(direct))
+    builder.add_node("decompose", bounded(decompose))
+    builder.add_node("approve_plan", bounded(approve_plan))
+    builder.add_node("solve", bounded(solve), input_schema=ThreadTask)
+    builder.add_node("review", bounded(review))
+    builder.add_node("refine", bounded(refine))
+    builder.add_node("approve_answer", bounded(approve_answer))
+    builder.add_node("baseline", bounded(baseline))
     builder.add_edge(START, "assess")
     builder.add_conditional_edges("assess", after_assess, ["decompose", "direct"])
     builder.add_conditional_edges("decompose", after_decompose, ["solve", "approve_plan", "direct"])
@@ -59,7 +61,7 @@ def build_graph(*, cache: BaseCache[Any] | None = None, **compile_options: Any) 
     builder.add_conditional_edges("approve_answer", after_answer_approval, ["solve", "baseline", END])
     builder.add_edge("baseline", END)
     mask_traces()
-    compiled = builder.compile(name="adaptive", **compile_options)
+    compiled = bindable(builder.compile(name="adaptive", **compile_options))
     return compiled.with_config(configurable={CACHE: cache}) if cache is not None else compiled
 
 

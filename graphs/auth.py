@@ -8,11 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from langgraph_sdk import Auth
+from pydantic import ValidationError
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from graphs.cli_answer import lines
+from nodes.access import refused
 from nodes.environment import environment_tokens
+from nodes.settings import Settings, meant, unknown_settings
+from nodes.state import Problem
 from nodes.tokens import user_of
 
 REFUSED = "a valid token is needed: Authorization: Bearer …"
@@ -21,6 +26,9 @@ INTERNAL = "/internal"
 """The server's own debugging routes, which show everybody's threads."""
 ANYONE = "anyone"
 """Who asks where no tokens are configured."""
+
+CONTEXT_GIVEN = "__context_provided__"
+"""What the server marks a configuration with whose request had a context."""
 
 auth = Auth()
 
@@ -42,7 +50,9 @@ async def authenticate(authorization: str | None) -> Auth.types.MinimalUserDict:
 
 @auth.on
 async def owned(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> Any:
-    """Mark what is made with who makes it, and show people what is theirs."""
+    """Refuse what nobody may ask for; mark what is made with who makes it, and show people what is theirs."""
+    if ctx.action in ("create", "update", "create_run") and (why := unsound(value)):
+        raise Auth.exceptions.HTTPException(status_code=422, detail=why)
     if not environment_tokens():
         return None
     if ctx.resource == "assistants":
@@ -57,6 +67,26 @@ async def owned(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> Any:
     # In place: the server keeps hold of this very dict.
     value["metadata"].update(owner)
     return owner
+
+
+def unsound(value: Mapping[str, Any]) -> str:
+    """Say what is wrong with the settings or the input of a run, an assistant or a schedule; empty for nothing."""
+    asked = value.get("kwargs") or value.get("payload") or value
+    context, config = asked.get("context") or {}, asked.get("config") or {}
+    configurable = config.get("configurable") or {}
+    # Without a context, the server writes all that is configurable there, which is LangGraph's and others', too.
+    copied = "kwargs" in value and CONTEXT_GIVEN not in configurable
+    strange = [name for name in (configurable if copied else context) if name not in Settings.model_fields]
+    if strange := [name for name in strange if meant(name) or not copied]:
+        return unknown_settings(strange)
+    given = {name: value for name, value in (configurable | context).items() if name in Settings.model_fields}
+    try:
+        chosen = Settings(**given).given
+        if asked.get("input") is not None:
+            Problem.model_validate(asked["input"])
+    except ValidationError as error:
+        return "; ".join(lines(error))
+    return refused({name: value for name, value in chosen.items() if value is not None})
 
 
 def may_read(authorization: str | None, metadata: Mapping[str, Any]) -> bool:

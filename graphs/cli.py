@@ -11,6 +11,7 @@ import typer
 
 from graphs import cli_cache, cli_report, cli_runs
 from graphs.cli_answer import finish, lines
+from graphs.cli_input import read_file, read_standard_input
 from graphs.cli_report import refuse, unwritable
 
 if TYPE_CHECKING:
@@ -159,34 +160,9 @@ def _checked(
     from nodes.state import Problem
 
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    documents = [{"id": str(path), "text": _read(path)} for path in files]
-    text = _standard_input() if question == "-" else question
+    documents = [{"id": str(path), "text": read_file(path)} for path in files]
+    text = read_standard_input() if question == "-" else question
     return Problem.model_validate({"question": text, "documents": documents, "instructions": instructions}), settings
-
-
-def _standard_input() -> str:
-    try:
-        return sys.stdin.buffer.read().decode("utf-8").strip()
-    except UnicodeDecodeError as error:
-        refuse(f"QUESTION: standard input is not UTF-8 text ({error.reason} at byte {error.start})")
-
-
-def _read(path: Path) -> str:
-    """Read a document, or say what is wrong with it and leave."""
-    if path.is_dir():
-        refuse(f"--file {path}: is a folder; name its files one by one")
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        refuse(f"--file {path}: no such file")
-    except OSError as error:
-        refuse(f"--file {path}: cannot be read: {error.strerror}")
-    if b"\0" in content:
-        refuse(f"--file {path}: is a binary file; only text can be handed over")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        refuse(f"--file {path}: is not UTF-8 text ({error.reason} at byte {error.start}); convert it first")
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def finish(run: "Callable[[], Solution]", *, as_json: bool = False, report: Path
     print_solution(solution, as_json=as_json)
     if report:
         write(solution, report, "--report")
-    raise typer.Exit({"complete": 0, "partial": EXIT_PARTIAL, "failed": EXIT_FAILED}[solution.outcome])
+    raise typer.Exit({"complete": 0, "partial": EXIT_PARTIAL}.get(solution.outcome, EXIT_FAILED))
 
 
 def lines(error: "ValidationError") -> list[str]:
@@ -87,6 +87,8 @@ def print_solution(solution: "Solution", *, as_json: bool) -> None:
         f"{solution.outcome}: {solution.route} route, {threads}{report.calls} calls, "
         f"{report.tokens.total:,} tokens, {report.wall_s:.1f} s{_money(report.cost_usd)}\n"
     )
+    if report.forecast:
+        sys.stderr.write(f"forecast: {report.forecast}\n")
     if report.baseline:
         sys.stderr.write(_comparison(report.baseline))
 

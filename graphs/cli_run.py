@@ -4,10 +4,8 @@ import asyncio
 import contextlib
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import aclosing
-from datetime import datetime
 from typing import Any
 
 from langgraph.checkpoint.memory import InMemorySaver
@@ -23,8 +21,10 @@ from graphs.runs import Entry, RunError, Runs, config
 from graphs.saver import strict
 from graphs.sequential import build_sequential
 from graphs.store import open_store
-from nodes.environment import environment_store
+from nodes.access import for_request
+from nodes.environment import environment_store, use_store
 from nodes.llm.clients import prepare
+from nodes.llm.errors import ConfigurationError
 from nodes.settings import Settings
 from nodes.state import Problem, Solution
 
@@ -54,6 +54,8 @@ def asked(problem: Problem, settings: Settings, *, sequential: bool, store: str 
         StoreError: It cannot be kept where it was asked for.
         Stopped: A signal stopped it.
     """
+    if store:
+        use_store(store)
     return asyncio.run(_asked(problem, settings, sequential=sequential, store=store))
 
 
@@ -65,6 +67,7 @@ def resumed(id: str, store: str, base_url: str | None) -> Solution:
         StoreError: The store cannot be opened.
         Stopped: A signal stopped it again.
     """
+    use_store(store)
     return asyncio.run(_resumed(id, store, base_url))
 
 
@@ -108,21 +111,30 @@ async def _resumed(id: str, store: str, base_url: str | None) -> Solution:
         async with runs.resume(id) as entry:
             settings = _settings_of(entry, base_url)
             problem = await runs.left(entry)
-            if settings.deadline is not None and problem is None:
-                # The time in which nobody worked does not count.
-                kept = await runs.graph(entry).aget_state(config(entry))
-                idle = time.time() - datetime.fromisoformat(kept.created_at).timestamp()
-                settings = Settings(**{**settings.model_dump(), "deadline": settings.deadline + idle})
             await prepare(settings)
             return await _kept(runs, entry, problem, settings)
 
 
 def _settings_of(entry: Entry, base_url: str | None) -> Settings:
+    """Read the settings of a run; whoever else can write to the store does not choose where keys go.
+
+    Raises:
+        RunError: They are no good, or name an address or a key that only who resumes it may name.
+    """
     try:
-        return Settings(**{**entry.settings, **({"base_url": base_url} if base_url else {})})
+        kept = Settings(**entry.settings)
+        if base_url:
+            return Settings(**kept.given | {"base_url": base_url, "api_key_env": Settings().api_key_env})
+        return for_request(kept, but=("prompts",))
     except ValidationError as error:
         why = "; ".join(detail["msg"] for detail in error.errors(include_url=False, include_input=False))
         raise RunError(f"the settings of run {entry.id} are not to be used any more: {why}") from error
+    except ConfigurationError as error:
+        where = f" {kept.base_url}" if kept.base_url else ""
+        raise RunError(
+            f"run {entry.id} was begun with a server or a key that this environment does not name; if its server{where}"
+            f" is yours, name it: apr resume {entry.id} --base-url ADDRESS"
+        ) from error
 
 
 @contextlib.contextmanager

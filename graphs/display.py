@@ -49,7 +49,8 @@ class Standing:
             self.threads[event["thread_id"]] = event
             self.stage = ""
         else:
-            self.stage = STAGES.get(event["stage"], event["stage"])
+            why = f", since {event['why']}" if event.get("why") else ""
+            self.stage = STAGES.get(event["stage"], event["stage"]) + why
 
     @property
     def count(self) -> str:

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from filelock import FileLock, Timeout
 
+from nodes.private import make_private_folder
+
 
 class Locks(Protocol):
     """Locks by run."""
@@ -42,7 +44,7 @@ class FileLocks:
             return not free
 
     def _lock(self, run: str) -> FileLock | None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.folder)
         lock = FileLock(self.folder / f"{run}.lock", thread_local=False)
         try:
             lock.acquire(timeout=0)

@@ -4,6 +4,8 @@ from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 
+from graphs.bindable import bindable
+from nodes.boundary import bounded
 from nodes.direct import direct
 from nodes.settings import Settings
 from nodes.start import start
@@ -18,13 +20,13 @@ def build_sequential(**compile_options: Any) -> Any:
         compile_options: What LangGraph's `compile` takes, such as `checkpointer=`.
     """
     builder = StateGraph(State, context_schema=Settings, input_schema=Problem, output_schema=Solution)
-    builder.add_node("start", start, input_schema=Problem)
-    builder.add_node("direct", direct)
+    builder.add_node("start", bounded(start), input_schema=Problem)
+    builder.add_node("direct", bounded(direct))
     builder.add_edge(START, "start")
     builder.add_edge("start", "direct")
     builder.add_edge("direct", END)
     mask_traces()
-    return builder.compile(name="sequential", **compile_options)
+    return bindable(builder.compile(name="sequential", **compile_options))
 
 
 sequential = build_sequential()

@@ -12,8 +12,10 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from graphs.auth import TokenNeeded, may_read
+from graphs.foreign import NoForeignPages
 from graphs.page import POLICY, page
-from nodes.environment import environment_tokens
+from nodes.environment import environment_endpoints, environment_tokens
+from nodes.settings import Settings
 from nodes.state import Solution
 
 HEADERS = {
@@ -53,5 +55,10 @@ def _plain(text: str, status: int) -> Response:
     return PlainTextResponse(f"{text}\n", status, headers=HEADERS)
 
 
-environment_tokens()  # said at the start, should they be malformed
-app = Starlette(routes=[Route("/report/{thread_id}", report)], middleware=[Middleware(TokenNeeded)])
+# What is wrong in the environment is said at the start.
+environment_tokens()
+environment_endpoints()
+Settings()
+app = Starlette(
+    routes=[Route("/report/{thread_id}", report)], middleware=[Middleware(NoForeignPages), Middleware(TokenNeeded)]
+)

@@ -15,6 +15,7 @@ from tenacity import AsyncRetrying
 from graphs.locks import FileLocks, Locks
 from graphs.saver import SqliteSaver
 from nodes.cache_store import PATIENCE, shown
+from nodes.private import make_private
 
 
 class StoreError(Exception):
@@ -71,7 +72,7 @@ async def _told(opening: AbstractAsyncContextManager[Store], where: str) -> Asyn
 async def _sqlite(path: Path) -> AsyncIterator[Store]:
     from langgraph.store.sqlite.aio import AsyncSqliteStore
 
-    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(make_private, path)
     async with (
         aiosqlite.connect(path) as connection,
         AsyncSqliteStore.from_conn_string(str(path)) as items,

@@ -11,7 +11,7 @@ NAME = 100
 # Controls, half characters and marks that turn the direction round; spaces and joiners of any script stay.
 _UNSEEN = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]")
 
-_TONES = {"complete": "good", "answered": "good", "partial": "warn", "refuted": "warn"}
+_TONES = {"complete": "good", "answered": "good", "partial": "warn", "refuted": "warn", "running": "warn"}
 
 
 def harmless(text: str) -> str:

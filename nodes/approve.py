@@ -9,15 +9,18 @@ from typing import Any, cast
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from nodes import assess, review, solve
+from nodes import assess, review, thread_prompt
 from nodes.llm.usage import last_end
 from nodes.outlook import length, outlook, ratio
-from nodes.oversight import AnswerReply, Decision, EditError, PlanReply, edited
+from nodes.oversight import AnswerReply, Decision, EditError, PlanReply, edited, read_reply
 from nodes.plan import ThreadPlan
 from nodes.run import Run
 from nodes.settings import Settings, settings_of
 from nodes.sources import listed
 from nodes.state import State, tasks_of
+
+# As schemas, which clients see, and not as classes, by which LangGraph would refuse what can be understood.
+PLAN, ANSWER = PlanReply.model_json_schema(), AnswerReply.model_json_schema()
 
 
 async def approve_plan(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
@@ -33,7 +36,11 @@ async def approve_plan(state: State, runtime: Runtime[Settings]) -> dict[str, An
     }
     problem = ""
     while True:
-        reply = PlanReply.model_validate(interrupt({**shown, "problem": problem}, response_schema=PlanReply))
+        try:
+            reply = read_reply(interrupt({**shown, "problem": problem}, response_schema=PLAN), PlanReply)
+        except EditError as error:
+            problem = str(error)
+            continue
         decision = Decision(stage="plan", action=reply.action, note=reply.note, edits=reply.edits)
         update: dict[str, Any] = {"decisions": [*state.decisions, decision], "run": waited(state)}
         if reply.action == "approve":
@@ -66,7 +73,11 @@ async def approve_answer(state: State, runtime: Runtime[Settings]) -> dict[str, 
     }
     ids, problem = [thread.id for thread in state.threads], ""
     while True:
-        reply = AnswerReply.model_validate(interrupt({**shown, "problem": problem}, response_schema=AnswerReply))
+        try:
+            reply = read_reply(interrupt({**shown, "problem": problem}, response_schema=ANSWER), AnswerReply)
+        except EditError as error:
+            problem = str(error)
+            continue
         decision = Decision(stage="answer", action=reply.action, note=reply.note, thread_ids=reply.thread_ids)
         update: dict[str, Any] = {"decisions": [*state.decisions, decision], "run": waited(state)}
         if reply.action == "approve":
@@ -90,7 +101,7 @@ def sent_back(state: State, reply: AnswerReply) -> dict[str, Any]:
     back = {id: state.results[id].model_copy(update={"status": "refuted", "error": why}) for id in reply.thread_ids}
     return {
         "answer": "",
-        "outcome": "failed",
+        "outcome": "running",
         "stop_reason": "",
         "redo": reply.thread_ids,
         "split": [],
@@ -108,7 +119,7 @@ def waited(state: State) -> Run:
 def expected(state: State, settings: Settings) -> Any:
     """Estimate what the plan takes from here on."""
     plan = cast(ThreadPlan, state.plan)
-    sizes = [length(solve.messages(task, settings)) for task in tasks_of(state)]
+    sizes = [length(thread_prompt.messages(task, settings)) for task in tasks_of(state)]
     asked = length(review.messages(review.VERSIONS.chosen(settings.prompts), state, [], ""))
     outlined = length(assess.messages(state, settings))
     at_once = min(plan.parallelism, settings.max_parallel)

@@ -33,7 +33,7 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     name_run("adaptive", state.question)
     tell_stage(runtime, "assess")
     check_oversight(settings)
-    start = fresh_run(run) | {"compare": settings.baseline, "oversight": settings.oversight}
+    start = fresh_run(run, state) | {"compare": settings.baseline, "oversight": settings.oversight}
     prompt = VERSIONS.chosen(settings.prompts)
     within = budget(settings, run, "assess", Spending())
     caller = Caller(settings, "assess", run=run, prompt=prompt.label, budget=within)
@@ -96,4 +96,5 @@ async def _forecast(state: Problem, settings: Settings, run: Run, assessment: As
         solving=solving.learnt.pace,
         reviewing=reviewing.learnt.pace,
         window=solving.window(settings)[0],
+        joins=assessment.answer == "text",
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from nodes.direct import CUT, VERSIONS, messages
+from nodes.direct import VERSIONS, messages
 from nodes.llm.budget import budget
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
@@ -26,9 +26,9 @@ async def baseline(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     answer, error = "", ""
     try:
         reply = await caller.text(messages(state, settings))
-        answer, error = reply.text, CUT if reply.finish_reason == "length" else ""
+        answer, error = reply.text, reply.shortfall
     except ModelError as failure:
-        error = str(failure)
+        answer, error = failure.reply.text if failure.reply else "", str(failure)
     wall, report = state.run.elapsed() - began, state.report
     tokens = total_usage(caller.calls)
     measured = Baseline(

@@ -10,10 +10,13 @@ from langgraph.cache.base import BaseCache
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from nodes.environment import cache_file, environment_redis_url
+from nodes.plain_json import PlainJson
+from nodes.private import make_private
 
-NAMESPACE = ("apr", "thread", "1")
+NAMESPACE = ("apr", "thread", "2")
 """The last part is the version of what is kept; entries of another one are not found."""
-
+OLD = (("apr", "thread", "1"),)
+"""Namespaces of earlier versions, which are only removed."""
 
 PATIENCE: Any = {
     "retry": retry_if_exception_type((sqlite3.OperationalError, sqlite3.IntegrityError)),
@@ -61,8 +64,8 @@ def open_cache(where: str) -> BaseCache[Any]:
             return RedisCache.from_url(where)
         from langgraph.cache.sqlite import SqliteCache
 
-        Path(where).parent.mkdir(parents=True, exist_ok=True)
-        return Retrying(**PATIENCE)(SqliteCache, path=where)
+        make_private(Path(where))
+        return Retrying(**PATIENCE)(SqliteCache, path=where, serde=PlainJson())
 
 
 def cache_stats() -> Stats:
@@ -86,7 +89,7 @@ def clear_cache() -> int:
     where, before = place(), cache_stats()
     if before.entries:
         with _telling(where):
-            open_cache(where).clear([NAMESPACE])
+            open_cache(where).clear([NAMESPACE, *OLD])
     return before.entries
 
 

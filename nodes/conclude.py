@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from nodes.gate import came
 from nodes.llm.budget import exhausted
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
@@ -111,10 +112,11 @@ def conclude_failed(
 def _bookkeeping(
     state: State, settings: Settings, outcome: Outcome, threads: list[ThreadResult], calls: Sequence[Call]
 ) -> dict[str, Any]:
+    every, wall_s = add_calls(state.calls, calls), state.run.elapsed()
     report = make_report(
-        add_calls(state.calls, calls),
+        every,
         threads,
-        wall_s=state.run.elapsed(),
+        wall_s=wall_s,
         rounds=state.round,
         planned=len(threads),
         repairs=[*state.repairs, *(Repair(kind="stage", text=problem) for problem in state.problems)],
@@ -123,7 +125,7 @@ def _bookkeeping(
         marks={thread.id: thread.marks for thread in [*state.results.values(), *threads] if thread.marks},
         refined=state.refined,
         settings=settings.shown(),
-        forecast=state.forecast,
+        forecast=state.forecast if outcome == "failed" else came(state.forecast, every, wall_s),
     )
     learn(state.calls)
     route = "parallel" if threads else "direct"

@@ -17,7 +17,6 @@ from nodes.state import State
 from prompts import PROMPTS, block
 
 VERSIONS = PROMPTS["direct"].checked({"instructions", "material", "question"})
-CUT = "the reply was cut at the token limit; raise `max_tokens`"
 
 
 async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
@@ -30,16 +29,18 @@ async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         return conclude_failed(state, settings, state.problems)
     if state.dead_model == settings.model_for("solve"):
         return conclude_failed(state, settings, state.problems)
-    tell_stage(runtime, "direct", state.round)
+    passed_over = state.forecast if not state.parallel else None
+    tell_stage(runtime, "direct", state.round, why=str(passed_over or ""))
     within = budget(settings, state.run, "direct", spent)
     label = VERSIONS.chosen(settings.prompts).label
     caller = Caller(settings, "solve", run=state.run, prompt=label, budget=within)
     try:
         reply = await caller.text(messages(state, settings))
     except ModelError as error:
-        return conclude_failed(state, settings, [*state.problems, f"direct: {error}"], caller.calls)
-    cut = CUT if reply.finish_reason == "length" else ""
-    return conclude(state, settings, answer=reply.text, calls=caller.calls, shortfall=cut)
+        if error.reply is None:
+            return conclude_failed(state, settings, [*state.problems, f"direct: {error}"], caller.calls)
+        reply = error.reply
+    return conclude(state, settings, answer=reply.text, calls=caller.calls, shortfall=reply.shortfall)
 
 
 def messages(state: State, settings: Settings) -> list[BaseMessage]:

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from nodes.pieces import Piece, cut_up
 from nodes.outline import Part
+from nodes.pieces import Piece, cut_up
 from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.results import ThreadResult
 from nodes.segments import Segment
@@ -81,9 +81,7 @@ def _planned(parts: Sequence[Part], segments: Sequence[Segment], longest: int, l
     common = [item.number for item in segments if item.number not in named and item.kind == "question"]
     unread = [item for item in segments if item.number not in named and item.kind == "document"]
     sizes = {item.number: len(item.text) for item in segments}
-    threads = [
-        ThreadSpec(id="", sources=sorted({*common, *part.sources}), subquestion=part.question) for part in parts
-    ]
+    threads = [ThreadSpec(id="", sources=sorted({*common, *part.sources}), subquestion=part.question) for part in parts]
     fits = all(sum(sizes[number] for number in thread.sources) <= longest for thread in threads)
     sound = 1 < len(threads) <= limit and not unread and not any(part.needs for part in parts)
     return threads if sound and fits else []
@@ -122,7 +120,9 @@ def in_place(plan: ThreadPlan, id: str, threads: Sequence[ThreadSpec]) -> Thread
     return plan.model_copy(update={"threads": specs, "answer": "text"})
 
 
-def without_vain_splits(plan: ThreadPlan, results: Mapping[str, ThreadResult], refined: Mapping[str, Sequence[str]]) -> ThreadPlan:
+def without_vain_splits(
+    plan: ThreadPlan, results: Mapping[str, ThreadResult], refined: Mapping[str, Sequence[str]]
+) -> ThreadPlan:
     """Put an answered thread back where none of its smaller ones came to an answer."""
     for id, into in refined.items():
         came = [results[child] for child in into if child in results]

@@ -1,8 +1,10 @@
 """Whether a split pays: what it is forecast to take, against one call (pure)."""
 
 import math
+from collections.abc import Iterable
 
 from nodes.llm.pace import Pace
+from nodes.llm.usage import Call, last_end
 from nodes.record import Record
 
 MARGIN = 1.25
@@ -10,19 +12,24 @@ MARGIN = 1.25
 threads are worth something beside time."""
 WORTH = 1.0
 """Seconds that a split must be forecast to lose before it is passed over; nobody minds less."""
-ENOUGH = 2
-"""Calls of a stage that must have been seen before a forecast rests on them."""
 
 
 class Forecast(Record):
-    """What splitting is expected to take, and one call; made of what the endpoints have shown in this process."""
+    """What splitting is expected to take, and one call: from what the endpoints have shown, to earlier processes too.
+
+    The outline, which either way is written first, counts in none of its figures.
+    """
 
     threads: int
     """Threads expected: the independent parts."""
     split_s: float
-    """Seconds of the threads (as many waves as they need) and of the review, at the shortest."""
+    """Seconds of the threads (as many waves as they need) and of the review."""
     single_s: float
     """Seconds of one call that writes what the threads would write, one after another."""
+    usual: bool = False
+    """Whether usual lengths of replies stand for some of which too little was seen."""
+    came_s: float | None = None
+    """Seconds that it took from the end of the assessment to the answer, whichever way; `None` without an answer."""
 
     @property
     def pays(self) -> bool:
@@ -32,20 +39,22 @@ class Forecast(Record):
     def __str__(self) -> str:
         """Say it in a sentence."""
         verdict = "may save time" if self.pays else "cannot save time"
+        basis = "the usual length of replies and the pace" if self.usual else "what"
+        came = "" if self.came_s is None else f"; the answer took {self.came_s:.1f} s"
         return (
             f"splitting into {self.threads} threads {verdict}: {self.split_s:.1f} s are forecast, "
-            f"{self.single_s:.1f} s in one call, from what this endpoint has shown so far"
+            f"{self.single_s:.1f} s in one call, from {basis} that this endpoint has shown so far{came}"
         )
 
 
 def forecast(
-    *, parts: int, tokens: int, at_once: int, solving: Pace, reviewing: Pace, window: int | None
+    *, parts: int, tokens: int, at_once: int, solving: Pace, reviewing: Pace, window: int | None, joins: bool = True
 ) -> Forecast | None:
     """Weigh a split against one call.
 
-    The split is taken at its best (the shortest review seen so far), one call at its usual (what the threads wrote so
-    far on the mean, end to end), so that a split is given up only when it cannot save time. The outline is written in
-    either case.
+    Threads write what they wrote so far on the mean, and one call writes that end to end. The split is taken at its
+    best in the rest (the review reads results that are short, and no thread is sent back), so that it is given up only
+    when it cannot save time. Where the results are the answer as they stand, so is the review: the shortest seen.
 
     Args:
         parts: Independent parts.
@@ -54,21 +63,36 @@ def forecast(
         solving: What the endpoint of the threads has shown, which also answers directly.
         reviewing: The same of the endpoint that reviews.
         window: Tokens that prompt and reply may have together, where known.
+        joins: Whether the review has to write the answer from the results.
 
     Returns:
-        Nothing while too little was seen, or when one call could not hold it all.
+        Nothing while too little is known, or when one call could not hold it all.
     """
     threads, reviews = solving.of("solve"), reviewing.of("review")
-    if min(threads.calls, reviews.calls) < ENOUGH:
+    if not (threads.enough and reviews.enough):
         return None
-    written = threads.output
-    if window is not None and tokens + parts * written > window:
+    if window is not None and tokens + parts * threads.output > window:
         return None
     waves = math.ceil(parts / max(1, at_once))
-    split = waves * solving.seconds(read=tokens / parts, written=written, side_by_side=True)
-    split += reviewing.seconds(read=0, written=reviews.least)
+    split = waves * solving.seconds(read=tokens / parts, written=threads.output, side_by_side=True)
+    split += reviewing.seconds(read=0, written=reviews.output if joins else reviews.least)
     return Forecast(
         threads=parts,
         split_s=round(split, 3),
-        single_s=round(solving.seconds(read=tokens, written=parts * written), 3),
+        single_s=round(solving.seconds(read=tokens, written=parts * threads.output), 3),
+        usual=not (threads.calls and reviews.calls),
     )
+
+
+def came(ahead: Forecast | None, calls: Iterable[Call], wall_s: float) -> Forecast | None:
+    """Add to a forecast what came.
+
+    Args:
+        ahead: The forecast, if there is one.
+        calls: The run's.
+        wall_s: Seconds from the start of the run to its answer.
+    """
+    if ahead is None:
+        return None
+    assessed = last_end(call for call in calls if call.stage == "assess")
+    return ahead.model_copy(update={"came_s": round(max(0.0, wall_s - assessed), 3)})

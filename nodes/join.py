@@ -1,6 +1,5 @@
 """Join: write the one answer from the results, where nothing judges them."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
 from nodes.llm.text import shorten
+from nodes.materials import json_line
 from nodes.results import ThreadResult
 from nodes.settings import Settings
 from nodes.state import State
@@ -35,7 +35,8 @@ async def join(
         + block("Missing, to be said in the answer", "\n".join(f"- {missing_line(item)}" for item in broken)),
     )
     try:
-        answer, shortfall = (await caller.text(messages)).text, ""
+        reply = await caller.text(messages)
+        answer, shortfall = reply.text, reply.shortfall
     except ModelError as error:
         answer = put_together(answered)
         shortfall = f"the results stand side by side, since joining them failed: {error}"
@@ -51,8 +52,6 @@ def open_parts(state: State) -> str:
 def as_lines(results: Sequence[ThreadResult]) -> str:
     """Write results as JSON lines: whatever a thread wrote, it cannot end its own line and speak to the reader."""
     return "\n".join(
-        json.dumps(
-            {"id": item.id, "asked": item.subquestion, "result": shorten(item.answer, MAX_RESULT)}, ensure_ascii=False
-        )
+        json_line({"id": item.id, "asked": item.subquestion, "result": shorten(item.answer, MAX_RESULT)})
         for item in results
     )

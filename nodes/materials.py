@@ -1,5 +1,9 @@
-"""How pieces of the input stand in a prompt (pure). Their text is data: it cannot close its own tag."""
+"""How pieces of the input stand in a prompt (pure).
 
+Their text is data: it neither opens nor closes a tag of ours, and it starts no line of our lists.
+"""
+
+import json
 import re
 from collections.abc import Iterable
 
@@ -11,7 +15,9 @@ EXCERPT = 400
 EXCERPTS_TOGETHER = 12_000
 """Characters of all excerpts, so that planning over many documents stays short."""
 
-_CLOSING, _HARMLESS = re.compile(r"</(?=document\b)", re.IGNORECASE), r"<\\/"
+_TAG, _HARMLESS = re.compile(r"<(?=\s*(?:/\s*)?document\b)", re.IGNORECASE), r"<\\"
+_NUMBERED_LINE = re.compile(r"^([^\S\n]*)(?=\[\d)", re.MULTILINE)
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 _BRACKETS = str.maketrans("<>", "‹›")
 
 
@@ -21,7 +27,12 @@ def whole(segments: Iterable[Segment]) -> str:
 
 
 def _tagged(segment: Segment) -> str:
-    return f"<document {_name(segment)}>\n{_CLOSING.sub(_HARMLESS, segment.text)}\n</document>"
+    return f"<document {_name(segment)}>\n{_TAG.sub(_HARMLESS, segment.text)}\n</document>"
+
+
+def json_line(value: object) -> str:
+    """Write a value as JSON that is one line, whatever a reader takes for the end of one."""
+    return json.dumps(value, ensure_ascii=False).translate(_LINE_ENDS)
 
 
 def _name(segment: Segment) -> str:
@@ -32,20 +43,29 @@ def _name(segment: Segment) -> str:
 def by_number(segments: Iterable[Segment]) -> str:
     """Write the question's segments out and name the documents, all by number."""
     return "\n".join(
-        f"[{item.number}] {item.text}" if item.kind == "question" else f"[{item.number}] document {_name(item)}"
+        f"[{item.number}] {_own(item.text)}" if item.kind == "question" else f"[{item.number}] document {_name(item)}"
         for item in segments
     )
 
 
+def _own(text: str) -> str:
+    """Mark the lines of a text that look like those of the list in which it stands."""
+    first, newline, rest = text.partition("\n")
+    return first + newline + _NUMBERED_LINE.sub(r"\1\\", rest)
+
+
 def overview(segments: list[Segment]) -> str:
-    """Write the question's segments out and an excerpt of each document, all by number."""
+    """Write the question's segments out and an excerpt of each document, all by number.
+
+    An excerpt is a string of JSON, so that whatever it holds stays on the line of its document.
+    """
     documents = sum(segment.kind == "document" for segment in segments)
     room = min(EXCERPT, EXCERPTS_TOGETHER // max(1, documents))
     lines = []
     for segment in segments:
         if segment.kind == "question":
-            lines.append(f"[{segment.number}] {segment.text}")
+            lines.append(f"[{segment.number}] {_own(segment.text)}")
         else:
-            head = shorten(segment.text, room) if room >= 40 else ""
+            head = json_line(shorten(segment.text, room)) if room >= 40 else ""
             lines.append(f"[{segment.number}] Document {_name(segment)} ({len(segment.text):,} characters): {head}")
     return "\n".join(lines)

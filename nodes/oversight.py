@@ -1,9 +1,9 @@
 """What a person is asked, and what they may answer: plans approved, edited or rejected, answers likewise (pure)."""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.record import Record
@@ -46,6 +46,57 @@ class AnswerReply(Record):
     answer: str = Field("", description="Of edit: the answer to be used instead.")
     thread_ids: list[str] = Field(default_factory=list, description="Of send_back: the threads that run again.")
     note: str = Field("", max_length=10_000, description="Of send_back: what they must mind.")
+
+
+_SAME: dict[str, dict[str, str]] = {
+    "PlanReply": {"send_back": "reject"},
+    "AnswerReply": {"reject": "send_back"},
+}
+"""What the other one calls the same action."""
+_SYNONYMS = {
+    **dict.fromkeys(("accept", "accepted", "approved", "yes", "ok", "continue", "true"), "approve"),
+    **dict.fromkeys(("rejected", "deny", "denied", "decline", "declined", "no", "false"), "reject"),
+    **dict.fromkeys(("edited", "modify", "change"), "edit"),
+    **dict.fromkeys(("sendback", "retry", "redo"), "send_back"),
+}
+"""Actions as other programs that ask people name them."""
+R = TypeVar("R", bound=Record)
+
+
+def read_reply(said: Any, shape: type[R]) -> R:
+    """Read what a person, or the program that asked them, replied.
+
+    Args:
+        said: A reply, or a form of it whose meaning is clear: the action alone, yes or no, LangChain's `decisions`.
+        shape: What it has to be.
+
+    Raises:
+        EditError: It is none; the message says what is allowed.
+    """
+    if isinstance(said, Mapping) and "decisions" in said and "action" not in said:
+        said = said["decisions"]
+    if isinstance(said, list) and len(said) == 1:
+        said = said[0]
+    if isinstance(said, bool | str):
+        said = {"action": str(said)}
+    if not isinstance(said, Mapping):
+        raise EditError(f"the reply is {type(said).__name__}; {_allowed(shape)}")
+    fields = dict(said)
+    action = str(fields.get("action", fields.get("type", ""))).strip().lower().replace(" ", "_").replace("-", "_")
+    action = _SYNONYMS.get(action, action)
+    fields["action"] = _SAME.get(shape.__name__, {}).get(action, action)
+    fields.setdefault("note", fields.get("message") or "")
+    try:
+        return shape.model_validate(fields)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in wrong["loc"])
+        raise EditError(f"`{where}`: {wrong['msg']}; {_allowed(shape)}") from None
+
+
+def _allowed(shape: type[Record]) -> str:
+    actions = ", ".join(f"`{action}`" for action in get_args(shape.model_fields["action"].annotation))
+    return f"`action` is one of {actions}"
 
 
 class Decision(Record):

@@ -8,9 +8,16 @@ from nodes.settings import Settings
 from nodes.state import State, ThreadTask
 
 
-def tell_stage(runtime: Runtime[Settings], stage: str, round: int = 0) -> None:
-    """Stream that a stage begins: `assess`, `decompose`, `review`, `refine`, `direct` or `baseline`."""
-    runtime.stream_writer({"stage": stage, "round": round})
+def tell_stage(runtime: Runtime[Settings], stage: str, round: int = 0, *, why: str = "") -> None:
+    """Stream that a stage begins: `assess`, `decompose`, `review`, `refine`, `direct` or `baseline`.
+
+    Args:
+        runtime: The run.
+        stage: Which.
+        round: The run's round.
+        why: Why it is this stage that comes next, where that is worth saying.
+    """
+    runtime.stream_writer({"stage": stage, "round": round} | ({"why": why} if why else {}))
 
 
 def tell_thread(runtime: Runtime[Settings], task: ThreadTask, shared: FanOut, status: str, tokens: int = 0) -> None:

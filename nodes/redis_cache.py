@@ -11,6 +11,8 @@ import redis
 from langgraph.cache.base import FullKey
 from langgraph.cache.redis import RedisCache as Plain
 
+from nodes.plain_json import PlainJson
+
 WAIT = 5.0
 """Seconds to wait for the server."""
 
@@ -25,7 +27,8 @@ class RedisCache(Plain[Any]):
         Raises:
             ValueError: The address is none.
         """
-        return cls(redis.Redis.from_url(url, socket_timeout=WAIT, socket_connect_timeout=WAIT), prefix="apr:")
+        server = redis.Redis.from_url(url, socket_timeout=WAIT, socket_connect_timeout=WAIT)
+        return cls(server, serde=PlainJson(), prefix="apr:")
 
     def sizes(self, namespace: tuple[str, ...]) -> list[int]:
         """Return the size of every entry, in bytes.

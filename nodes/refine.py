@@ -11,8 +11,8 @@ from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
 from nodes.materials import overview
-from nodes.pieces import Piece, as_segments
 from nodes.outline import Plan, read_parts
+from nodes.pieces import Piece, as_segments
 from nodes.plan import ThreadSpec
 from nodes.progress import tell_split, tell_stage
 from nodes.rot import WORDS

@@ -159,8 +159,8 @@ class Report(Record):
     degrees: list[Degree] = Field(default_factory=list)
     """How many requests each endpoint could be sent at once, from when on and why; empty while nothing limited them."""
     forecast: Forecast | None = None
-    """What splitting was expected to take against one call; `None` where there were no independent parts or too
-    little was known. A question whose split would not save time is answered in one call."""
+    """What splitting was expected to take against one call, and what came; `None` where there were no independent
+    parts or too little was known. A question whose split would not save time is answered in one call."""
     repairs: list[Repair] = Field(default_factory=list)
     """What was mended in what models wrote, and stages that got no usable reply and were passed over."""
     settings: dict[str, Any] = Field(default_factory=dict)

@@ -14,18 +14,16 @@ from nodes.llm.budget import budget, exhausted
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
-from nodes.llm.structured import NONE
 from nodes.llm.usage import Call
 from nodes.progress import tell_stage
 from nodes.results import Mark, ThreadResult
 from nodes.settings import Settings, settings_of
 from nodes.state import Contradiction, State
 from nodes.thread_cache import remember
-from nodes.verdicts import Conflict, Judgement, Review, judge
+from nodes.verdicts import Conflict, Judgement, Review, ReviewOfList, judge
 from prompts import PROMPTS, Prompt, block
 
 VERSIONS = PROMPTS["review"].checked({"evidence", "instructions", "missing", "question", "results"}, Review)
-NO_ANSWER = frozenset({"answer"})
 AS_A_LIST = "The results in turn are the answer: leave `answer` empty.\n\n"
 
 
@@ -59,7 +57,7 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     prompt = VERSIONS.chosen(settings.prompts)
     try:
         asked = messages(prompt, state, answered, said)
-        written = await caller.structured(asked, Review, without=NO_ANSWER if listed else NONE)
+        written = await caller.structured(asked, ReviewOfList if listed else Review)
     except ModelError as error:
         if broken and _rounds_left(state, settings, caller.calls) > 0:
             return _send_back(state, settings, broken, {}) | {"calls": caller.calls}
@@ -85,7 +83,7 @@ def _act(
     refuted = {id: _refuted(state.results[id], critique) for id, critique in critiques.items()}
     contradictions = [_contradiction(conflict) for conflict in judged.conflicts]
     told = {
-        "reviews": [*state.reviews, written],
+        "reviews": [*state.reviews, Review(**written.model_dump())],
         "results": refuted,
         "contradictions": contradictions,
         "repairs": [*state.repairs, *judged.repairs],

@@ -4,15 +4,17 @@ Precedence: what the caller passes, then `APR_<NAME>` in the environment, then t
 holds is read in `nodes.environment`.
 """
 
+import difflib
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
 
 from langgraph.runtime import Runtime
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from nodes.environment import default_model
+from nodes.address import sound_address
+from nodes.environment import CLOSE, NEVER_KEYS, default_model, misspelt
 from prompts import chosen_versions
 
 Split = Literal["if_faster", "if_independent", "always"]
@@ -181,17 +183,40 @@ class Settings(BaseSettings):
         "each in a short call of its own as its thread ends, and then together (`careful`).",
     )
 
+    _given: frozenset[str] = PrivateAttr(default=frozenset())
+    _keyless: bool = PrivateAttr(default=False)
+
     def __init__(self, **values: Any) -> None:
         # Checked here, since pydantic-settings itself obeys names such as `_env_file` and `_cli_parse_args`.
         unknown = sorted(set(values) - set(type(self).model_fields))
         if unknown:
-            names = {"names": ", ".join(f"`{name}`" for name in unknown), "allowed": ", ".join(type(self).model_fields)}
-            problem = PydanticCustomError("unknown_setting", "unknown setting {names}; allowed are {allowed}", names)
-            raise ValidationError.from_exception_data(type(self).__name__, [{"type": problem, "input": unknown}])
+            raise _refused(unknown_settings(unknown), unknown)
+        if slips := misspelt(type(self).model_fields):
+            said = "; ".join(
+                f"`{wrong}` is none of our variables, did you mean `{right}`?" for wrong, right in slips.items()
+            )
+            raise _refused(said, list(slips))
         try:
             super().__init__(**values)
         except ValidationError as error:
             raise _without_key(error) from None
+        self._given = frozenset(values)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What the caller chose: neither from the environment nor a default."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self._given}
+
+    @property
+    def keyless(self) -> bool:
+        """Whether the server gets no key, even if there is one."""
+        return self._keyless
+
+    def without_key(self) -> "Settings":
+        """Return the same settings, with which the server gets no key."""
+        copy = self.model_copy()
+        copy._keyless = True
+        return copy
 
     @field_validator("model", "assess_model", "decompose_model", "solve_model", "review_model", "fallback_model")
     @classmethod
@@ -224,16 +249,14 @@ class Settings(BaseSettings):
     @field_validator("base_url")
     @classmethod
     def _base_url_is_http(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:  # brackets that do not match, or a port that is no number up to 65535
-            sound = False
-        if not sound:
-            raise ValueError(f"`{value}` is not an address such as http://127.0.0.1:8000/v1")
-        return value.strip().rstrip("/")
+        return None if value is None else sound_address(value)
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _key_is_a_models(cls, value: str | None) -> str | None:
+        if value and value.upper().startswith(NEVER_KEYS):
+            raise ValueError(f"variables that begin with {', '.join(NEVER_KEYS)} never hold the key of a model server")
+        return value
 
     def model_for(self, role: Role) -> str:
         """Name the model of a role, as `provider:name`."""
@@ -241,12 +264,8 @@ class Settings(BaseSettings):
         return override or self.model
 
     def shown(self) -> dict[str, Any]:
-        """Return the settings as they may be shown: without a name and password in `base_url`."""
-        values = self.model_dump()
-        if self.base_url:
-            parts = urlsplit(self.base_url)
-            values["base_url"] = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        return values
+        """Return the settings as they may be shown; they hold no secret."""
+        return self.model_dump()
 
     def models(self) -> set[str]:
         """Name all models that the run may ask."""
@@ -254,13 +273,31 @@ class Settings(BaseSettings):
         return named | ({self.fallback_model} if self.fallback_model else set())
 
 
+def meant(name: str) -> str:
+    """Name the setting that a name is taken for a slip of; empty for none."""
+    return next(iter(difflib.get_close_matches(name.lower(), list(Settings.model_fields), 1, CLOSE)), "")
+
+
+def unknown_settings(names: Iterable[str]) -> str:
+    """Say that there are no such settings, which ones may be meant, and which there are."""
+    near = {name: meant(name) for name in names}
+    asked = "".join(f"did you mean `{found}`? " for found in near.values() if found)
+    listed = ", ".join(f"`{name}`" for name in near)
+    return f"{asked}unknown setting {listed}; allowed are {', '.join(Settings.model_fields)}"
+
+
+def _refused(said: str, given: Any) -> ValidationError:
+    problem = PydanticCustomError("refused", "{said}", {"said": said})
+    return ValidationError.from_exception_data(Settings.__name__, [{"type": problem, "input": given}])
+
+
 def _without_key(error: ValidationError) -> ValidationError:
-    """Leave out what was given as the *name* of the key's variable: people put the key itself there."""
+    """Leave out what was given as the *name* of the key's variable, where people put the key, and addresses."""
     details = [
         InitErrorDetails(
-            type=PydanticCustomError("value_error", item["msg"]),
+            type=PydanticCustomError("value_error", "{said}", {"said": item["msg"]}),
             loc=item["loc"],
-            input="…" if item["loc"] == ("api_key_env",) else item["input"],
+            input="…" if item["loc"] in (("api_key_env",), ("base_url",)) else item["input"],
         )
         for item in error.errors(include_url=False)
     ]
@@ -268,5 +305,5 @@ def _without_key(error: ValidationError) -> ValidationError:
 
 
 def settings_of(runtime: Runtime[Settings]) -> Settings:
-    """Return the run's settings; LangGraph builds none when the caller passes no context."""
-    return runtime.context if runtime.context is not None else Settings()
+    """Return the run's settings, as they were chosen at the node's boundary."""
+    return runtime.context

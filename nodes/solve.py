@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
 
+from nodes.check import check
 from nodes.fanout import FanOut, fan_out
 from nodes.llm.budget import Budget, latest
 from nodes.llm.caller import Caller
@@ -14,21 +15,17 @@ from nodes.llm.clients import known_client
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import Ledger
 from nodes.llm.reply import Reply
-from nodes.llm.text import has_result, short_result
+from nodes.llm.text import short_result
 from nodes.llm.usage import Call, Usage, total_usage
-from nodes.materials import whole
-from nodes.plan import ThreadSpec
+from nodes.masking import harmless, trace_of
 from nodes.progress import tell_thread
-from nodes.results import Mark, Status, ThreadResult
+from nodes.results import Mark, ThreadResult
 from nodes.rot import marks_of
-from nodes.segments import Segment
 from nodes.settings import Settings, settings_of
 from nodes.state import ThreadTask
 from nodes.stragglers import SHARE, Stragglers, race
 from nodes.thread_cache import Kept, kept_of, key_of, thread_cache
-from prompts import PROMPTS, block
-
-VERSIONS = PROMPTS["solve"].checked({"context", "critique", "instructions", "material", "subquestion"})
+from nodes.thread_prompt import VERSIONS, by_part, messages
 
 _log = logging.getLogger(__name__)
 
@@ -80,21 +77,25 @@ async def _ask(task: ThreadTask, settings: Settings, runtime: Runtime[Settings],
     queued_at = task.run.elapsed()
     tell_thread(runtime, task, shared, "queued")
     async with shared.turns:
-        outcome, calls = await _work(task, settings, shared, lambda: tell_thread(runtime, task, shared, "running"))
+        outcomes, calls = await _work(task, settings, shared, lambda: tell_thread(runtime, task, shared, "running"))
     ended = task.run.elapsed()
     started = calls[0].started_s if calls else ended
     if calls:
         calls[0].queued_s = started - queued_at
-    result = _result(task, settings, calls, outcome).model_copy(
+    result = _result(task, settings, calls, outcomes).model_copy(
         update={
             "queued_s": round(started - queued_at, 3),
             "started_s": round(started, 3),
             "latency_s": round(ended - started, 3),
         }
     )
-    shared.done += 1
     if result.status == "answered":
         shared.stragglers.finished(ended - started)
+        if settings.review == "careful":
+            within = Budget(latest(settings, task.run, "solve"), shared.ledger)
+            result, checks = await check(task, result, settings, within)
+            calls = [*calls, *checks]
+    shared.done += 1
     tell_thread(runtime, task, shared, result.status, result.usage.total)
     return {"results": {task.spec.id: result}, "calls": calls}
 
@@ -114,32 +115,17 @@ def _share(task: ThreadTask, settings: Settings, slots: int | None) -> FanOut:
 
 async def _work(
     task: ThreadTask, settings: Settings, shared: FanOut, on_start: Callable[[], None]
-) -> tuple[list[Reply] | ModelError, list[Call]]:
-    """Ask for each part of the thread in turn; return what came of it and every request made."""
-    replies, calls = [], []
+) -> tuple[list[Reply | ModelError], list[Call]]:
+    """Ask for each part of the thread in turn, until one has no whole reply; return what came, and every request."""
+    outcomes: list[Reply | ModelError] = []
+    calls: list[Call] = []
     for piece in by_part(task):
         outcome, made = await _work_on(piece, settings, shared, on_start)
+        outcomes.append(outcome)
         calls += made
-        if isinstance(outcome, ModelError):
-            return outcome, calls
-        replies.append(outcome)
-    return replies, calls
-
-
-def by_part(task: ThreadTask) -> list[ThreadTask]:
-    """Return a task for each part that shares the thread; the task itself where it has one."""
-    if len(task.spec.parts) < 2:
-        return [task]
-    own = {segment.number: segment for segment in task.segments}
-    return [
-        task.model_copy(
-            update={
-                "spec": ThreadSpec(id=task.spec.id, sources=part.sources, subquestion=part.question, parts=[part]),
-                "segments": [own[number] for number in part.sources if number in own],
-            }
-        )
-        for part in task.spec.parts
-    ]
+        if _said(outcome)[1]:
+            break
+    return outcomes, calls
 
 
 async def _work_on(
@@ -168,8 +154,8 @@ async def _work_on(
     except ModelError as error:
         outcome = error
     except Exception as error:  # a fault of ours must not sink the siblings either
-        _log.exception("thread %s broke", task.spec.id)
-        outcome = ModelError("bad_reply", f"{type(error).__name__}: {error}")
+        _log.error("thread %s broke:\n%s", task.spec.id, trace_of(error))
+        outcome = ModelError("bad_reply", harmless(f"{type(error).__name__}: {error}"))
     calls = [call for caller in callers for call in caller.calls]
     if len(callers) > 1:
         _charge_the_loser(calls)
@@ -208,33 +194,8 @@ def _charge_the_loser(calls: list[Call]) -> None:
             call.usage = Usage(input=read, total=read)
 
 
-def messages(task: ThreadTask, settings: Settings) -> Any:
-    """Ask one thread's subquestion, with all that it may know."""
-    earlier = f"Your earlier result: {task.previous.answer}\n" if task.previous and task.previous.answer else ""
-    return VERSIONS.chosen(settings.prompts).messages(
-        instructions=block("Instructions", task.instructions),
-        context=block("What holds for every part", task.shared_context),
-        material=block("Material", whole(_beside_question(task))),
-        critique=block(
-            "A reviewer sent this back",
-            f"{earlier}{task.critique}\nDo it again from the start." if task.critique else "",
-        ),
-        subquestion=task.spec.subquestion,
-    )
-
-
-def _beside_question(task: ThreadTask) -> list[Segment]:
-    """List what a thread reads, less what its subquestion says already."""
-    asked = task.spec.subquestion
-    return [
-        segment
-        for segment in task.segments
-        if segment.kind == "document" or segment.text.removeprefix(segment.marker).strip() not in asked
-    ]
-
-
 def _result(
-    task: ThreadTask, settings: Settings, calls: list[Call], outcome: list[Reply] | ModelError
+    task: ThreadTask, settings: Settings, calls: list[Call], outcomes: Sequence[Reply | ModelError]
 ) -> ThreadResult:
     before = task.previous
     common: dict[str, Any] = {
@@ -244,38 +205,40 @@ def _result(
         "rounds": before.rounds + 1 if before else 1,
         "model": _asked(calls) or settings.model_for("solve"),
         "usage": total_usage(calls) + before.usage if before else total_usage(calls),
-        "marks": list(dict.fromkeys([*(before.marks if before else []), *_marks(settings, calls, outcome)])),
+        "marks": list(dict.fromkeys([*(before.marks if before else []), *_marks(settings, calls, outcomes)])),
     }
-    if isinstance(outcome, ModelError):
-        if before and before.answer:
-            # Its earlier answer is worth more than none, and stands or stays refuted as it was.
-            error = "; ".join(part for part in (before.error, f"sent back, but {outcome}") if part)
-            return before.model_copy(update=common | {"error": error})
-        status: Status = "timed_out" if outcome.kind in ("timed_out", "deadline") else "failed"
-        return ThreadResult(**common, status=status, error=str(outcome))
-    text = "\n\n".join(reply.text for reply in outcome)
-    cut = [reply for reply in outcome if reply.finish_reason == "length"]
+    said = [reply for outcome in outcomes if (reply := _said(outcome)[0])]
+    last, (_, shortfall) = outcomes[-1], _said(outcomes[-1])
+    if shortfall and before and before.answer:
+        # Its earlier answer is worth more than none, and stands or stays refuted as it was.
+        error = "; ".join(part for part in (before.error, f"sent back, but {shortfall}") if part)
+        return before.model_copy(update=common | {"error": error})
     told = {
-        "text": text,
-        "reasoning": "\n\n".join(reply.reasoning for reply in outcome if reply.reasoning),
-        "finish_reason": (cut or outcome)[-1].finish_reason,
+        "text": "\n\n".join(reply.text for reply in said),
+        "reasoning": "\n\n".join(reply.reasoning for reply in said if reply.reasoning),
+        "finish_reason": said[-1].finish_reason if said else "",
     }
-    if any(not has_result(reply.text) for reply in cut):
-        error = "the reply was cut at the token limit before its result; raise `max_tokens`"
-        return ThreadResult(**common, **told, status="failed", error=error)
-    answers = [short_result(reply.text) for reply in outcome]
-    several = {"answers": answers} if len(answers) > 1 else {}
-    return ThreadResult(**common, **told, **several, status="answered", answer="\n".join(answers))
+    if not shortfall:
+        answers = [short_result(reply.text) for reply in said]
+        several = answers if len(answers) > 1 else []
+        return ThreadResult(**common, **told, status="answered", answer="\n".join(answers), answers=several)
+    late = isinstance(last, ModelError) and last.kind in ("timed_out", "deadline")
+    return ThreadResult(**common, **told, status="timed_out" if late else "failed", error=shortfall)
 
 
-def _marks(settings: Settings, calls: list[Call], outcome: list[Reply] | ModelError) -> list[Mark]:
+def _said(outcome: Reply | ModelError) -> tuple[Reply | None, str]:
+    """Return what the model said, if anything, and why it is no answer that stands, if it is none."""
+    return (outcome.reply, str(outcome)) if isinstance(outcome, ModelError) else (outcome, outcome.shortfall)
+
+
+def _marks(settings: Settings, calls: list[Call], outcomes: Sequence[Reply | ModelError]) -> list[Mark]:
+    kinds = [outcome.kind for outcome in outcomes if isinstance(outcome, ModelError)]
+    said = [reply for outcome in outcomes if (reply := _said(outcome)[0])]
     return marks_of(
         calls,
-        text="" if isinstance(outcome, ModelError) else "\n".join(f"{one.reasoning}\n{one.text}" for one in outcome),
-        cut=outcome.kind == "truncated"
-        if isinstance(outcome, ModelError)
-        else any(one.finish_reason == "length" for one in outcome),
-        too_long=isinstance(outcome, ModelError) and outcome.kind == "context_length",
+        text="\n".join(f"{reply.reasoning}\n{reply.text}" for reply in said),
+        cut="truncated" in kinds or any(reply.state == "cut" for reply in said),
+        too_long="context_length" in kinds,
         window_share=settings.window_share,
     )
 

@@ -3,40 +3,65 @@
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from nodes.cleaning import clean_text
 from nodes.gate import Forecast
 from nodes.llm.ledger import Spending, spending
 from nodes.llm.usage import Call, add_calls
-from nodes.oversight import Decision
 from nodes.outline import AnswerForm, Part
+from nodes.oversight import Decision
 from nodes.pieces import Piece, as_segments
 from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.record import Record
 from nodes.repairs import Repair
 from nodes.report import Report
 from nodes.results import ThreadResult, merge_results
-from nodes.verdicts import Review
 from nodes.run import Run
 from nodes.segments import Segment, split_input
 from nodes.settings import Oversight
 from nodes.sources import Source
+from nodes.verdicts import Review
 
 MAX_QUESTION = 100_000
 """Characters; more belongs into documents."""
+MAX_INSTRUCTIONS = 100_000
+"""Characters; every thread is sent them."""
 MAX_DOCUMENTS = 5_000_000
 """Characters of all documents together."""
+MAX_DOCUMENT_COUNT = 1_000
+"""Documents; each takes a line of the list that the planner reads, which must fit its context."""
+MAX_NAME = 1_000
+"""Characters of a document's id or title; prompts repeat them."""
 
-Outcome = Literal["complete", "partial", "failed"]
+Outcome = Literal["running", "complete", "partial", "failed"]
 Route = Literal["direct", "parallel"]
+
+
+def _bounded(limit: int, instead: str) -> BeforeValidator:
+    """Clean a text that has at most so many characters; longer ones are refused before anything is done with them."""
+
+    def clean(value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, str):
+            return value
+        if len(value) > limit:
+            raise ValueError(f"`{info.field_name}` has {len(value):,} characters, the limit is {limit:,}; {instead}")
+        return clean_text(value)
+
+    return BeforeValidator(clean)
+
+
+_Name = Annotated[str, _bounded(MAX_NAME, "shorten it, since prompts repeat it")]
 
 
 class Document(Record):
     """A text that threads may need whole: a file, an article."""
 
-    id: str = Field(min_length=1, description="Unique among the documents, such as a file's path.")
-    text: str = Field(description="The whole text.")
-    title: str = Field("", description="What people call it; the id if left out.")
+    id: _Name = Field(min_length=1, description="Unique among the documents, such as a file's path.")
+    text: Annotated[str, _bounded(MAX_DOCUMENTS, "hand over the parts that matter")] = Field(
+        description="The whole text."
+    )
+    title: _Name = Field("", description="What people call it; the id if left out.")
 
     @property
     def label(self) -> str:
@@ -47,23 +72,32 @@ class Document(Record):
 class Problem(Record):
     """The input: what is asked."""
 
-    question: str = Field(description="What is asked; at most 100,000 characters.")
-    documents: list[Document] = Field(
-        default_factory=list, description="Files or articles; at most 5,000,000 characters together."
+    question: Annotated[str, _bounded(MAX_QUESTION, "hand long texts over as `documents`")] = Field(
+        description="What is asked; at most 100,000 characters."
     )
-    instructions: str = Field("", description="What holds for every thread and for the answer.")
+    documents: list[Document] = Field(
+        default_factory=list, description="Files or articles; at most 1,000, and 5,000,000 characters together."
+    )
+    instructions: Annotated[str, _bounded(MAX_INSTRUCTIONS, "hand long texts over as `documents`")] = Field(
+        "", description="What holds for every thread and for the answer; at most 100,000 characters."
+    )
 
     @field_validator("question")
     @classmethod
     def _question_is_sound(cls, question: str) -> str:
         if not question.strip():
             raise ValueError("`question` is blank; write what you want to know")
-        if len(question) > MAX_QUESTION:
-            raise ValueError(
-                f"`question` has {len(question):,} characters, the limit is {MAX_QUESTION:,}; "
-                "hand long texts over as `documents`"
-            )
         return question
+
+    @field_validator("documents", mode="before")
+    @classmethod
+    def _documents_are_few(cls, documents: Any) -> Any:
+        if isinstance(documents, list | tuple) and len(documents) > MAX_DOCUMENT_COUNT:
+            raise ValueError(
+                f"`documents` are {len(documents):,}, the limit is {MAX_DOCUMENT_COUNT:,}, "
+                "since the list of them must fit the planner's context; put several into one"
+            )
+        return documents
 
     @field_validator("documents")
     @classmethod
@@ -114,8 +148,8 @@ class Solution(Record):
     question: str = ""
     """What was asked."""
     answer: str = ""
-    outcome: Outcome = "failed"
-    """`complete` only when every thread is answered and none stands refuted."""
+    outcome: Outcome = "running"
+    """`complete` only when every thread is answered and none stands refuted; `running` until the run has ended."""
     stop_reason: str = ""
     """Why the run ended before everything was answered; empty when it did not."""
     route: Route = "direct"
@@ -229,11 +263,16 @@ def tasks_of(state: State) -> Iterable[ThreadTask]:
             )
 
 
-def fresh_run(run: Run) -> dict[str, Any]:
-    """The update that starts a run: nothing of an earlier question on the same LangGraph thread stays."""
+def fresh_run(run: Run, problem: Problem) -> dict[str, Any]:
+    """The update that starts a run: nothing of an earlier question on the same LangGraph thread stays.
+
+    What is asked is written back as it was cleaned: a graph keeps its input as it came.
+    """
     blank = Solution()
     return {
         **{name: blank[name] for name in Solution.model_fields if name not in Problem.model_fields},
+        "question": problem.question,
+        "instructions": problem.instructions,
         "run": run,
         "results": None,
         "calls": None,

@@ -12,19 +12,23 @@ import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from langchain_core.messages import BaseMessage
 from langgraph.cache.base import BaseCache
 from langgraph.config import get_config
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from tenacity import AsyncRetrying
 
 from nodes.cache_store import NAMESPACE, PATIENCE, CacheError, open_cache, place, shown
 from nodes.environment import environment_base_url, environment_model_file
+from nodes.llm.finish import state_of
+from nodes.plain_json import PlainJson
 from nodes.record import Record
 from nodes.results import ThreadResult
+from nodes.run import now
 from nodes.settings import Settings
 
 CACHE = "__apr_cache"
@@ -39,6 +43,7 @@ class Kept(Record):
     """What is kept of a thread's result."""
 
     answer: str
+    answers: list[str] = Field(default_factory=list)
     text: str = ""
     reasoning: str = ""
     finish_reason: str = ""
@@ -54,6 +59,10 @@ class ThreadCache:
     def __init__(self, cache: BaseCache[Any], name: str) -> None:
         """Keep results in a cache; `name` stands in warnings."""
         self.cache, self.name = cache, name
+        if not isinstance(cache.serde, PlainJson):
+            # A copy, since the caller's own may hold more than results of ours; both share what lies below.
+            self.cache = copy(cache)
+            self.cache.serde = PlainJson()
         self._rests_until = 0.0
         self._flights: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Flight]] = WeakKeyDictionary()
 
@@ -70,7 +79,7 @@ class ThreadCache:
         """
         flights = self._flights.setdefault(asyncio.get_running_loop(), {})
         try:
-            async with asyncio.timeout(None if math.isinf(until) else max(0.0, until - time.time())):
+            async with asyncio.timeout(None if math.isinf(until) else max(0.0, until - now())):
                 while flight := flights.get(key):
                     if found := await asyncio.shield(flight):
                         return found, None
@@ -111,9 +120,11 @@ class ThreadCache:
             self._complain("read", error)
             return None
         try:
-            return Kept.model_validate(values[NAMESPACE, key]) if (NAMESPACE, key) in values else None
+            kept = Kept.model_validate(values[NAMESPACE, key]) if (NAMESPACE, key) in values else None
         except ValidationError:
             return None  # of another version
+        # Earlier versions kept what some servers had cut.
+        return kept if kept and state_of(kept.finish_reason) == "whole" else None
 
     def _resting(self) -> bool:
         return time.monotonic() < self._rests_until
@@ -182,8 +193,8 @@ def key_of(messages: list[BaseMessage], settings: Settings, prompt: str) -> str:
 
 
 def kept_of(result: ThreadResult) -> Kept | None:
-    """Return what is to be kept of a result: nothing of what failed, was refuted or cut."""
-    if result.status != "answered" or result.finish_reason == "length" or "cut" in result.marks:
+    """Return what is to be kept of a result: nothing of what failed, was refuted or was cut in any round."""
+    if result.status != "answered" or "cut" in result.marks:
         return None
     return Kept(**{name: result[name] for name in Kept.model_fields})
 

@@ -4,7 +4,6 @@ LangChain's tracer sends runs to LangSmith, or to OpenTelemetry, through one cli
 here, before the tracer asks for it, so that everything is masked on its way out.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,10 +14,9 @@ from langsmith.anonymizer import create_anonymizer
 from langsmith.run_trees import get_cached_client
 from langsmith.utils import tracing_is_enabled
 
-from nodes.environment import environment_secrets
+from nodes.masking import mask
 from nodes.report import Report
 
-MASK = "[secret]"
 LONGEST_NAME = 80
 """Characters of a run's name."""
 DEEPEST = 100
@@ -39,38 +37,6 @@ FIGURES = (
     "cost_usd",
 )
 """Fields of the report that stand in the root run's metadata."""
-
-_KEYS = {
-    # OpenAI, Anthropic, DeepSeek and those who follow them
-    "sk-": re.compile(r"\bsk-[\w-]{8,}"),
-    # LangSmith
-    "lsv2_": re.compile(r"\blsv2_\w{8,}"),
-    "ls__": re.compile(r"\bls__\w{8,}"),
-    # GitHub, GitLab, Hugging Face, Google, Amazon, Slack
-    "gh": re.compile(r"\bgh[pousr]_\w{16,}"),
-    "github_pat_": re.compile(r"\bgithub_pat_\w{16,}"),
-    "glpat-": re.compile(r"\bglpat-[\w-]{16,}"),
-    "hf_": re.compile(r"\bhf_\w{16,}"),
-    "AIza": re.compile(r"\bAIza[\w-]{16,}"),
-    "AKIA": re.compile(r"\bAKIA[A-Z0-9]{12,}"),
-    "ASIA": re.compile(r"\bASIA[A-Z0-9]{12,}"),
-    "xox": re.compile(r"\bxox[abeoprs]-[\w-]{8,}"),
-    # a name and password in an address, and what follows in a header
-    "://": re.compile(r"(?<=://)[^\s/:@]{0,100}:[^\s/@]{1,200}(?=@)"),
-    "earer ": re.compile(r"(?<=[Bb]earer )[\w.~+/-]{8,}=*"),
-}
-"""What keys look like, by what they hold in any case: most texts hold none of these, and looking for them is quick."""
-
-
-def mask(text: str) -> str:
-    """Take out what looks like a key, and every secret that this process holds in its environment."""
-    for secret in environment_secrets():
-        text = text.replace(secret, MASK)
-    for sign, pattern in _KEYS.items():
-        if sign in text:
-            text = pattern.sub(MASK, text)
-    return text
-
 
 anonymizer: Callable[[Any], Any] = create_anonymizer(lambda text, _: mask(text), max_depth=DEEPEST)
 """For a LangSmith client of one's own: `Client(anonymizer=anonymizer)`."""

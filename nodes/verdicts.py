@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from nodes.record import Record
 from nodes.repairs import Repair
@@ -29,6 +29,32 @@ class Review(Record):
     )
     conflicts: list[Conflict] = Field(default_factory=list)
     answer: str = Field("", description="The answer; left out where the results are the answer.")
+
+
+class _Less(Review):
+    """A review of which some fields are not asked for; a reply may have them all the same."""
+
+    model_config = ConfigDict(title="Review")
+    left_out: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
+        """Return the schema less these fields."""
+        schema = super().model_json_schema(*args, **options)
+        schema["properties"] = {name: field for name, field in schema["properties"].items() if name not in cls.left_out}
+        return schema
+
+
+class ReviewOfList(_Less):
+    """What is wrong with results that are the answer as they stand, if anything."""
+
+    left_out = frozenset({"answer"})
+
+
+class ReviewOfOne(_Less):
+    """What is wrong with one result, if anything."""
+
+    left_out = frozenset({"conflicts", "answer"})
 
 
 class Judgement(NamedTuple):

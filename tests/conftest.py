@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from nodes.llm import clients
+from nodes.llm import clients, pace_store
 from tests.server import ModelServer, model_server
 
 # Run in the background, tests inherit an ignored SIGINT, and so would the programs whose Ctrl-C they test.
@@ -21,7 +21,7 @@ settings.load_profile("project")
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test depends on what the machine has set, or leaves runs and results where a user's are."""
+    """No test depends on what the machine has set, or leaves runs, results and paces where a user's are."""
     for name in list(os.environ):
         if name.startswith(("APR_", "OPENAI_", "DEEPSEEK_", "LANGSMITH_", "LANGCHAIN_")) and name != "APR_LOCAL_GGUF":
             monkeypatch.delenv(name)
@@ -37,6 +37,7 @@ def nothing_learnt() -> None:
     """No test knows what another one's server taught this process: its port may be given out again."""
     clients._learnt.clear()
     clients._limiters.clear()
+    pace_store._warned.clear()
 
 
 @pytest.fixture

@@ -61,6 +61,13 @@ class Tool:
     finish_reason: str = "tool_calls"
 
 
+@dataclass(frozen=True)
+class Events:
+    """A stream sent as it is; each item is an event's data, text as it is and anything else as JSON."""
+
+    data: Sequence[Any]
+
+
 HANG = Fault(status=-1)
 """Never answer."""
 DROP = Fault(status=-2)
@@ -80,7 +87,7 @@ class Storm:
     """As `time.perf_counter` tells it."""
 
 
-Step = str | BaseModel | dict[str, Any] | Reply | Tool | Fault | Storm
+Step = str | BaseModel | dict[str, Any] | Reply | Tool | Events | Fault | Storm
 
 
 @dataclass
@@ -222,13 +229,8 @@ class ModelServer:
             assert http.transport is not None
             http.transport.abort()
             raise ConnectionResetError
-        if isinstance(step, Fault):
-            text = step.body
-            if text is None:
-                text = json.dumps({"error": {"message": f"scripted {step.status}", "code": step.status}})
-            return web.Response(
-                status=step.status, text=text, headers=dict(step.headers), content_type=step.content_type
-            )
+        if isinstance(step, Fault | Events):
+            return await self._send_as_it_is(http, step)
         reply = self._reply(request, step)
         if reply.delay:
             await asyncio.sleep(reply.delay)
@@ -263,6 +265,20 @@ class ModelServer:
             self.replies.append(reply)
             await send({"choices": [], "usage": usage(reply)})
         await response.write(b"data: [DONE]\n\n")
+        return response
+
+    async def _send_as_it_is(self, http: web.Request, step: Fault | Events) -> web.StreamResponse:
+        if isinstance(step, Fault):
+            text = step.body
+            if text is None:
+                text = json.dumps({"error": {"message": f"scripted {step.status}", "code": step.status}})
+            return web.Response(
+                status=step.status, text=text, headers=dict(step.headers), content_type=step.content_type
+            )
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(http)
+        for item in step.data:
+            await response.write(f"data: {item if isinstance(item, str) else json.dumps(item)}\n\n".encode())
         return response
 
     def _next_step(self, request: Asked) -> Step:
@@ -411,7 +427,9 @@ def plan(*parts: str) -> dict[str, Any]:
     return {"parts": list(parts)}
 
 
-def review(answer: str = "", *redo: str, conflicts: Sequence[tuple[Sequence[str], Sequence[str]]] = ()) -> dict[str, Any]:
+def review(
+    answer: str = "", *redo: str, conflicts: Sequence[tuple[Sequence[str], Sequence[str]]] = ()
+) -> dict[str, Any]:
     """A review: the answer, lines such as `T2: wrong sum`, and conflicts as pairs of ids and quotations."""
     told = [{"threads": list(threads), "quotes": list(quotes)} for threads, quotes in conflicts]
     return {"redo": list(redo), "conflicts": told, "answer": answer}

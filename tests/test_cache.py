@@ -1,6 +1,7 @@
 """The thread cache: what is asked again, what is not, and what its faults cost."""
 
 import asyncio
+import json
 import logging
 import sqlite3
 import threading
@@ -9,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import ormsgpack
 import pytest
 from langgraph.cache.base import BaseCache
 from langgraph.cache.memory import InMemoryCache
@@ -164,6 +166,50 @@ async def test_an_entry_of_another_version_is_asked_anew(
     assert len(server.about(PARTS[0])) == 2
 
 
+class Poison:
+    """A value that a msgpack extension turns into a call of a function, when LangGraph's own serializer reads it."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+        self.values = [
+            ("msgpack", self._call(0, ("pathlib", "Path.touch", str(mark)))),
+            ("msgpack", self._call(0, ("os", "mkdir", str(mark)))),
+            ("msgpack", self._call(1, ("os", "makedirs", [str(mark)]))),
+            ("msgpack", self._call(2, ("os", "makedirs", {"name": str(mark)}))),
+            ("msgpack", self._call(4, ("os", "mkdir", {"path": str(mark)}))),
+            ("msgpack", self._call(5, ("os", "makedirs", {"name": str(mark)}, "model_validate"))),
+            ("json", json.dumps({"lc": 2, "type": "constructor", "id": ["os", "mkdir"], "args": [str(mark)]}).encode()),
+            ("pickle", f"cos\nmkdir\n(V{mark}\ntR.".encode()),
+            ("plain-json", b"[" * 100_000),
+            ("plain-json", b'{"answer": 1}'),
+            ("", b""),
+        ]
+
+    @staticmethod
+    def _call(code: int, said: Any) -> bytes:
+        return ormsgpack.packb(ormsgpack.Ext(code, ormsgpack.packb(said)))
+
+
+async def test_a_poisoned_value_runs_nothing_and_is_asked_anew(
+    server: ModelServer, cached: dict[str, Any], file: Path, tmp_path: Path
+) -> None:
+    poison = Poison(tmp_path / "run")
+    SqliteCache(path=str(tmp_path / "plain")).serde.loads_typed(poison.values[1])
+    assert poison.mark.is_dir(), "the poison would do nothing anyway"
+    poison.mark.rmdir()
+    await run(cached)
+    own = build_graph(cache=SqliteCache(path=str(tmp_path / "own")))
+    await run(cached, own)
+    for value in poison.values:
+        for place, used in ((file, graph), (tmp_path / "own", own)):
+            with closing(sqlite3.connect(place)) as content:
+                content.execute("UPDATE cache SET encoding = ?, val = ?", value)
+                content.commit()
+            before = len(server.calls("solve"))
+            assert (await run(cached, used))["outcome"] == "complete"
+            assert len(server.calls("solve")) == before + 3 and not there(poison.mark), value
+
+
 @pytest.fixture
 def damaged(file: Path) -> Path:
     file.parent.mkdir()
@@ -247,6 +293,24 @@ async def test_redis_holds_the_cache_when_its_address_is_given(
     assert status == 0 and out.startswith("3 results, ") and "secret-word" not in out, err
     assert (await apr(server, "cache", "clear"))[1] == "3 results removed\n"
     assert (await apr(server, "cache", "stats"))[1].startswith("0 results")
+
+
+async def test_a_poisoned_redis_server_runs_nothing(
+    server: ModelServer, cached: dict[str, Any], redis_url: str, tmp_path: Path
+) -> None:
+    import redis
+
+    await run(cached)
+    poison = Poison(tmp_path / "run")
+    with closing(redis.Redis.from_url(redis_url)) as there_:
+        for encoding, value in poison.values:
+            keys = list(there_.scan_iter("apr:*"))
+            assert len(keys) == 3
+            for key in keys:
+                there_.set(key, encoding.encode() + b":" + value)
+            before = len(server.calls("solve"))
+            assert (await run(cached))["outcome"] == "complete"
+            assert len(server.calls("solve")) == before + 3 and not there(poison.mark)
 
 
 async def test_a_redis_server_that_is_down_costs_a_warning(

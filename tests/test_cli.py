@@ -102,6 +102,30 @@ async def test_a_dash_reads_the_question_from_standard_input(server: ModelServer
     assert server.calls("direct")[0].last.endswith("Question:\nWie heißt du?")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+async def test_text_is_read_in_every_encoding_that_says_its_name(
+    server: ModelServer, apr: Apr, tmp_path: Path, encoding: str
+) -> None:
+    (tmp_path / "a.txt").write_bytes("Größe:\r\n42 €".encode(encoding))
+    ended = await apr("-", "--file", str(tmp_path / "a.txt"), "--sequential", stdin="Wie groß?\r\n".encode(encoding))
+    (request,) = server.asked
+    assert ended.status == 0 and "a.txt>\nGröße:\n42 €\n</document>" in request.last
+    assert request.last.endswith("Question:\nWie groß?")
+
+
+async def test_a_question_that_is_not_text_is_refused(server: ModelServer, apr: Apr) -> None:
+    binary = "is a binary file"
+    for given, said in ((b"\x7fELF\0", binary), (b"\xff\xfe\0\xd8", binary), (b"\xe9", "is not UTF-8 text")):
+        ended = await apr("-", stdin=given)
+        assert ended.status == 2 and f"QUESTION: standard input {said}" in ended.err
+    assert server.asked == []
+
+
+async def test_half_a_character_in_an_argument_is_replaced(server: ModelServer, apr: Apr) -> None:
+    ended = await apr("Why \udce9?", "--sequential")
+    assert ended.status == 0 and server.asked[0].last.endswith("Question:\nWhy \ufffd?")
+
+
 async def test_sequential_asks_once(server: ModelServer, apr: Apr) -> None:
     split(server)
     ended = await apr(QUESTION, "--sequential")
@@ -123,6 +147,8 @@ async def test_sequential_asks_once(server: ModelServer, apr: Apr) -> None:
         (["x", "--file", "{tmp}"], "is a folder"),
         (["x", "--file", "{tmp}/latin.txt"], "is not UTF-8 text"),
         (["x", "--file", "{tmp}/binary.bin"], "is a binary file"),
+        (["x", "--file", "{tmp}/half.txt"], "is not UTF-16 text"),
+        (["x", "-i", "x" * 100_001], "`instructions` has 100,001 characters, the limit is 100,000"),
         (["x", "--file", "{tmp}/empty.txt"], "is empty"),
         (["x", "--file", "{tmp}/big.txt"], "the limit is 5,000,000"),
         (["x", "--file", "{tmp}/ok.txt", "--file", "{tmp}/ok.txt"], "occurs twice"),
@@ -134,6 +160,7 @@ async def test_bad_input_ends_with_status_2_and_no_call(
 ) -> None:
     (tmp_path / "latin.txt").write_bytes("Größe".encode("latin-1"))
     (tmp_path / "binary.bin").write_bytes(b"\x7fELF\0\0")
+    (tmp_path / "half.txt").write_bytes(b"\xff\xfea\x01\x01")
     (tmp_path / "empty.txt").write_text("", encoding="utf-8")
     (tmp_path / "ok.txt").write_text("fine", encoding="utf-8")
     (tmp_path / "big.txt").write_text("x" * 5_000_001, encoding="utf-8")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import graph
-from nodes.gate import ENOUGH, forecast
-from nodes.llm.pace import Pace
+from nodes.gate import forecast
+from nodes.llm.pace import ENOUGH, Pace, Stage
 from nodes.llm.usage import Call, Usage
 from nodes.state import Solution
 from prompts import PROMPTS
@@ -24,46 +24,42 @@ def call(stage: str, output: int, seconds: float, *, read: int = 0, thread: str 
     return Call(run_id="r", role=role, thread_id=thread, usage=usage, latency_s=seconds, status="ok")
 
 
-def pace(
-    *, plans: int = 100, threads: int = 200, reviews: int = 100, slower: float = 1.0, reading: float = 0.0
-) -> Pace:
+def pace(*, threads: int = 200, reviews: int = 100, slower: float = 1.0, reading: float = 0.0) -> Pace:
     """An endpoint that writes 100 tokens a second, `slower` where threads run side by side."""
     seen = Pace()
     for more in range(ENOUGH):
-        seen.see(call("decompose", plans, plans / 100))
         seen.see(call("review", reviews, reviews / 100 + reading * 1000 * more, read=1000 * more))
         read = 1000 * more
         seen.see(call("solve", threads, slower * threads / 100 + reading * read, read=read, thread="T1"))
     return seen
 
 
-def weigh(seen: Pace, parts: int = 4, tokens: int = 0, at_once: int = 8, window: int | None = None) -> Any:
-    return forecast(
-        parts=parts, tokens=tokens, at_once=at_once, planning=seen, solving=seen, reviewing=seen, window=window
-    )
+def weigh(seen: Pace, parts: int = 4, tokens: int = 0, at_once: int = 8, **more: Any) -> Any:
+    given: dict[str, Any] = {"window": None} | more
+    return forecast(parts=parts, tokens=tokens, at_once=at_once, solving=seen, reviewing=seen, **given)
 
 
 def test_a_split_is_weighed_by_what_was_seen() -> None:
     ahead = weigh(pace())
-    assert (ahead.threads, ahead.split_s, ahead.single_s, ahead.pays) == (4, 4.0, 8.0, True)
-    assert "splitting into 4 threads may save time: 4.0 s are forecast, 8.0 s in one call" in str(ahead)
+    assert (ahead.threads, ahead.split_s, ahead.single_s, ahead.pays) == (4, 3.0, 8.0, True)
+    assert "splitting into 4 threads may save time: 3.0 s are forecast, 8.0 s in one call" in str(ahead)
 
 
 @pytest.mark.parametrize(
     ("seen", "more", "pays"),
     [
         (pace(), {"parts": 2}, True),
-        (pace(plans=301), {"parts": 2}, False),
-        (pace(plans=20, threads=20, reviews=30), {"parts": 2}, True),
+        (pace(reviews=301), {"parts": 2}, False),
+        (pace(threads=20, reviews=50), {"parts": 2}, True),
         (pace(slower=3.1), {"parts": 2}, False),
         (pace(), {"at_once": 2}, True),
-        (pace(), {"at_once": 1, "parts": 2}, False),
-        (pace(threads=20), {"parts": 4}, False),
-        (pace(threads=20, reading=0.001), {"parts": 4, "tokens": 10_000}, True),
+        (pace(reviews=110), {"at_once": 1, "parts": 2}, False),
+        (pace(threads=20, reviews=200), {"parts": 4}, False),
+        (pace(threads=20, reviews=200, reading=0.001), {"parts": 4, "tokens": 10_000}, True),
     ],
     ids=[
         "even",
-        "long plans",
+        "long reviews",
         "less than a second",
         "slow threads",
         "two waves",
@@ -76,6 +72,23 @@ def test_what_cannot_save_time_does_not_pay(seen: Pace, more: dict[str, Any], pa
     assert weigh(seen, **more).pays is pays
 
 
+def test_where_the_results_are_the_answer_the_review_is_taken_at_its_shortest() -> None:
+    seen = pace()
+    seen.see(call("review", 10, 0.1))
+    written, listed = weigh(seen, parts=2), weigh(seen, parts=2, joins=False)
+    assert listed.split_s == 2.1 and 2.1 < written.split_s < 3.0 and listed.single_s == written.single_s
+
+
+def test_usual_lengths_stand_for_what_was_not_seen_and_the_forecast_says_so() -> None:
+    seen = Pace(stages={"solve": Stage(output=200, usual=True), "review": Stage(output=100, usual=True)})
+    seen.see(call("assess", 100, 1.0))
+    assert weigh(seen) is not None and "the usual length of replies" in str(weigh(seen))
+    for _ in range(ENOUGH):
+        seen.see(call("solve", 20, 0.2, thread="T1"))
+        seen.see(call("review", 10, 0.1))
+    assert (weigh(seen).split_s, weigh(seen).single_s) == (0.3, 0.8) and "usual" not in str(weigh(seen))
+
+
 def test_nothing_is_forecast_while_too_little_was_seen_or_one_call_cannot_hold_it() -> None:
     assert weigh(Pace()) is None
     assert weigh(pace(), tokens=1_000, window=1_700) is None
@@ -86,7 +99,7 @@ def test_nothing_is_forecast_while_too_little_was_seen_or_one_call_cannot_hold_i
 def test_no_history_breaks_a_forecast(history: list[tuple[int, int, float]]) -> None:
     seen = Pace()
     for read, written, seconds in history:
-        for stage, thread in (("decompose", None), ("solve", "T1"), ("review", None)):
+        for stage, thread in (("solve", "T1"), ("review", None)):
             seen.see(call(stage, written, seconds, read=read, thread=thread))
     ahead = weigh(seen, tokens=500)
     assert (ahead is None) == (len(history) < ENOUGH)
@@ -111,7 +124,7 @@ async def run(context: dict[str, Any], **more: Any) -> Solution:
 
 def scripted(server: ModelServer, *, thread: int, rest: int) -> None:
     found = Reply(json_of(assessment(*PARTS)))
-    server.on("assess", found).on("decompose", Reply(json_of(plan(*PARTS)), completion_tokens=rest, delay=rest / 1000))
+    server.on("assess", found).on("decompose", plan(*PARTS))
     said = json_of(review("Both.", T1="accept", T2="accept"))
     server.on("review", Reply(said, completion_tokens=rest, delay=rest / 1000))
     for part in PARTS:
@@ -125,13 +138,16 @@ def json_of(value: dict[str, Any]) -> str:
 async def test_a_split_that_was_seen_not_to_save_is_not_made_and_the_reason_is_said(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
-    scripted(server, thread=10, rest=700)
+    scripted(server, thread=10, rest=1_300)
     first, second, third = [await run(context) for _ in range(3)]
     assert [solution.route for solution in (first, second, third)] == ["parallel", "parallel", "direct"]
     assert first.report.forecast is None and third.assessment and third.assessment.decomposable
     ahead = third.report.forecast
     assert ahead and not ahead.pays and ahead.threads == 2 and "cannot save time" in str(ahead)
     assert third.outcome == "complete" and third.report.calls == 2
+    assessed = third.calls[0].started_s + third.calls[0].latency_s
+    assert ahead.came_s == pytest.approx(third.report.wall_s - assessed, abs=0.002)
+    assert f"; the answer took {ahead.came_s:.1f} s" in str(ahead)
     overruled = await run(context, split="if_independent")
     assert overruled.route == "parallel" and overruled.report.forecast and not overruled.report.forecast.pays
 
@@ -140,6 +156,27 @@ async def test_a_split_that_was_seen_to_save_is_made(server: ModelServer, contex
     scripted(server, thread=200, rest=10)
     last = [await run(context) for _ in range(3)][-1]
     assert last.route == "parallel" and last.report.forecast and last.report.forecast.pays
+    assert (last.report.forecast.came_s or 0) > 0.2
+
+
+async def test_why_a_question_with_parts_is_not_split_is_told_while_it_is_answered(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    scripted(server, thread=10, rest=1_300)
+    told = [
+        [event async for event in graph.astream({"question": "One?"}, context=context, stream_mode="custom")]
+        for _ in range(3)
+    ]
+    assert [event for run in told[:2] for event in run if "why" in event] == []
+    assert [event["stage"] for event in told[2]] == ["assess", "direct"]
+    assert told[2][1]["why"].startswith("splitting into 2 threads cannot save time: ")
+
+
+async def test_a_run_that_fails_has_no_time_to_its_answer(server: ModelServer, context: dict[str, Any]) -> None:
+    scripted(server, thread=10, rest=1_300)
+    server.on("direct", Fault(status=400))
+    third = [await run(context) for _ in range(3)][-1]
+    assert third.outcome == "failed" and third.report.forecast and third.report.forecast.came_s is None
 
 
 async def test_every_question_is_split_without_asking_where_that_is_wanted(

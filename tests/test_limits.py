@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import graph, sequential
+from nodes.llm.retries import MAX_OF_A_KIND
 from nodes.llm.window import Ceilings, Window
 from tests.server import Fault, ModelServer, Reply, assessment, model_server, plan, serving
 
@@ -128,7 +129,7 @@ async def test_a_server_that_is_none_of_llama_cpps_is_asked_for_its_slots_once()
     async with serving(app) as address:
         for _ in range(2):
             await sequential.ainvoke({"question": "?"}, context={"model": "openai:x", "base_url": f"{address}/v1"})
-    assert asked.count("/props") == 1 and asked.count("/v1/chat/completions") == 2
+    assert asked.count("/props") == 1 and asked.count("/v1/chat/completions") == 2 * MAX_OF_A_KIND["bad_reply"]
 
 
 async def test_runs_in_several_event_loops_share_one_limit() -> None:

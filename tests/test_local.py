@@ -23,8 +23,11 @@ from rich.live import Live
 
 from nodes.environment import PACKAGE
 from nodes.llm.errors import ConfigurationError
+from nodes.llm.local_pace import measured
 from nodes.llm.model_file import ModelFile, ensure_model_file
-from tests.server import serving
+from nodes.llm.pace import Pace
+from nodes.llm.pace_store import FILE
+from tests.server import Fault, model_server, serving
 from tests.tiny_model import write_tiny_model
 
 psutil = pytest.importorskip("psutil", reason="needs the `local` extra")
@@ -170,7 +173,8 @@ def test_processes_that_need_the_file_at_once_all_get_it(start: Start, site: Pat
     code = f"""
         import sys
         from pathlib import Path
-        from nodes.llm.model_file import ModelFile, ensure_model_file
+        from nodes.llm.local_pace import measured
+from nodes.llm.model_file import ModelFile, ensure_model_file
         sys.path.insert(0, {str(site)!r})
         print("ready", flush=True)
         sys.stdin.readline()
@@ -267,7 +271,8 @@ async def test_a_process_killed_while_fetching_leaves_no_file_and_no_waste(
     hub.stall_after = len(CONTENT) // 2
     process = start(f"""
         from pathlib import Path
-        from nodes.llm.model_file import ModelFile, ensure_model_file
+        from nodes.llm.local_pace import measured
+from nodes.llm.model_file import ModelFile, ensure_model_file
         ensure_model_file({model()!r}, Path({str(tmp_path)!r}), hub={hub.url!r})
     """)
     await hub.stalled.wait()
@@ -464,6 +469,47 @@ def test_prompts_are_read_once_for_all_runs_and_later_processes(serve: Start, tm
     last = run()
     changed = [name for name in last if last[name] != first.get(name)]
     assert len(last) == 5 and [name.partition("@")[0] for name in changed] == ["solve"]
+
+
+MEASURED = """
+    async def slots(server):
+        headers = {"Authorization": f"Bearer {server.api_key}"}
+        return json.load(urllib.request.urlopen(urllib.request.Request(server.base_url[:-3] + "/slots", None, headers)))
+
+    if "ONE_PROCESSOR" in os.environ:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    server = asyncio.run(running_server())
+    print([slot.get("n_prompt_tokens") for slot in asyncio.run(slots(server))[1:5]])
+"""
+
+
+def test_the_pace_is_measured_once_and_again_for_another_number_of_processors(serve: Start) -> None:
+    file = Path(os.environ["APR_STORE"] + ".endpoints") / FILE
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two processors")
+    out, _ = finish(serve(MEASURED))
+    assert json.loads(out) == [0] * 4, "what was written to measure is left in the slots"
+    first = file.read_bytes()
+    (entry,) = json.loads(first).values()
+    alone, side_by_side = entry["pace"]["alone"], entry["pace"]["threads"]
+    assert alone["ws"] > 0 and alone["rs"] > 0 and alone["rw"] == 0
+    assert side_by_side["ww"] > 2 * alone["ww"], "as many streams as the server is sent at once"
+    assert {name: (one["calls"], one["usual"]) for name, one in entry["pace"]["stages"].items()} == {
+        "solve": (0, True),
+        "review": (0, True),
+    }
+    finish(serve(MEASURED))
+    assert file.read_bytes() == first
+    finish(serve(MEASURED, ONE_PROCESSOR="1"))
+    assert len(json.loads(file.read_bytes())) == 2
+
+
+async def test_a_server_that_cannot_be_measured_is_left_to_its_calls() -> None:
+    async with model_server() as server:
+        for step in (Fault(status=500), "a reply without timings"):
+            server.on("direct", step)
+            assert await measured(server.url.removesuffix("/v1"), "key", at_once=2) == Pace()
+        assert server.asked
 
 
 def refusal(process: "subprocess.Popen[str]") -> str:

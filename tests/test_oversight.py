@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 from langgraph_sdk import get_client
-from pydantic import ValidationError
 
 from graphs import build_graph, graph
 from nodes import outlook
@@ -101,10 +100,46 @@ async def test_an_invalid_edit_is_refused_with_its_reason_and_asked_again(
     assert again["problem"] == "edit 1 (drop): there is no thread `T9`; there are T1, T2, T3"
     assert "`edits` is empty" in asked(await run.reply(action="edit"))["problem"]
     assert "`note` is empty" in asked(await run.reply(action="reject"))["problem"]
-    with pytest.raises(ValidationError):
-        await run.reply(action="maybe")
-    assert not split.calls("solve")
-    assert (await run.reply(action="approve"))["outcome"] == "complete"
+    assert "`action` is one of `approve`, `edit`, `reject`" in asked(await run.reply(action="maybe"))["problem"]
+    assert not split.calls("solve") and (await run.reply(action="approve"))["outcome"] == "complete"
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["approve", "Approved", "accept", True, {"action": "accept"}, {"type": "approve"}, [{"type": "accept"}]]
+    + [{"decisions": [{"type": "approve"}]}],
+)
+async def test_a_clear_synonym_is_understood(split: ModelServer, context: dict[str, Any], said: Any) -> None:
+    run = Overseen(context, "both")
+    waits = await run.start()
+    assert waits["outcome"] == "running"
+    assert asked(await run.graph.ainvoke(Command(resume=said), CONFIG, context=run.context))["stage"] == "answer"
+    solution = await run.graph.ainvoke(Command(resume=said), CONFIG, context=run.context)
+    assert (solution["outcome"], [done.action for done in solution["decisions"]]) == ("complete", ["approve"] * 2)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["maybe", 7, [], ["approve", "reject"], {"decisions": []}, {"decisions": [{"type": "approve"}] * 2}, {"x": 1}, ""]
+    + [False, "no", "reject", {"decisions": [{"type": "reject"}]}, "edit", {"action": "edit", "edits": "all"}],
+)
+async def test_what_is_not_understood_is_asked_again_with_the_reason(
+    split: ModelServer, context: dict[str, Any], said: Any
+) -> None:
+    run = Overseen(context, "both")
+    await run.start()
+    again = asked(await run.graph.ainvoke(Command(resume=said), CONFIG, context=run.context))
+    assert again["stage"] == "plan" and again["problem"] and not split.calls("solve")
+    assert asked(await run.reply(action="approve"))["stage"] == "answer"
+    again = asked(await run.graph.ainvoke(Command(resume=said), CONFIG, context=run.context))
+    assert again["stage"] == "answer" and again["problem"]
+
+
+async def test_a_rejection_with_a_message_is_one_with_a_note(split: ModelServer, context: dict[str, Any]) -> None:
+    run = Overseen(context, "plan")
+    await run.start()
+    again = asked(await run.reply(decisions=[{"type": "reject", "message": "Shorter."}]))
+    assert again["stage"] == "plan" and "Shorter." in split.calls("decompose")[-1].last
 
 
 async def test_a_rejected_plan_is_made_anew_with_the_note(split: ModelServer, context: dict[str, Any]) -> None:

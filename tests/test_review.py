@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from nodes.judge import judge
+
 from nodes.results import ThreadResult
 from nodes.state import Contradiction, Review, Verdict
 

@@ -22,10 +22,12 @@ from graphs.runs import Entry, Runs, config
 from graphs.saver import strict
 from graphs.store import StoreError, open_store
 from graphs.texts import LONG, put_back, take_out, taken_out
-from nodes.state import Document, State
+from nodes.settings import Settings
+from nodes.state import Document, Problem, State
 from tests.command import APR, apr, environment, start
 from tests.postgres import Postgres, postgres
 from tests.server import HANG, ModelServer, Reply, assessment, model_server, plan
+from tests.test_cache import Poison
 
 PARTS = [f"What is part {number}?" for number in range(1, 9)]
 QUESTION = " ".join(PARTS)
@@ -194,6 +196,43 @@ async def test_the_time_in_which_nobody_worked_counts_against_no_deadline(server
     await asyncio.sleep(5)
     status, out, err = await apr(server, "resume", entry.id, "--store", place)
     assert (status, out) == (0, "All of it.\n"), err
+
+
+@pytest.mark.parametrize(
+    ("change", "more"),
+    [
+        ({"base_url": "THEIRS"}, {}),
+        ({"base_url": "THEIRS", "api_key_env": "SOME_DB_PASSWORD"}, {}),
+        ({"api_key_env": "SOME_DB_PASSWORD"}, {}),
+        ({"base_url": None, "api_key_env": "SOME_DB_PASSWORD"}, {}),
+        ({"model": "deepseek:x"}, {}),
+    ],
+)
+async def test_who_can_write_to_a_store_does_not_choose_where_keys_go(
+    server: ModelServer, tmp_path: Path, change: dict[str, Any], more: dict[str, str]
+) -> None:
+    split(server, 2)
+    server.on("review", HANG)
+    place = str(tmp_path / "runs.sqlite")
+    process = await start(server, QUESTION, "--store", place)
+    await server.wait_for(1, "review")
+    process.kill()
+    await process.communicate()
+    async with model_server() as theirs:
+        async with open_store(place) as store:
+            (entry,) = await Runs(store).all()
+            changed = {name: theirs.url if value == "THEIRS" else value for name, value in change.items()}
+            settings = {**entry.settings, **changed}
+            await Runs(store)._write(entry.model_copy(update={"settings": settings}))
+        asked = len(server.asked)
+        planted = {"SOME_DB_PASSWORD": "planted-0123456789", "DEEPSEEK_API_KEY": "planted-0123456789"}
+        status, _, said = await apr(server, "resume", entry.id, "--store", place, **planted)
+        assert status == 2 and f"apr resume {entry.id} --base-url" in said and "planted" not in said
+        assert not theirs.asked and len(server.asked) == asked
+        server.on("review", "All of it.")
+        status, _, said = await apr(server, "resume", entry.id, "--store", place, "--base-url", server.url, **planted)
+        sent = {request.headers["Authorization"] for request in server.asked}
+        assert status in (0, 3) and ("deepseek:x" in change.values() or sent == {"Bearer none"}), said
 
 
 async def test_runs_are_listed_and_shown(place: str, server: ModelServer) -> None:
@@ -417,6 +456,31 @@ def test_only_what_the_states_declare_is_read_back() -> None:
     known, unknown = Document(id="a", text="b"), Entry(id="a", question="q", started_at=0, active_at=0)
     assert serde.loads_typed(serde.dumps_typed(known)) == known
     assert not isinstance(serde.loads_typed(serde.dumps_typed(unknown)), Entry)
+
+
+async def test_a_poisoned_store_runs_nothing(server: ModelServer, tmp_path: Path) -> None:
+    poison = Poison(tmp_path / "run")
+    split(server, 2)
+    place = tmp_path / "runs.sqlite"
+    context = Settings(model="openai:scripted", base_url=server.url)
+    async with open_store(str(place)) as store:
+        runs = Runs(store)
+        problem = Problem(question=" ".join(PARTS[:2]))
+        async with runs.begin(problem, context.shown(), sequential=False) as entry:
+            await runs.graph(entry).ainvoke(problem.model_dump(), config(entry), context=context)
+    for encoding, value in poison.values:
+        with closing(sqlite3.connect(place)) as content:
+            for table, type_, blob in (("checkpoints", "type", "checkpoint"), ("writes", "type", "value")):
+                content.execute(f"UPDATE {table} SET {type_} = ?, {blob} = ?", (encoding, value))
+            content.execute("UPDATE checkpoints SET metadata = ?", (value,))
+            content.commit()
+        async with open_store(str(place)) as store:
+            runs = Runs(store)
+            with contextlib.suppress(Exception):
+                await runs.solution(entry.id)
+            with contextlib.suppress(Exception):
+                await runs.graph(entry).ainvoke(None, config(entry), context=context)
+        assert not (tmp_path / "run").exists(), encoding
 
 
 TEXTS = st.one_of(st.text(), st.sampled_from(["x" * LONG, "\ue000apr-text:" + "0" * 64, "y" * 5000]))

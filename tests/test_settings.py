@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from nodes.environment import environment_model_file
+from nodes.environment import environment_endpoints, environment_model_file
 from nodes.settings import Settings
 
 
@@ -63,6 +63,24 @@ def test_variables_that_are_no_settings_are_left_alone(monkeypatch: pytest.Monke
     monkeypatch.setenv("APR_SOMETHING", "else")
     assert Settings().model == "local"
     assert str(environment_model_file()).endswith("/m.gguf") and "~" not in str(environment_model_file())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("APR_MAX_THREAD", "APR_MAX_THREADS"), ("apr_base_ur", "APR_BASE_URL"), ("APR_TOKEN", "APR_TOKENS")],
+)
+def test_a_slip_in_the_environment_is_told_with_the_right_name(
+    monkeypatch: pytest.MonkeyPatch, wrong: str, right: str
+) -> None:
+    monkeypatch.setenv(wrong, "3")
+    assert f"`{wrong}` is none of our variables, did you mean `{right}`?" in refusal()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("max_thread", "max_threads"), ("Model", "model"), ("baseurl", "base_url")]
+)
+def test_a_slip_is_told_with_the_right_name(wrong: str, right: str) -> None:
+    assert f"did you mean `{right}`?" in refusal(**{wrong: 3})
 
 
 @pytest.mark.parametrize("name", ["max_threds", "MODEL", "_env_file", "_cli_parse_args", "model_config", "a b", ""])
@@ -154,6 +172,31 @@ def test_a_base_url_is_an_http_address(given: str, kept: str) -> None:
 def test_what_is_no_http_address_is_refused_with_an_example(wrong: str) -> None:
     said = refusal(base_url=wrong)
     assert f"`{wrong}` is not an address such as http://127.0.0.1:8000/v1" in said and "base_url" in said
+
+
+@pytest.mark.parametrize("secret", ["http://me:hush@h/v1", "http://me@h/v1", "me:hush@h", "https://me:hush@[h/v1"])
+def test_an_address_with_a_password_is_refused_without_showing_it(secret: str) -> None:
+    assert "base_url" in refusal(base_url=secret) and "hush" not in refusal(base_url=secret)
+
+
+@pytest.mark.parametrize("odd", ["\r\nX: y", "\0", "\x7f", " b", "\u2028", "\x85"])
+def test_an_address_with_control_characters_is_refused(odd: str) -> None:
+    assert "spaces or control characters" in refusal(base_url=f"http://h{odd}/v1")
+
+
+@pytest.mark.parametrize("name", ["APR_TOKENS", "apr_x", "LANGSMITH_API_KEY", "LANGCHAIN_API_KEY"])
+def test_our_own_secrets_are_no_keys(name: str) -> None:
+    assert "never hold the key of a model server" in refusal(api_key_env=name)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("nowhere=KEY", "entry 1"), ("http://h/v1=KEY http://h/v2=A-B", "entry 2"), ("http://h/v1=APR_TOKENS", "entry 1")],
+)
+def test_endpoints_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:
+    monkeypatch.setenv("APR_ALLOW_ENDPOINTS", text)
+    with pytest.raises(ValueError, match=f"APR_ALLOW_ENDPOINTS: {said}"):
+        environment_endpoints()
 
 
 @pytest.mark.parametrize("wrong", ["", "sk-123", "A B", "1A", "A=B"])

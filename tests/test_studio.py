@@ -149,15 +149,19 @@ async def page_of(studio: LangGraphClient, id: str) -> httpx.Response:
     ("input", "context", "said"),
     [
         ({"question": " "}, {}, "`question` is blank"),
+        ({"question": 1}, {}, "question: "),
         (QUESTION, {"max_parallel": 0}, "greater than or equal to 1"),
+        (QUESTION, {"max_thread": 2}, "did you mean `max_threads`? unknown setting `max_thread`"),
     ],
 )
 async def test_bad_input_is_refused_with_its_reason(
     studio: LangGraphClient, model: ModelServer, input: Any, context: Any, said: str
 ) -> None:
     before = len(model.asked)
-    result: Any = await studio.runs.wait(None, "adaptive", input=input, context=context, raise_error=False)
-    assert said in result["__error__"]["message"]
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        await studio.runs.wait(None, "adaptive", input=input, context=context)
+    answer = refused.value.response
+    assert answer.status_code == 422 and said in answer.json()["detail"] and "pydantic" not in answer.text
     assert len(model.asked) == before
 
 
@@ -172,3 +176,23 @@ async def test_a_cancelled_run_closes_its_requests(studio: LangGraphClient, mode
     async with asyncio.timeout(1):
         await model.wait_until_idle()
     assert model.about(PARTS[0])[-1].dropped
+
+
+async def test_a_run_goes_on_with_what_it_began_with_and_without_the_time_between(
+    studio: LangGraphClient, model: ModelServer
+) -> None:
+    thread = (await studio.threads.create())["thread_id"]
+    began = {"deadline": 4, "max_parallel": 2, "model": "openai:began"}
+    model.on("review", HANG)
+    run = await studio.runs.create(thread, "adaptive", input=QUESTION, context=began)
+    await model.wait_for(len(model.calls("review")) + 1, "review")
+    await studio.runs.cancel(thread, run["run_id"], wait=True)
+    model.script.pop("review")
+    await asyncio.sleep(4)  # longer than the whole run may take
+    state: Any = await studio.threads.get_state(thread)
+    assert state["values"]["outcome"] == "running"
+    solution: Any = await studio.runs.wait(thread, "adaptive", input=None)
+    assert solution["outcome"] == "complete", solution["stop_reason"]
+    used = solution["report"]["settings"]
+    assert (used["deadline"], used["max_parallel"], used["model"]) == (4, 2, "openai:began")
+    assert solution["report"]["wall_s"] < 4 and model.asked[-1].body["model"] == "began"

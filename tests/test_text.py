@@ -8,16 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nodes.llm.text import (
-    RESULT_LIMIT,
-    NoObject,
-    explain,
-    has_result,
-    parse_object,
-    short_result,
-    shorten,
-    split_reasoning,
-)
+from nodes.llm.objects import NoObject, explain, parse_object
+from nodes.llm.reasoning import TAGS, split_reasoning
+from nodes.llm.text import RESULT_LIMIT, short_result, shorten, storable
 from nodes.plan import Plan, ThreadSpec
 from nodes.record import Record
 from nodes.state import Review
@@ -28,26 +21,53 @@ from nodes.state import Review
     [
         ("Paris.", "", "Paris."),
         ("<think>Hm.\nFrance…</think>\n\nParis.", "Hm.\nFrance…", "Paris."),
-        ("<THINK>a</Think>b", "a", "b"),
-        ("Hm. </think> Paris.", "Hm.", "Paris."),
+        ("\n <THINK>a</Think>b", "a", "b"),
+        ("Hm.\n</think>\nParis.", "Hm.", "Paris."),
+        ("Hm.\n</think>Paris.", "Hm.", "Paris."),
         ("<think>Hm. And then", "Hm. And then", ""),
-        ("<think>a</think>One.<think>b</think> Two.", "a\nb", "One. Two."),
-        ("a</think>One.<think>b", "a\nb", "One."),
-        ("<think>a<think>b</think>c</think>One.", "a<think>b\nc", "One."),
+        ("<think>a</think>One.\n<think>\nb\n</think>\nTwo.", "a\nb", "One.\n\nTwo."),
+        ("a\n</think>\nOne.\n<think>\nb", "a\nb", "One."),
+        ("<think>a<think>b</think>c</think>One.", "a<think>b</think>c", "One."),
+        ("<think>What is <think> for?</think>One.", "What is <think> for?", "One."),
         ("<think></think>Paris.", "", "Paris."),
+        ("[THINK]Hm.[/THINK]Paris.", "Hm.", "Paris."),
+        ("<thinking>\nHm.\n</thinking>\nParis.", "Hm.", "Paris."),
+        ("<thought>Hm.</thought>Paris.", "Hm.", "Paris."),
+        ("<think>```\ncode, never closed</think>So:\n```\nx\n```", "```\ncode, never closed", "So:\n```\nx\n```"),
+        (
+            "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Paris.<|return|>",
+            "Hm.",
+            "Paris.",
+        ),
+        ("<|channel|>analysis<|message|>Hm. And", "Hm. And", ""),
         ("", "", ""),
     ],
-    ids="none block case unopened unclosed two both nested empty nothing".split(),
 )
 def test_reasoning_is_never_taken_for_the_answer(text: str, reasoning: str, answer: str) -> None:
     assert split_reasoning(text) == (reasoning, answer)
 
 
-@given(st.lists(st.sampled_from(["<think>", "</think>", "<th", "ink>", "a", " ", "\n"])).map("".join))
-def test_no_answer_holds_a_thinking_tag(text: str) -> None:
-    _, answer = split_reasoning(text)
-    assert "<think>" not in answer and "</think>" not in answer
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Models write `<think>` before they think and `</think>` after it.",
+        "Put </think> at the end. <think> opens it.",
+        "So:\n```xml\n<think>\nHm.\n</think>\n```\nThat is all.",
+        "So:\n~~~\n</think>\n~~~\nThat is all.",
+        "So:\n````\n```\n</think>\n````\nThat is all.",
+        "So:\n\n    </think>\n\nThat is all.",
+        "`[THINK]` and `[/THINK]` are Mistral's, <|channel|> is OpenAI's.",
+    ],
+)
+def test_an_answer_may_speak_of_tags(answer: str) -> None:
     assert split_reasoning(answer) == ("", answer)
+    assert split_reasoning(f"<think>Hm.</think>{answer}") == ("Hm.", answer)
+
+
+@given(st.sampled_from(TAGS), st.lists(st.sampled_from(["OPEN", "CLOSE", "a", " ", ""])).map("\n".join))
+def test_no_answer_holds_a_tag_on_a_line_of_its_own(pair: tuple[str, str], text: str) -> None:
+    _, answer = split_reasoning(text.replace("OPEN", pair[0]).replace("CLOSE", pair[1]))
+    assert not {line.strip() for line in answer.splitlines()} & set(pair)
 
 
 @given(st.text(), st.text())
@@ -73,10 +93,11 @@ def test_what_is_thought_and_what_is_said_come_back_as_they_were(thought: str, s
         "### Result:\n\n42 kg",
         "* Result: 42 kg\n",
         "结论。\nResult：42 kg",
+        "```md\n# Result: 7\n```\nResult: 42 kg",
+        "Result: 42 kg",
     ],
 )
 def test_the_short_result_is_what_the_thread_marked(text: str) -> None:
-    assert has_result(text)
     assert short_result(text).strip("*") == short_result(text) == "42 kg"
 
 
@@ -86,6 +107,10 @@ def test_the_short_result_is_what_the_thread_marked(text: str) -> None:
         ("Result: **42** kg", "**42** kg"),
         ("Result: line one\nline two", "line one\nline two"),
         ("**Result: 42** and **7**", "42 and **7**"),
+        ("Result: see\n```md\n# Result:\n7\n```", "see\n```md\n# Result:\n7\n```"),
+        ("Result: see\n~~~~\n```\nResult: 7\n~~~~\nthere", "see\n~~~~\n```\nResult: 7\n~~~~\nthere"),
+        ("```py\nnever closed\nResult: 7", "7"),
+        ("````\nnever closed\n```\nResult: 6\n```\nResult: 7", "7"),
     ],
 )
 def test_a_result_keeps_its_own_marks_and_lines(text: str, result: str) -> None:
@@ -94,7 +119,6 @@ def test_a_result_keeps_its_own_marks_and_lines(text: str, result: str) -> None:
 
 @pytest.mark.parametrize("text", ["It is 42.", "The result: 42.", "Results vary.", "Result:", "As a result, 42."])
 def test_without_a_marked_result_the_whole_text_counts(text: str) -> None:
-    assert not has_result(text)
     assert short_result(f" {text}\n") == text
 
 
@@ -160,7 +184,7 @@ def test_of_many_faults_the_first_are_named() -> None:
     assert explain(error.value).endswith("and 2992 more")
 
 
-NAMES = st.text(max_size=30)
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 PLANS = st.builds(
     Plan,
     shared_context=NAMES,
@@ -229,11 +253,41 @@ def test_one_object_that_never_ends_is_given_up_soon() -> None:
     assert time.process_time() - began < 8
 
 
-@pytest.mark.parametrize("unit", ["<think>", "</think>", "<think></think>", "-", "- ", "**", "\n", "Result:", "> # "])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *(
+            "<think>\n",
+            "</think>\n",
+            "<think>\n</think>\n",
+            "[THINK]<think>\n</think>\n",
+            "```a\n",
+            "```\n",
+            "````\n~~~\n",
+        ),
+        "<|channel|>a<|message|>",
+        "<|channel|>",
+        *("<think>", "</think>", "<think></think>", "-", "- ", "**", "\n", "Result:", "> # ", "Result:\n"),
+    ],
+)
 def test_hostile_prose_is_read_soon(unit: str) -> None:
     began = time.process_time()
     text = unit * (200_000 // len(unit))
     split_reasoning(text)
-    has_result(f"{text}\nx")
+    short_result(f"{text}\nx")
     short_result(text)
     assert time.process_time() - began < 8
+
+
+@given(st.text(st.characters(codec=None)))
+def test_every_text_can_be_stored_and_nothing_sound_is_lost(text: str) -> None:
+    stored = storable(text)
+    stored.encode()
+    assert "\0" not in stored and storable(stored) == stored
+    if not any("\ud800" <= character <= "\udfff" for character in text):
+        assert stored == text.replace("\0", "")
+
+
+def test_halves_of_a_character_that_belong_together_become_it() -> None:
+    assert storable("a\ud83d\ude00b") == "a\U0001f600b"
+    assert storable("a\ud83d b\0") == "a\ufffd b"

@@ -1,7 +1,10 @@
 """The processes of a measurement: a core for each, room for its connections, nothing of the user's environment."""
 
+import atexit
 import os
 import resource
+import tempfile
+from functools import cache
 
 
 def two_cores() -> tuple[str, str] | None:
@@ -25,6 +28,13 @@ def settle(core: str) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+@cache
+def _nobodys_folder() -> str:
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return folder.name
+
+
 def environment() -> dict[str, str]:
     """Return the environment of the processes: tracing off, no proxy, no settings or keys left over."""
     ours = ("APR_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "DSPY_", "LITELLM_")
@@ -33,5 +43,7 @@ def environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.upper().startswith(ours) and not name.lower().endswith("_proxy")
     }
+    # What endpoints have shown is kept, as everywhere, but nowhere that a later measurement would find it.
+    kept["APR_STORE"] = os.path.join(_nobodys_folder(), "runs.sqlite")
     # litellm would fetch its list of prices from the network while it is imported.
     return kept | {"LANGSMITH_TRACING": "false", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}

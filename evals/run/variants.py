@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
+from nodes.judge import judge
 
 from evals.item import Item
 from evals.run.forks import Runs

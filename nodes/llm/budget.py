@@ -1,11 +1,10 @@
 """What one task may still use of its run: time and tokens."""
 
 import math
-import time
 from dataclasses import dataclass
 
 from nodes.llm.ledger import Ledger, Spending
-from nodes.run import Run
+from nodes.run import Run, now
 from nodes.settings import Settings
 
 SHARES = {"assess": 0.25, "decompose": 0.5, "solve": 0.8, "direct": 1.0, "review": 1.0}
@@ -50,7 +49,7 @@ def latest(settings: Settings, run: Run, stage: str) -> float:
 
 def exhausted(settings: Settings, run: Run, spent: Spending) -> str:
     """Say why no further thread may start; empty when one may."""
-    if time.time() >= latest(settings, run, "solve"):
+    if now() >= latest(settings, run, "solve"):
         return f"the run's deadline of {settings.deadline:g} s (`deadline`) leaves no time for more threads"
     limit = settings.max_total_tokens
     if limit is not None and spent.total + spent.thread + spent.join > limit:

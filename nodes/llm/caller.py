@@ -9,18 +9,18 @@ from typing import Any, TypeVar
 
 import tenacity
 from langchain_core.messages import BaseMessage
-from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
-from nodes.llm import retries, structured
+from nodes.llm import errors, retries, structured
 from nodes.llm.budget import Budget
 from nodes.llm.clients import Client, call_options, client_for
-from nodes.llm.errors import CONGESTION, OUT_OF_BUDGET, ConfigurationError, ModelError, classify
+from nodes.llm.errors import CONGESTION, OUT_OF_BUDGET, CallFailed, ConfigurationError, ModelError, classify
 from nodes.llm.ledger import CHARACTERS_A_TOKEN
 from nodes.llm.limiter import ShutTooLong, Turn
 from nodes.llm.local_slots import Purpose
-from nodes.llm.reply import Reply, read_reply
+from nodes.llm.reply import Reply, broken_off, read_reply
 from nodes.llm.time_limit import TimeLimit
+from nodes.llm.trace import named
 from nodes.llm.usage import Call, Usage
 from nodes.llm.window import Ceilings
 from nodes.run import Run
@@ -28,6 +28,9 @@ from nodes.settings import Role, Settings
 
 R = TypeVar("R")
 T = TypeVar("T", bound=BaseModel)
+
+GRACE_S = 1.0
+"""Seconds after its time limit at which a reply that still comes is broken off for good."""
 
 _log = logging.getLogger(__name__)
 
@@ -82,33 +85,35 @@ class Caller:
         self._subquestion, self._on_start = subquestion, on_start
         self._where = ""
         self._fault: ModelError | None = None
+        self._said: Reply | None = None
         self._asked_to_wait: float | None = None
 
     async def text(self, messages: Sequence[BaseMessage]) -> Reply:
-        """Ask for text.
+        """Ask for text. What comes may be cut: its `state` tells.
 
         Raises:
-            ModelError: No usable reply came; `calls` tells what was tried.
+            ModelError: No usable reply came; `calls` tells what was tried, `reply` what the model had said by then.
             ConfigurationError: A key or an extra is missing.
         """
-        return await self._ask(lambda client: self.request(client, messages))
+        try:
+            return await self._ask(lambda client: self.request(client, messages))
+        except ModelError as error:
+            error.reply = error.reply or self._said
+            if error.reply:
+                error.reply = error.reply._replace(shortfall=str(error))
+            raise
 
-    async def structured(
-        self, messages: Sequence[BaseMessage], shape: type[T], *, without: frozenset[str] = structured.NONE
-    ) -> T:
+    async def structured(self, messages: Sequence[BaseMessage], shape: type[T]) -> T:
         """Ask for an object of `shape`, down the ladder of `nodes.llm.structured`.
 
-        Args:
-            messages: The conversation.
-            shape: What the reply must fit.
-            without: Fields with a default that are not asked for.
-
         Raises:
             ModelError: No usable reply came; `calls` tells what was tried.
             ConfigurationError: A key or an extra is missing.
         """
+        # The reviewer's object holds the answer; the others only steer, and are whole once their JSON is.
+        strict = self._role == "review"
         return await self._ask(
-            lambda client: structured.ask(partial(self.request, client), client.learnt, messages, shape, without)
+            lambda client: structured.ask(partial(self.request, client), client.learnt, messages, shape, strict=strict)
         )
 
     async def _ask(self, ask: Callable[[Client], Awaitable[R]]) -> R:
@@ -163,19 +168,19 @@ class Caller:
         """
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, ModelError) and error.retryable),
-            stop=partial(self._enough, len(self.calls)),
+            stop=partial(self._enough, len(self.calls), bool(extra)),
             wait=retries.wait,
             reraise=True,
         )
         return await retrying(self._once, client, messages, extra)
 
-    def _enough(self, before: int, state: tenacity.RetryCallState) -> bool:
+    def _enough(self, before: int, other_way: bool, state: tenacity.RetryCallState) -> bool:
         tried = self.calls[before:]
         if not tried:  # it had no turn at all
             return True
         # A try that would end beyond the time limit helps nobody: better to say now what went wrong.
         too_late = state.upcoming_sleep + tried[-1].latency_s >= self._limit.left()
-        return too_late or retries.often_enough(tried)
+        return too_late or retries.often_enough(tried, other_way=other_way)
 
     async def _once(self, client: Client, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
         prompt = sum(len(message.text) for message in messages) // CHARACTERS_A_TOKEN
@@ -197,8 +202,9 @@ class Caller:
         """Give the turn of the last call back, with what the call has shown."""
         call = self.calls[-1]
         if call.status == "ok":
-            client.learnt.pace.see(call)
-        overload = next((why for kind, why in CONGESTION.items() if kind == call.status), "")
+            client.learnt.shown.see(call)
+        hasty = call.status == "timed_out" and call.latency_s < errors.LEAST_PATIENCE_S
+        overload = "" if hasty else next((why for kind, why in CONGESTION.items() if kind == call.status), "")
         client.limiter.release(
             turn,
             tokens=call.usage.total,
@@ -249,13 +255,17 @@ class Caller:
     async def _send(self, client: Client, call: Call, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
         began = time.perf_counter()
         try:
-            options = call_options(client.endpoint, self._settings, timeout=self._seconds)
+            options = call_options(client.endpoint, self._settings, timeout=max(0.0, self._limit.left()) + GRACE_S)
             async with client.place(Purpose(self._prompt, self._role, self._run.id, self._thread_id)) as place:
                 if more := {**extra, **place}:
                     options["extra_body"] = {**options.get("extra_body", {}), **more}
-                message = await client.chat.ainvoke(list(messages), config=self._trace(call), **options)
+                message = await client.chat.ainvoke(
+                    list(messages), config=named(call, self._prompt, self._subquestion), **options
+                )
             call.usage = Usage.from_metadata(getattr(message, "usage_metadata", None))
             reply = read_reply(message)
+            if reply.fault:
+                raise reply.fault
             if not reply.text and not extra:
                 # A tool call, where no tool was offered.
                 raise ModelError("empty", "the model's reply holds no text")
@@ -268,24 +278,13 @@ class Caller:
             raise
         except Exception as error:
             failure = classify(error, client.endpoint)
+            if isinstance(error, CallFailed) and (heard := error.heard):
+                call.usage = Usage.from_metadata(heard.usage)
+                failure.reply = broken_off(heard.text, heard.reasoning, failure)
+            self._said = failure.reply or self._said
             call.status = failure.kind
             self._fault, self._asked_to_wait = failure, failure.retry_after
             _log.info("%s call failed (%s): %s", self._role, failure.kind, failure)
             raise failure from error
         finally:
             call.latency_s = time.perf_counter() - began
-
-    def _trace(self, call: Call) -> RunnableConfig:
-        """Name the call in traces, so that one thread can be filtered out."""
-        name = f"{call.stage} {call.thread_id}" if call.thread_id else call.role
-        metadata = {
-            "apr_role": call.role,
-            "apr_thread": call.thread_id,
-            "apr_subquestion": self._subquestion,
-            "apr_round": call.round,
-            "apr_attempt": call.attempt,
-            "apr_hedge": call.hedge or None,
-            "apr_prompt": self._prompt,
-        }
-        known = {key: value for key, value in metadata.items() if value is not None}
-        return {"run_name": name, "tags": [f"apr:{name}"], "metadata": known}

@@ -14,10 +14,13 @@ from langchain_core.language_models import BaseChatModel
 from openai import DefaultAioHttpClient
 from pydantic import SecretStr
 
+from nodes.address import sound_address
 from nodes.environment import environment_base_url, environment_key
+from nodes.llm.bounded import ACCEPTED, bound
 from nodes.llm.chat import CarefulOpenAI, deep_seek
 from nodes.llm.endpoint import Endpoint, Learnt
-from nodes.llm.errors import ConfigurationError
+from nodes.llm.errors import ConfigurationError, without_key
+from nodes.llm.kept_pace import KeptPace
 from nodes.llm.limiter import Limiter
 from nodes.llm.local_slots import Purpose, Slots
 from nodes.llm.time_limit import TimeLimit
@@ -26,8 +29,6 @@ from nodes.settings import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, Role, Settings
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to open a connection; a server that is there answers a great deal sooner."""
-LONGEST_SILENCE = 1_000_000.0
-"""Seconds between two pieces of a streamed reply; more than any time limit."""
 LOCAL_MAX_TOKENS = 1_024
 _NEEDS = {"local": ("xllamacpp", "local"), "deepseek": ("langchain_deepseek", "deepseek")}
 
@@ -89,7 +90,7 @@ def check_configuration(settings: Settings) -> None:
     for model in settings.models():
         provider = model.partition(":")[0]
         if provider in DEFAULT_KEY_ENV:
-            _key(settings, provider, needed=not (settings.base_url or environment_base_url(provider)))
+            _key(settings, provider, needed=_address(settings, provider) is None)
         package, extra = _NEEDS.get(provider, (None, ""))
         if package and importlib.util.find_spec(package) is None:
             raise ConfigurationError(
@@ -112,17 +113,31 @@ async def resolve(settings: Settings, model: str) -> Endpoint:
         from nodes.llm import local
 
         server = await local.running_server()
-        return Endpoint(model, "local", "local", server.base_url, SecretStr(server.api_key), None, server.at_once)
+        secret = SecretStr(server.api_key)
+        return Endpoint(model, "local", "local", server.base_url, secret, None, server.at_once, server.same_as)
     provider, _, name = model.partition(":")
-    base_url = settings.base_url or environment_base_url(provider)
+    base_url = _address(settings, provider)
     key, key_env = _key(settings, provider, needed=base_url is None)
     return Endpoint(model, provider, name, base_url or DEFAULT_BASE_URL[provider], SecretStr(key), key_env)
 
 
+def _address(settings: Settings, provider: str) -> str | None:
+    """Return the address that the settings name, or the environment; `None` for the provider's own."""
+    held = environment_base_url(provider)
+    try:
+        return settings.base_url or (sound_address(held) if held else None)
+    except ValueError as error:
+        raise ConfigurationError(f"{provider.upper()}_BASE_URL: {error}") from None
+
+
 def _key(settings: Settings, provider: str, *, needed: bool) -> tuple[str, str | None]:
     """Read the key; servers of one's own mostly need none, so a default one may be missing there."""
+    if settings.keyless:
+        return "none", None
     name = settings.api_key_env or DEFAULT_KEY_ENV[provider]
     key = environment_key(name)
+    if key and not (key.isascii() and key.isprintable()):
+        raise ConfigurationError(f"the environment variable {name} holds characters that no key has; set it anew")
     if key:
         return key, name
     if needed or settings.api_key_env:
@@ -187,11 +202,13 @@ async def _open(pool: _Pool, endpoint: Endpoint) -> Client:
         try:
             http = await asyncio.to_thread(_http_client, pool, endpoint)
             chat = await asyncio.to_thread(_chat_model, endpoint, http)
-        except OSError as error:
+        except (OSError, ValueError, httpx2.InvalidURL) as error:
             raise ConfigurationError(
-                f"no connection to {endpoint.address} can be set up ({error}); check SSL_CERT_FILE, if it is set"
-            ) from error
-    learnt = _learnt.setdefault(endpoint, Learnt())
+                f"no connection to {endpoint.address!r} can be set up ({type(error).__name__}: "
+                f"{without_key(str(error), endpoint.api_key)}); check `base_url`, and SSL_CERT_FILE, if it is set"
+            ) from None
+    learnt = _learnt.setdefault(endpoint, Learnt(KeptPace(endpoint.fingerprint)))
+    await learnt.shown.recall()
     if endpoint.base_url not in DEFAULT_BASE_URL.values() and not learnt.asked:
         learnt.asked, learnt.slots, learnt.window = await told_by(endpoint, http)
     slots = endpoint.slots or learnt.slots
@@ -223,6 +240,9 @@ async def _close_with_loop(pool: _Pool) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
+        for task in pool.clients.values():
+            if task.done() and not task.cancelled() and not task.exception():
+                await task.result().learnt.shown.keep()
         for client in pool.http.values():
             await client.aclose()
         pool.http.clear()
@@ -235,6 +255,10 @@ def _http_client(pool: _Pool, endpoint: Endpoint) -> httpx2.AsyncClient:
         # aiohttp's connection pool stays cheap with hundreds of calls in flight, httpx's does not.
         pool.http[key] = DefaultAioHttpClient(
             timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
+            # A redirect would take the question, and perhaps the key, to where nobody has said that it may go.
+            follow_redirects=False,
+            headers={"Accept-Encoding": ACCEPTED},
+            event_hooks={"response": [bound]},
             # The embedded server is never behind the user's proxy.
             trust_env=endpoint.provider != "local",
         )
@@ -249,9 +273,6 @@ def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> BaseChatModel:
         "http_async_client": http,
         # The one retry policy is ours (nodes.llm.caller); a second one below it would multiply.
         "max_retries": 0,
-        "stream_usage": True,
-        # Silence is bounded by our own time limits. Not None, which would leave cancelled streams open.
-        "stream_chunk_timeout": LONGEST_SILENCE,
         # The HTTP client above sees to proxies; together with it OPENAI_PROXY would be refused.
         "openai_proxy": None,
         "cache": False,
@@ -259,8 +280,9 @@ def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> BaseChatModel:
     if endpoint.provider == "deepseek":
         return deep_seek()(**common)
     # The embedded server notices that a client has gone only while it streams; else a thread that ran out of
-    # time would keep its slot until its reply is complete.
-    return CarefulOpenAI(**common, use_responses_api=False, streaming=endpoint.provider == "local")
+    # time would keep its slot until its reply is complete. Elsewhere LangChain chooses; `False` would forbid it to.
+    always = {"streaming": True} if endpoint.provider == "local" else {}
+    return CarefulOpenAI(**common, **always, use_responses_api=False)
 
 
 def call_options(endpoint: Endpoint, settings: Settings, *, timeout: float) -> dict[str, Any]:

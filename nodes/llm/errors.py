@@ -2,14 +2,22 @@
 
 import email.utils
 import time
-from typing import Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import aiohttp
 import httpx2
 import openai
 from pydantic import SecretStr
 
+from nodes.llm.bounded import ReplyTooLarge
+from nodes.llm.codes import not_this_way, status_in, too_long, words_of
 from nodes.llm.endpoint import Endpoint
+from nodes.cleaning import storable
+
+if TYPE_CHECKING:
+    from nodes.llm.reply import Reply
+    from nodes.llm.wire import Heard
 
 Kind = Literal[
     "timed_out",
@@ -32,7 +40,7 @@ Kind = Literal[
     "over_budget",
 ]
 RETRYABLE: frozenset[Kind] = frozenset(
-    {"unreachable", "dropped", "rate_limited", "overloaded", "server_error", "empty"}
+    {"unreachable", "dropped", "rate_limited", "overloaded", "server_error", "bad_reply", "empty"}
 )
 """What another try may mend. A wrong key or a wrong request stays wrong."""
 HOPELESS: frozenset[Kind] = frozenset({"unreachable", "unauthorized", "quota", "not_found", "bad_reply"})
@@ -45,6 +53,9 @@ CONGESTION: dict[Kind, str] = {
     "timed_out": "a request timed out",
 }
 """What shows that a server is asked for too much, in words."""
+LEAST_PATIENCE_S = 30.0
+"""Seconds after which a time-out shows it, too: who waits no longer than that tells of their own limit, not of the
+server's."""
 
 _EXCERPT = 300
 
@@ -59,12 +70,16 @@ class ModelError(Exception):
     Attributes:
         kind: What went wrong.
         retry_after: Seconds that the server asked to wait, if it did.
+        reply: What the model had said by then, if anything; it is not whole.
     """
 
-    def __init__(self, kind: Kind, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, kind: Kind, message: str, *, retry_after: float | None = None, reply: "Reply | None" = None
+    ) -> None:
         super().__init__(message)
         self.kind: Kind = kind
         self.retry_after = retry_after
+        self.reply = reply
 
     @property
     def retryable(self) -> bool:
@@ -77,16 +92,33 @@ class ModelError(Exception):
         return self.kind in HOPELESS
 
 
+class ErrorInside(Exception):
+    """A reply with a good status that holds an error.
+
+    Attributes:
+        said: The error object.
+    """
+
+    def __init__(self, said: Mapping[str, Any]) -> None:
+        super().__init__(words_of(said))
+        self.said = said
+
+
+class NotChat(Exception):
+    """A reply with a good status that is none of a chat server."""
+
+
 class CallFailed(Exception):
     """What a client raised, in words without the key: tracers see these errors, and servers may repeat the key.
 
     Attributes:
         error: What the client raised.
+        heard: The reply as far as it had come.
     """
 
-    def __init__(self, error: Exception, key: SecretStr) -> None:
+    def __init__(self, error: Exception, key: SecretStr, heard: "Heard | None" = None) -> None:
         super().__init__(f"{type(error).__name__}: {without_key(str(error), key)}")
-        self.error = error
+        self.error, self.heard = error, heard
 
 
 def classify(error: Exception, endpoint: Endpoint) -> ModelError:
@@ -100,16 +132,40 @@ def classify(error: Exception, endpoint: Endpoint) -> ModelError:
         return error
     if isinstance(error, CallFailed):
         error = error.error
-    address, key = endpoint.address, endpoint.api_key
     if isinstance(error, openai.APIStatusError):
-        return _from_status(error, endpoint)
-    root = _root(error)
+        body = error.body if isinstance(error.body, Mapping) else {}
+        wait = retry_after(error.response.headers.get("retry-after"))
+        return _from_status(error.status_code, error.message, body, endpoint, wait)
+    if isinstance(error, ErrorInside):
+        return _from_inside(error.said, endpoint)
+    if isinstance(error, openai.APIError) and not isinstance(error, _WRONG):  # in the middle of a stream
+        return _from_inside(error.body if isinstance(error.body, Mapping) else {"message": error.message}, endpoint)
+    return _from_transport(error, endpoint)
+
+
+_WRONG = (openai.APIResponseValidationError, openai.APIConnectionError)
+
+
+def _from_inside(said: Mapping[str, Any], endpoint: Endpoint) -> ModelError:
+    """Read an error object as if its code had been the status; without one it is a fault of the server's."""
+    words = words_of(said)
+    status = status_in(said) or (400 if too_long(None, words) else 500)
+    return _from_status(status, words, said, endpoint, None)
+
+
+def _from_transport(error: Exception, endpoint: Endpoint) -> ModelError:
+    address, key, root = endpoint.address, endpoint.api_key, _root(error)
+    if isinstance(root, ReplyTooLarge):
+        return ModelError("malformed", f"`{endpoint.model}` at {address} was broken off: {root}")
     # The HTTP transport reports refused and dropped connections as timed out, too.
     broken = isinstance(root, aiohttp.ClientConnectionError | OSError) and not isinstance(root, TimeoutError)
     if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError) and not broken:
         return ModelError("timed_out", f"`{endpoint.model}` at {address} did not answer in time; check `base_url`")
-    lost = isinstance(error, openai.APIConnectionError | httpx2.TransportError | ConnectionError)
-    if lost and not isinstance(root, httpx2.TooManyRedirects):
+    said = f"{type(root).__name__}: {_excerpt(str(root), key)}"
+    cure = "check `base_url`, which usually ends in /v1"
+    if isinstance(root, httpx2.TooManyRedirects):
+        return ModelError("not_found", f"{address} leads nowhere ({said}); {cure}")
+    if isinstance(error, openai.APIConnectionError | httpx2.TransportError | ConnectionError):
         cause = str(root) or type(root).__name__
         if isinstance(root, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | ConnectionResetError):
             return ModelError("dropped", f"{address} broke off the connection ({_excerpt(cause, key)})")
@@ -117,15 +173,7 @@ def classify(error: Exception, endpoint: Endpoint) -> ModelError:
             "unreachable",
             f"cannot reach {address} ({_excerpt(cause, key)}); check that the server runs and that `base_url` is right",
         )
-    wrong = openai.APIResponseValidationError | openai.APIConnectionError
-    if isinstance(error, openai.APIError) and not isinstance(error, wrong):
-        said = _excerpt(error.message, key)
-        return ModelError("server_error", f"`{endpoint.model}` at {address} broke off its reply: {said}")
-    return ModelError(
-        "bad_reply",
-        f"{address} did not answer as an OpenAI-compatible chat server ({type(root).__name__}: "
-        f"{_excerpt(str(root), key)}); check `base_url`, which usually ends in /v1",
-    )
+    return ModelError("bad_reply", f"{address} did not answer as an OpenAI-compatible chat server ({said}); {cure}")
 
 
 def _root(error: BaseException) -> BaseException:
@@ -134,31 +182,46 @@ def _root(error: BaseException) -> BaseException:
     return error
 
 
-def _from_status(error: openai.APIStatusError, endpoint: Endpoint) -> ModelError:
-    status, said = error.status_code, _excerpt(error.message, endpoint.api_key)
-    address, model = endpoint.address, endpoint.model
-    wait = retry_after(error.response.headers.get("retry-after"))
+def _from_status(
+    status: int, message: str, body: Mapping[str, Any], endpoint: Endpoint, wait: float | None
+) -> ModelError:
+    """Say what a status means.
+
+    Args:
+        status: The reply's, or the one that stands in it.
+        message: What the server says.
+        body: The error object.
+        endpoint: Who was asked.
+        wait: Seconds that the server asked to wait.
+    """
+    said, address, model = _excerpt(message, endpoint.api_key), endpoint.address, endpoint.model
+    inner = status_in(body)
+    if 300 <= status < 400:
+        cure = "which is not followed, since the question and the key would go there; check `base_url`"
+        return ModelError("bad_reply", f"{address} sends requests on to another address (HTTP {status}), {cure}")
     if status in (401, 403):
         # The server's own words are left out: some repeat a part of the key.
         held = f"the key in {endpoint.key_env}" if endpoint.key_env else "a request without a key"
         return ModelError("unauthorized", f"{address} refused {held} (HTTP {status}); set a valid key")
-    if status == 404 and "support" not in said.lower():  # a router's 404 may mean a feature, not the model
+    if status == 404 and not not_this_way(said):
         cure = "check `model` and `base_url`, which usually ends in /v1"
         return ModelError("not_found", f"{address} knows no model or path for `{model}` (HTTP 404): {said}; {cure}")
-    if status == 429 and error.code == "insufficient_quota":
-        return ModelError("quota", f"the account at {address} has no quota left (HTTP 429): {said}; add credit to it")
+    if status == 402 or (status == 429 and inner == 402):
+        return ModelError(
+            "quota", f"the account at {address} has no quota left (HTTP {status}): {said}; add credit to it"
+        )
     if status == 429:
         return ModelError("rate_limited", f"{address} limits the rate of requests (HTTP 429): {said}", retry_after=wait)
     if status in (503, 529):
         return ModelError("overloaded", f"{address} is overloaded (HTTP {status}): {said}", retry_after=wait)
-    if status >= 500 or status in (408, 409):
-        return ModelError("server_error", f"{address} failed (HTTP {status}): {said}", retry_after=wait)
-    if "context" in said.lower() and any(word in said.lower() for word in ("length", "window", "size", "token")):
+    if too_long(413 if inner == 413 and status < 500 else status, said):
         return ModelError(
             "context_length",
             f"the prompt does not fit the context window of `{model}` at {address}; ask less at once, or choose a "
             f"`model` with a longer one: {said}",
         )
+    if status != 501 and (status >= 500 or status in (408, 409)):
+        return ModelError("server_error", f"{address} failed (HTTP {status}): {said}", retry_after=wait)
     return ModelError("bad_request", f"{address} refused the request (HTTP {status}): {said}")
 
 
@@ -184,5 +247,5 @@ def without_key(text: str, key: SecretStr) -> str:
 
 
 def _excerpt(text: str, key: SecretStr) -> str:
-    flat = " ".join(without_key(text, key).split())
+    flat = " ".join(storable(without_key(text, key)).split())
     return flat if len(flat) <= _EXCERPT else flat[:_EXCERPT] + " …"

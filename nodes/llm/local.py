@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from nodes.environment import environment_model_file
+from nodes.llm.endpoint import fingerprint
 from nodes.llm.errors import ConfigurationError
+from nodes.llm.local_pace import measure_once
 from nodes.llm.local_prompts import PreparedPrompts
 from nodes.llm.local_slots import READER, SERVER_SLOTS, Slots
 from nodes.llm.model_file import EXTRA_MISSING, cache_folder, ensure_model_file
@@ -52,6 +54,8 @@ class RunningServer:
     """Requests that it may be sent at once."""
     process: "subprocess.Popen[str]" = field(repr=False)
     slots: Slots = field(repr=False)
+    same_as: str = ""
+    """What tells it apart in later processes: model file, versions, parameters and processors."""
 
     def runs(self) -> bool:
         """Whether its process is still there."""
@@ -99,8 +103,10 @@ def _start() -> RunningServer:
     program = hashlib.sha256(_PROGRAM.read_bytes()).hexdigest()
     model = f"{engine} {program} {path.name} {state.st_size} {state.st_mtime_ns}"
     prompts = PreparedPrompts(address, key, folder, model, reader=READER)
+    same_as = f"{model} {_processors()}"
+    measure_once(fingerprint("local", same_as), address, key, at_once=AT_ONCE)
     _log.info("embedded server ready after %.1f s", time.perf_counter() - began)
-    return RunningServer(f"{address}/v1", key, AT_ONCE, process, Slots(prompts))
+    return RunningServer(f"{address}/v1", key, AT_ONCE, process, Slots(prompts), same_as)
 
 
 _server = Once(_start, stands=RunningServer.runs)

@@ -1,12 +1,37 @@
 """How fast an endpoint was seen to read and write, and how much it writes at each stage."""
 
-from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
 
 from nodes.llm.usage import Call
 
+Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+"""What a kept file may say of time and tokens."""
+
+ENOUGH = 2
+"""Calls of a stage that must have been seen before a forecast rests on them."""
 WEIGHT = 0.1
 """Of the newest call in every mean, so that what a server was an hour ago fades."""
+
+
+class Shown(NamedTuple):
+    """What a successful call has shown."""
+
+    stage: str
+    side_by_side: bool
+    """Whether other threads ran beside it."""
+    read: int
+    """Tokens of the prompt that no cache held."""
+    written: int
+    seconds: float
+
+    @classmethod
+    def by(cls, call: Call) -> "Shown":
+        """Read it off a call."""
+        read = max(0, call.usage.input - call.usage.cached)
+        return cls(call.stage, bool(call.thread_id), read, call.usage.output, call.latency_s)
 
 
 @dataclass
@@ -14,10 +39,17 @@ class Stage:
     """What the calls of one stage generated."""
 
     calls: int = 0
-    output: float = 0.0
+    output: Amount = 0.0
     """Tokens a call, on the mean."""
-    least: float = 0.0
+    least: Amount = 0.0
     """Fewest tokens of a call."""
+    usual: bool = False
+    """Whether it began with what is usual, to be replaced by the first call that is seen."""
+
+    @property
+    def enough(self) -> bool:
+        """Whether a forecast may rest on it."""
+        return self.usual or self.calls >= ENOUGH
 
     def see(self, output: int) -> None:
         """Take one more call in."""
@@ -30,13 +62,13 @@ class Stage:
 class Speed:
     """Least squares of `seconds = a * tokens read + b * tokens written` over the calls seen, newest first."""
 
-    rr: float = 0.0
-    rw: float = 0.0
-    ww: float = 0.0
-    rs: float = 0.0
-    ws: float = 0.0
+    rr: Amount = 0.0
+    rw: Amount = 0.0
+    ww: Amount = 0.0
+    rs: Amount = 0.0
+    ws: Amount = 0.0
 
-    def see(self, read: int, written: int, seconds: float) -> None:
+    def see(self, read: float, written: float, seconds: float) -> None:
         """Take one more call in."""
         for name, product in (
             ("rr", read * read),
@@ -61,9 +93,9 @@ class Speed:
 
 @dataclass
 class Pace:
-    """What the successful calls of this process have shown about an endpoint."""
+    """What successful calls have shown about an endpoint."""
 
-    stages: dict[str, Stage] = field(default_factory=lambda: defaultdict(Stage))
+    stages: dict[str, Stage] = field(default_factory=dict)
     alone: Speed = field(default_factory=Speed)
     """Of calls with no sibling beside them."""
     threads: Speed = field(default_factory=Speed)
@@ -71,9 +103,13 @@ class Pace:
 
     def see(self, call: Call) -> None:
         """Take a successful call in."""
-        self.stages[call.stage].see(call.usage.output)
-        speed = self.threads if call.thread_id else self.alone
-        speed.see(call.usage.input - call.usage.cached, call.usage.output, call.latency_s)
+        self.take(Shown.by(call))
+
+    def take(self, shown: Shown) -> None:
+        """Take in what a successful call has shown."""
+        self.stages.setdefault(shown.stage, Stage()).see(shown.written)
+        speed = self.threads if shown.side_by_side else self.alone
+        speed.see(shown.read, shown.written, shown.seconds)
 
     def of(self, stage: str) -> Stage:
         """Return what a stage's calls generated."""

@@ -9,20 +9,25 @@ from nodes.llm.usage import Call
 
 MAX_ATTEMPTS = 4
 """Requests in a row for one reply, faults included; those that a rate limit refused cost nothing and do not count."""
-MAX_EMPTY = 2
-"""Of these, such as came back empty: a model that says nothing twice has nothing to say."""
+MAX_OF_A_KIND = {"empty": 2, "bad_reply": 3}
+"""Of these, such as came back empty, or as no chat server's reply: what stays so after them is no passing fault."""
+MAX_BROKEN_BEFORE_ANOTHER_WAY = 2
+"""Of these, such as the server failed on, where it can be asked in another way: some fail on what they lack."""
 
 _backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=20, jitter=0.5)
 
 
-def often_enough(tried: Sequence[Call]) -> bool:
+def often_enough(tried: Sequence[Call], *, other_way: bool = False) -> bool:
     """Whether a reply was asked for as often as it may be, whatever time is left.
 
     Args:
         tried: The requests made for it so far, the last one failed.
+        other_way: Whether it can be asked for in another way, should the server break on this one.
     """
     counted = sum(call.status != "rate_limited" for call in tried)
-    return counted >= (MAX_EMPTY if tried[-1].status == "empty" else MAX_ATTEMPTS)
+    if other_way and tried[-1].status == "server_error":
+        return counted >= MAX_BROKEN_BEFORE_ANOTHER_WAY
+    return counted >= MAX_OF_A_KIND.get(tried[-1].status, MAX_ATTEMPTS)
 
 
 def wait(state: tenacity.RetryCallState) -> float:

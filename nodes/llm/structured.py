@@ -1,8 +1,8 @@
 """Structured output as a ladder, for servers that lack any rung of it.
 
 Native JSON schema, then tool calling, then JSON found in free text, then one more ask with the
-validation error, then a failure of kind `malformed`. A server that was seen to refuse or ignore a rung
-is not asked for it again.
+validation error, then a failure of kind `malformed`. A server that was seen to refuse, break on or ignore
+a rung is not asked for it again for a while (see `nodes.llm.endpoint.Ladder`).
 """
 
 import json
@@ -13,15 +13,17 @@ from typing import Any, Protocol, TypeVar
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from pydantic import BaseModel, ValidationError
 
-from nodes.llm.endpoint import Learnt, Rung
-from nodes.llm.errors import ModelError
+from nodes.llm.endpoint import RUNGS, Learnt, Rung
+from nodes.llm.errors import Kind, ModelError
+from nodes.llm.fit import fit
+from nodes.llm.objects import NoObject, explain, parse_object
 from nodes.llm.reply import Reply
-from nodes.llm.text import NoObject, explain, parse_object, shorten
+from nodes.llm.text import shorten
 
 T = TypeVar("T", bound=BaseModel)
 
-RUNGS: tuple[Rung, ...] = ("json_schema", "tool", "text")
-NONE: frozenset[str] = frozenset()
+NOT_THIS_WAY: frozenset[Kind] = frozenset({"bad_request", "server_error", "empty"})
+"""What may mean that a server cannot be asked in this way, where it lasts."""
 
 
 class Request(Protocol):
@@ -32,7 +34,7 @@ class Request(Protocol):
 
 
 async def ask(
-    request: Request, learnt: Learnt, messages: Sequence[BaseMessage], shape: type[T], without: frozenset[str] = NONE
+    request: Request, learnt: Learnt, messages: Sequence[BaseMessage], shape: type[T], *, strict: bool = False
 ) -> T:
     """Ask for an object of `shape`.
 
@@ -41,95 +43,120 @@ async def ask(
         learnt: What earlier calls have shown about the server; this one adds to it.
         messages: The conversation.
         shape: What the reply must fit.
-        without: Fields with a default that are not asked for; a reply may have them all the same.
+        strict: Whether only a whole reply will do.
 
     Raises:
         ModelError: Every rung failed (`malformed`), or the reply was refused, truncated or never came.
     """
-    lacking = True
-    for rung in RUNGS[RUNGS.index(learnt.first_rung) :]:
+    lacking, first = True, learnt.ladder.start()
+    for rung in RUNGS[RUNGS.index(first) :]:
         try:
-            found = await _ask_at(rung, request, messages, shape, without)
+            found = await _ask_at(rung, request, messages, shape, strict=strict)
         except NoObject as error:
             lacking = lacking and not error.found_json
         except ModelError as error:
-            if rung == RUNGS[-1] or error.kind != "bad_request":
+            if rung == RUNGS[-1] or error.kind not in NOT_THIS_WAY:
                 raise
         else:
-            if lacking:
-                learnt.first_rung = rung
+            if lacking and rung != first:
+                learnt.ladder.learn(rung)
             return found
     raise AssertionError("the last rung returns or raises")
 
 
-async def _ask_at(
-    rung: Rung, request: Request, messages: Sequence[BaseMessage], shape: type[T], without: frozenset[str]
-) -> T:
+async def _ask_at(rung: Rung, request: Request, messages: Sequence[BaseMessage], shape: type[T], *, strict: bool) -> T:
     if rung == "text":
-        return await _ask_in_words(request, messages, shape, without)
-    return read(await request(messages, **_body(rung, shape, without)), shape)
+        return await _ask_in_words(request, messages, shape, strict=strict)
+    return read(await request(messages, **_body(rung, shape)), shape, strict=strict)
 
 
-async def _ask_in_words(
-    request: Request, messages: Sequence[BaseMessage], shape: type[T], without: frozenset[str]
-) -> T:
-    schema = json.dumps(wire_schema(shape, without), ensure_ascii=False)
+async def _ask_in_words(request: Request, messages: Sequence[BaseMessage], shape: type[T], *, strict: bool) -> T:
+    schema = json.dumps(wire_schema(shape), ensure_ascii=False)
     wish = HumanMessage(f"Reply with one JSON object and nothing else. It must fit this JSON schema:\n{schema}")
     conversation = [*messages, wish]
     reply = await request(conversation)
     try:
-        return read(reply, shape)
+        return read(reply, shape, strict=strict)
     except NoObject as error:
         again = HumanMessage(f"That does not fit: {error}. Reply with the corrected JSON object and nothing else.")
         reply = await request([*conversation, AIMessage(shorten(reply.text, 4_000) or "…"), again])
     try:
-        return read(reply, shape)
+        return read(reply, shape, strict=strict)
     except NoObject as error:
-        raise ModelError("malformed", f"the model gave no usable {shape.__name__}: {error}") from error
+        raise ModelError("malformed", f"the model gave no usable {name_of(shape)}: {error}") from error
 
 
-def read(reply: Reply, shape: type[T]) -> T:
+def read(reply: Reply, shape: type[T], *, strict: bool = False) -> T:
     """Read an object of `shape` from a reply, be it a tool call or text.
+
+    Args:
+        reply: The reply.
+        shape: What it must fit.
+        strict: Whether the reply must be whole; else a sound object does, whatever ended the reply after it.
 
     Raises:
         NoObject: Nothing in the reply fits.
         ModelError: The reply was cut off (`truncated`), so that what it holds may be half of a whole.
     """
-    called = reply.message.tool_calls or reply.message.invalid_tool_calls
-    if called and reply.tool_args is None and reply.finish_reason != "length":
-        raise NoObject("the arguments of the tool call are not sound JSON", found_json=True)
+    cut = reply.state == "cut"
+    if strict and reply.state != "whole":
+        raise ModelError("truncated" if cut else "malformed", reply.shortfall, reply=reply)
     try:
-        if reply.tool_args is not None:
-            return shape.model_validate(reply.tool_args)
-        if reply.finish_reason in ("length", ""):
-            # Cut off, or a stream that ended without an end: mending would turn half a plan into a plan.
-            return shape.model_validate_json(reply.text)
+        if reply.called:
+            return _first_that_fits(reply.tool_args, shape)
+        if reply.state != "whole":
+            # Mending would turn half a plan into a plan.
+            return fit(shape, _json(reply.text))
         return parse_object(reply.text, shape)
-    except ValidationError as error:
-        if reply.finish_reason == "length":
-            raise ModelError("truncated", "the reply was cut at the token limit; raise `max_tokens`") from error
+    except (NoObject, ValidationError) as error:
+        if cut:
+            raise ModelError("truncated", reply.shortfall, reply=reply) from error
+        if isinstance(error, NoObject):
+            raise
         raise NoObject(explain(error), found_json=True) from error
 
 
-def _body(rung: Rung, shape: type[BaseModel], without: frozenset[str]) -> dict[str, Any]:
-    schema = wire_schema(shape, without)
+def _json(text: str) -> object:
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError) as error:
+        # Half of one says nothing about the way in which it was asked for.
+        raise NoObject("the reply holds no readable JSON object", found_json=True) from error
+
+
+def _first_that_fits(tool_args: Sequence[dict[str, Any]], shape: type[T]) -> T:
+    wrong: ValidationError | None = None
+    for arguments in tool_args:
+        try:
+            return fit(shape, arguments)
+        except ValidationError as error:
+            wrong = wrong or error
+    said = explain(wrong) if wrong else "the arguments of the tool call are not sound JSON"
+    raise NoObject(said, found_json=True)
+
+
+def _body(rung: Rung, shape: type[BaseModel]) -> dict[str, Any]:
+    schema = wire_schema(shape)
     if rung == "json_schema":
         # Sent as plain body fields: the client's own parsing would hide truncated and refused replies.
-        wanted = {"name": shape.__name__, "schema": schema, "strict": True}
+        wanted = {"name": name_of(shape), "schema": schema, "strict": True}
         return {"response_format": {"type": "json_schema", "json_schema": wanted}}
-    function = {"name": shape.__name__, "description": shape.__doc__ or "", "parameters": schema}
+    function = {"name": name_of(shape), "description": shape.__doc__ or "", "parameters": schema}
     return {
         "tools": [{"type": "function", "function": function}],
-        "tool_choice": {"type": "function", "function": {"name": shape.__name__}},
+        "tool_choice": {"type": "function", "function": {"name": name_of(shape)}},
     }
 
 
+def name_of(shape: type[BaseModel]) -> str:
+    """Return what a shape is called on the wire."""
+    return shape.model_config.get("title") or shape.__name__
+
+
 @cache
-def wire_schema(shape: type[BaseModel], without: frozenset[str] = NONE) -> dict[str, Any]:
-    """Return the JSON schema of `shape`, less some fields, as strict servers want it: all required, no others."""
-    wanted = shape.model_json_schema()
-    wanted["properties"] = {name: field for name, field in wanted["properties"].items() if name not in without}
-    schema = _strict(wanted)
+def wire_schema(shape: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema of `shape` as strict servers want it: every field required, no others."""
+    schema = _strict(shape.model_json_schema())
     assert isinstance(schema, dict)
     return schema
 

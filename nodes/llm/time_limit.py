@@ -2,10 +2,11 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
+
+from nodes.run import now
 
 
 class TimeLimit:
@@ -31,9 +32,9 @@ class TimeLimit:
 
     async def __aenter__(self) -> "TimeLimit":
         """Start the clock."""
-        now = asyncio.get_running_loop().time()
-        self._last = now + max(0.0, self._latest - time.time())
-        self._end = now + self.seconds
+        clock = asyncio.get_running_loop().time()
+        self._last = clock + max(0.0, self._latest - now())
+        self._end = clock + self.seconds
         self._timeout = asyncio.timeout_at(min(self._end, self._last))
         await self._timeout.__aenter__()
         return self

@@ -1,14 +1,18 @@
 """What a server tells of itself: how much it works on at once, and how long its context window is."""
 
 import asyncio
+import json
 from typing import Any, NamedTuple
 
 import httpx2
 
 from nodes.llm.endpoint import Endpoint
+from nodes.llm.wire import count
 
 PATIENCE = 2.0
-"""Seconds for the answer; it delays the first call only, and once in a process."""
+"""Seconds for the whole answer; it delays the first call only, and once in a process."""
+MOST = 1_000_000
+"""Bytes of the answer; a server that tells more tells nothing."""
 
 
 class Told(NamedTuple):
@@ -38,14 +42,26 @@ async def told_by(endpoint: Endpoint, http: httpx2.AsyncClient) -> Told:
 
 
 async def _get(endpoint: Endpoint, http: httpx2.AsyncClient, url: str) -> Any:
-    """Return the JSON at an address: empty where there is none, `None` where nobody answered."""
-    key = endpoint.api_key.get_secret_value()
+    """Return the JSON at an address: empty where there is none, `None` where nobody answered.
+
+    Whatever is at the other end, and whatever it sends: what is not told is not known, and no more.
+    """
+    # Packed replies are not asked for, since a small one may open to a large one.
+    asked = {"Authorization": f"Bearer {endpoint.api_key.get_secret_value()}", "Accept-Encoding": "identity"}
     try:
-        reply = await http.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE)
-        return reply.json() if reply.is_success else {}
-    except (httpx2.HTTPError, OSError):
+        async with asyncio.timeout(PATIENCE), http.stream("GET", url, headers=asked, timeout=PATIENCE) as reply:
+            if not reply.is_success or reply.headers.get("Content-Encoding", "identity") != "identity":
+                return {}
+            body = b""
+            async for piece in reply.aiter_raw():
+                body += piece
+                if len(body) > MOST:
+                    return {}
+    except Exception:
         return None
-    except ValueError:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
         return {}
 
 
@@ -54,4 +70,4 @@ def _field(value: Any, name: str) -> Any:
 
 
 def _positive(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    return count(value) or None if isinstance(value, int) else None

@@ -1,0 +1,30 @@
+"""A compiled graph that can be bound to settings: `graph.with_config(context={…})`."""
+
+from typing import Any, Self
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
+
+from nodes.choice import CONTEXT
+
+
+class Bindable(CompiledStateGraph[Any, Any, Any, Any]):
+    """A compiled graph."""
+
+    def with_config(self, config: RunnableConfig | None = None, *, context: Any = None, **more: Any) -> Self:
+        """Return a copy with a changed configuration.
+
+        Args:
+            config: LangGraph's configuration; settings may stand among what is `configurable`.
+            context: Settings that hold where a caller passes none.
+            more: Fields of the configuration.
+        """
+        changed = super().with_config(config, **more)
+        bound: RunnableConfig = {"configurable": {CONTEXT: context}}
+        return changed if context is None else changed.with_config(bound)
+
+
+def bindable(compiled: Any) -> Any:
+    """Make a graph that LangGraph has compiled one that can be bound."""
+    compiled.__class__ = Bindable
+    return compiled

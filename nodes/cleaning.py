@@ -1,0 +1,27 @@
+"""What every text passes on its way in, from users and from models, so that it can be kept and shown (pure)."""
+
+import re
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROLS = re.compile("[\0-\x08\x0e-\x1f]")
+_LINE_ENDS = re.compile("\r\n?|[\x0b\x0c]")
+UNSEEN = "\ufeff\u200b\u2060"
+"""What has no width: a byte order mark, a zero-width space, a word joiner."""
+
+
+def storable(text: str) -> str:
+    """Return a text that every store and every reader takes: no half of a character, no NUL, no control characters.
+
+    Halves that stand side by side become the character that they are halves of, any other half becomes U+FFFD.
+    """
+    if _SURROGATE.search(text):
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return _CONTROLS.sub("", text)
+
+
+def clean_text(text: str) -> str:
+    """Return a user's text as it is kept: storable, with plain line ends, and nothing unseen at its start.
+
+    The rest is what the user wrote. A form feed or a vertical tab ends a line.
+    """
+    return _LINE_ENDS.sub("\n", storable(text)).lstrip(UNSEEN)

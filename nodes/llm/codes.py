@@ -1,0 +1,81 @@
+"""What servers call their errors, in a status, a code or words (pure)."""
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+WORDS: dict[int, tuple[str, ...]] = {
+    400: ("invalid_request_error", "invalid_argument", "validation_error", "failed_precondition"),
+    401: ("authentication_error", "invalid_api_key", "unauthenticated", "invalid_authentication"),
+    402: ("insufficient_quota", "insufficient_balance", "billing_error", "billing_hard_limit_reached", "no_credits"),
+    403: ("permission_error", "permission_denied"),
+    404: ("not_found_error", "model_not_found"),
+    413: ("request_too_large", "context_length_exceeded", "exceed_context_size_error", "context_window_exceeded"),
+    429: (
+        *("rate_limit_exceeded", "rate_limit_error", "rate_limit", "rate_limited", "rate_limit_reached_error"),
+        *("resource_exhausted", "throttling", "throttling_exception", "throttling_error", "engine_overloaded_error"),
+    ),
+    500: ("server_error", "api_error", "internal", "internal_error", "server_exception", "unknown"),
+    503: ("unavailable", "overloaded", "overloaded_error", "server_overloaded", "model_overloaded", "server_busy"),
+    504: ("deadline_exceeded", "timeout", "timeout_error"),
+}
+"""Words that stand for an HTTP status, beside the statuses' own names (`too_many_requests`)."""
+FIELDS = ("code", "status", "status_code", "statusCode", "type", "object")
+"""Where an error object says what it is, the most telling first."""
+TOO_LONG: tuple[tuple[str, ...], ...] = (
+    ("context", "length"),
+    ("context", "window"),
+    ("context", "size"),
+    ("context", "token"),
+    ("prompt", "too long"),
+    ("input", "too long"),
+    ("input token", "exceed"),
+    ("input length", "exceed"),
+    ("reduce the length",),
+)
+"""Words that, all of a line together, say that a prompt is too long."""
+NOT_THIS_WAY = ("support", "parameter", "schema", "response_format", "tool")
+"""Words of a 404 that means a way of asking, as a router says it, and not the model or the path."""
+
+
+def _plain(word: str) -> str:
+    return "".join(character for character in word.casefold() if character.isalnum())
+
+
+_STATUSES = {_plain(status.name): status.value for status in HTTPStatus if status >= 400}
+_STATUSES |= {_plain(word): status for status, words in WORDS.items() for word in words}
+
+
+def status_in(error: Mapping[str, Any]) -> int | None:
+    """Return the HTTP status that an error object stands for; `None` where it does not say."""
+    return next(_statuses(error), None)
+
+
+def _statuses(error: Mapping[str, Any]) -> Iterator[int]:
+    for name in FIELDS:
+        said = error.get(name)
+        if isinstance(said, str) and said.strip().isdecimal():
+            said = int(said) if len(said) < 9 else None
+        if isinstance(said, int) and 400 <= said < 600:
+            yield said
+        elif isinstance(said, str) and (known := _STATUSES.get(_plain(said))):
+            yield known
+
+
+def words_of(error: Any) -> str:
+    """Return what an error object says to people."""
+    said = error.get("message") if isinstance(error, Mapping) else error
+    return said if isinstance(said, str) and said else str(error)
+
+
+def too_long(status: int | None, said: str) -> bool:
+    """Whether an error says that the prompt does not fit the context window."""
+    if status == 413:
+        return True
+    low = said.casefold()
+    return status in (None, 400, 422) and any(all(word in low for word in line) for line in TOO_LONG)
+
+
+def not_this_way(said: str) -> bool:
+    """Whether a 404 refuses a way of asking."""
+    return any(word in said.casefold() for word in NOT_THIS_WAY)

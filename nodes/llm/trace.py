@@ -1,0 +1,27 @@
+"""What a call is called in traces."""
+
+from langchain_core.runnables import RunnableConfig
+
+from nodes.llm.usage import Call
+
+
+def named(call: Call, prompt: str, subquestion: str | None) -> RunnableConfig:
+    """Name a call, so that one thread can be filtered out.
+
+    Args:
+        call: The call.
+        prompt: Name and version of its prompt.
+        subquestion: What its thread is asked, if it is for one.
+    """
+    name = f"{call.stage} {call.thread_id}" if call.thread_id else call.role
+    metadata = {
+        "apr_role": call.role,
+        "apr_thread": call.thread_id,
+        "apr_subquestion": subquestion,
+        "apr_round": call.round,
+        "apr_attempt": call.attempt,
+        "apr_hedge": call.hedge or None,
+        "apr_prompt": prompt,
+    }
+    known = {key: value for key, value in metadata.items() if value is not None}
+    return {"run_name": name, "tags": [f"apr:{name}"], "metadata": known}

@@ -1,0 +1,43 @@
+"""An event loop in a thread of its own, for callers that have none: `graph.invoke`, `stream` and `batch`.
+
+All of them share it, and with it the connections and limits of the process.
+"""
+
+import asyncio
+import atexit
+import threading
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+GOODBYE = 5.0
+"""Seconds to close connections in when the program ends."""
+
+_lock = threading.Lock()
+_loops: list[asyncio.AbstractEventLoop] = []
+
+
+def run_aside(work: Coroutine[Any, Any, T]) -> T:
+    """Run something to its end while this thread waits; a thread whose own loop runs may call it, too."""
+    return asyncio.run_coroutine_threadsafe(work, _loop()).result()
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    with _lock:
+        if not _loops:
+            loop = asyncio.new_event_loop()
+            thread = threading.Thread(target=loop.run_forever, name="apr-sync", daemon=True)
+            thread.start()
+            _loops.append(loop)
+            atexit.register(_end, loop, thread)
+        return _loops[0]
+
+
+def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    with suppress(Exception):
+        asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result(GOODBYE)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(GOODBYE)
+    if not thread.is_alive():
+        loop.close()
