@@ -45,7 +45,9 @@ class Settings(BaseSettings):
         "Default: `openai:gpt-5-mini` when OPENAI_API_KEY or OPENAI_BASE_URL is set, else `local`.",
     )
     assess_model: str | None = Field(None, description="Model that decides whether to split, if another one.")
-    decompose_model: str | None = Field(None, description="Model that plans again where the outline does not suffice, if another.")
+    decompose_model: str | None = Field(
+        None, description="Model that plans again where the outline does not suffice, if another."
+    )
     solve_model: str | None = Field(None, description="Model of the threads and of direct answers, if another.")
     review_model: str | None = Field(None, description="Model that reviews and writes the answer, if another.")
     fallback_model: str | None = Field(
@@ -76,9 +78,7 @@ class Settings(BaseSettings):
         description="Longest reply of one call, in tokens. Default: the server's own; 1,024 for the embedded "
         "model, which may otherwise ramble on.",
     )
-    max_threads: int = Field(
-        16, ge=2, le=64, description="Most threads in a plan; more parts than that share threads."
-    )
+    max_threads: int = Field(16, ge=2, le=64, description="Most threads in a plan; more parts than that share threads.")
     max_parallel: int = Field(
         8,
         ge=1,

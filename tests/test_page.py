@@ -314,8 +314,8 @@ BOTH = Part(number=3, needs=[1, 2], question="How old are #1 and #2 together?")
     [
         ([], 0, "list", "The model found nothing to split."),
         ([ANN], 1, "text", "found 1 part: nothing that can be worked on at the same time."),
-        ([ANN, BEN], 2, "list", "found 2 parts, all of which can be worked on at the same time; the results in turn"),
-        ([ANN, BEN, BOTH], 2, "text", "found 3 parts, 2 of which can be worked on at the same time; the answer must be"),
+        ([ANN, BEN], 2, "list", "found 2 parts, all of which can be worked on at the same time; the results in"),
+        ([ANN, BEN, BOTH], 2, "text", "found 3 parts, 2 of which can be worked on at the same time; the answer must"),
     ],
 )
 def test_what_the_model_found_to_split_is_said_in_true_words(
