@@ -123,3 +123,15 @@ async def test_everything_can_be_reached_by_keyboard(browser: Any, shown: Path, 
     await tab.keyboard.press("Tab")
     assert await tab.evaluate("document.activeElement.getAttribute('aria-label')") == "All calls"
     assert await tab.locator("#timeline tbody tr").first.is_visible()
+
+
+async def test_printed_it_is_whole(browser: Any, shown: Path, heard: list[str]) -> None:
+    # A page of A4, in CSS pixels and without its margins.
+    tab = await opened(browser, shown, heard, viewport={"width": 718, "height": 1000})
+    await tab.emulate_media(media="print")
+    for folded in await tab.locator("details > :not(summary)").all():
+        assert await folded.is_visible()
+    assert await tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    wide = "[...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth).length"
+    assert await tab.evaluate(wide) == 0
+    assert await tab.evaluate("getComputedStyle(document.querySelector('.bar')).printColorAdjust") == "exact"
