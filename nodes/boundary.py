@@ -8,7 +8,7 @@ from typing import Any
 
 from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
-from langgraph.utils.runnable import RunnableCallable
+from langgraph.utils.runnable import RunnableCallable  # type: ignore[attr-defined]
 
 from nodes.choice import choose
 from nodes.llm.errors import ConfigurationError
@@ -67,7 +67,8 @@ async def _step(node: Node, state: Any, runtime: Runtime[Settings]) -> dict[str,
     if begun and not run:
         begun = begun.model_copy(update={"settings": settings.given})
     # Threads work side by side, and only the step after them writes the clock.
-    if begun or (run and hasattr(state, "calls")):
-        run = _clocks.keep(runtime.control, begun or run)
-        update = update | {"run": run.model_copy(update={"worked": run.elapsed()})}
+    at_work = begun or (run if hasattr(state, "calls") else None)
+    if at_work:
+        kept = _clocks.keep(runtime.control, at_work)
+        update = update | {"run": kept.model_copy(update={"worked": kept.elapsed()})}
     return update

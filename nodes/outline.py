@@ -6,11 +6,13 @@ Question Understanding Benchmark", TACL 8, 2020).
 """
 
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from pydantic import Field
 
+from nodes.llm.text import shorten
 from nodes.record import Record
 from nodes.repairs import Repair
 from nodes.segments import Segment
@@ -18,9 +20,17 @@ from nodes.segments import Segment
 AnswerForm = Literal["list", "text"]
 """Whether the results, part by part, are the answer as they stand, or the answer is written from them."""
 
-_NUMBERED = re.compile(r"\[?\d{1,6}\]?(?:\s*[,;&+\s]\s*\[?\d{1,6}\]?)*")
+# One class between two numbers: with repeats beside it, a run of blanks would cost quadratic time.
+_NUMBERED = re.compile(r"\[?\d{1,6}\]?(?:[,;&+\s]+\[?\d{1,6}\]?)*")
 _WITH_WORDS = re.compile(rf"({_NUMBERED.pattern})\s*[:：]\s*(\S.*)", re.DOTALL)
 _REFERENCE = re.compile(r"#\s?[Tt]?(\d{1,3})")
+_END_MARKS = ".,;:?…。，；：？؟،؛\"'”’)"
+MAX_UNSAID = 0.25
+"""Share of a segment's letters and digits that may be left when the parts say the rest: an `and` between two."""
+MAX_SHOWN = 200
+"""Characters of a line that a repair shows."""
+LONGEST_WORD = 50
+"""Characters after a reference in which its next word is looked for."""
 
 
 class Outline(Record):
@@ -46,7 +56,7 @@ class Part(Record):
     sources: list[int] = Field(default_factory=list)
     """Numbers of the segments that it reads: those named, and those that plain code added."""
     needs: list[int] = Field(default_factory=list)
-    """Numbers of the earlier parts whose results it needs."""
+    """Numbers of the parts whose results it needs; no circle leads back to it."""
     question: str
     """What is to be found out; the segments' own words where the line has none."""
 
@@ -70,24 +80,25 @@ def read_parts(lines: Iterable[str], segments: Sequence[Segment]) -> ReadParts:
     repairs: list[Repair] = []
     known = {segment.number: segment for segment in segments}
     drafts: list[tuple[list[int], str]] = []
+    asked: dict[tuple[tuple[int, ...], str], int] = {}
+    """What tells that two parts ask the same, and the number of the first."""
     renumbered: dict[int, int] = {}
     """A line's place as written, and the number of its part."""
-    for place, line in enumerate(lines, 1):
+    for place, line in enumerate(_within(lines, known, repairs), 1):
         draft = _read_line(line, known, repairs)
         if draft is None:
             continue
-        if (same := next((number for number, other in enumerate(drafts, 1) if _same(draft, other)), None)) is not None:
-            repairs.append(Repair(kind="merged", part=place, text=f"part {place} asks the same as part {same}"))
-            renumbered[place] = same
-            continue
-        drafts.append(draft)
-        renumbered[place] = len(drafts)
-    text = " ".join(segment.text for segment in segments if segment.kind == "question")
+        number = renumbered[place] = asked.setdefault((tuple(draft[0]), _folded(draft[1])), len(drafts) + 1)
+        if number > len(drafts):
+            drafts.append(draft)
+        else:
+            repairs.append(Repair(kind="merged", part=place, text=f"part {place} asks the same as part {number}"))
+    text = _blanks_folded(" ".join(segment.text for segment in segments if segment.kind == "question"))
     parts = [
         _part(number, sources, question, segments, renumbered, text)
         for number, (sources, question) in enumerate(drafts, 1)
     ]
-    return ReadParts(parts, repairs)
+    return ReadParts(_without_circles(parts), repairs)
 
 
 def independent(parts: Sequence[Part]) -> list[Part]:
@@ -98,12 +109,34 @@ def independent(parts: Sequence[Part]) -> list[Part]:
 def unnamed(parts: Sequence[Part], segments: Sequence[Segment]) -> list[Segment]:
     """List the question's segments that no part names or says in its own words: what holds for every part."""
     named = {number for part in parts for number in part.sources}
-    words = [bare for part in parts if (bare := _bare(part.question))]
+    words = [folded for part in parts if (folded := _folded(part.question))]
     return [
         segment
         for segment in segments
-        if segment.kind == "question" and segment.number not in named and not _said(segment.text, words)
+        if segment.kind == "question" and segment.number not in named and not _said(_without_marker(segment), words)
     ]
+
+
+def _within(lines: Iterable[str], known: Mapping[int, Segment], repairs: list[Repair]) -> list[str]:
+    """Empty the lines that go on counting past the last segment: what is left of them is in another line already."""
+    written = list(lines)
+    named = [_numbers(line) for line in written]
+    sound = [numbers for numbers in named if numbers and numbers <= known.keys()]
+    kept = []
+    for line, numbers in zip(written, named, strict=True):
+        left = numbers & known.keys()
+        beyond = numbers - left
+        if beyond and left and any(left <= other for other in sound):
+            told = f"line `{shorten(line.strip(), MAX_SHOWN)}` left out: there is no segment {min(beyond)}"
+            repairs.append(Repair(kind="dropped", segments=sorted(beyond), text=told))
+            line = ""
+        kept.append(line)
+    return kept
+
+
+def _numbers(line: str) -> set[int]:
+    """Return what a line names that has no words of its own."""
+    return {int(number) for number in re.findall(r"\d+", line)} if _NUMBERED.fullmatch(line.strip()) else set()
 
 
 def _read_line(line: str, known: dict[int, Segment], repairs: list[Repair]) -> tuple[list[int], str] | None:
@@ -115,22 +148,22 @@ def _read_line(line: str, known: dict[int, Segment], repairs: list[Repair]) -> t
     if not _NUMBERED.fullmatch(numbers):
         return [], text
     given = [int(number) for number in re.findall(r"\d+", numbers)]
-    sources, unknown = [n for n in given if n in known], [n for n in given if n not in known]
+    sources, unknown = [n for n in given if n in known], sorted({n for n in given if n not in known})
     if not unknown:
         return sorted(set(sources)), words
-    if words:
+    if words or sources:
         # `1984: what happened then?` names no segment: the words are its own.
         own = words if sources else text
         repairs.append(Repair(kind="unknown_segment", segments=unknown, text=f"there is no segment {unknown[0]}"))
         return sorted(set(sources)), own
     repairs.append(
-        Repair(kind="dropped", segments=unknown, text=f"line `{text}` left out: there is no segment {unknown[0]}")
+        Repair(
+            kind="dropped",
+            segments=unknown,
+            text=f"line `{shorten(text, MAX_SHOWN)}` left out: there is no segment {unknown[0]}",
+        )
     )
     return None
-
-
-def _same(one: tuple[list[int], str], other: tuple[list[int], str]) -> bool:
-    return one[0] == other[0] and _bare(one[1]) == _bare(other[1])
 
 
 def _part(
@@ -141,21 +174,47 @@ def _part(
     renumbered: dict[int, int],
     asked: str,
 ) -> Part:
-    needs = {
-        renumbered[int(found[1])]
-        for found in _REFERENCE.finditer(question)
-        if int(found[1]) in renumbered and not _quoted(found, question, asked)
-    }
-    # Only earlier parts: a reference to itself or to a later one is a slip of the pen.
-    earlier = sorted(need for need in needs if need < number)
-    words = question or _asked_by(sources, segments)
-    return Part(number=number, named=sources, sources=sources, needs=earlier, question=words)
+    own = {place: new for place, new in renumbered.items() if new != number}
+    needs: set[int] = set()
+
+    def renumber(found: re.Match[str]) -> str:
+        need = own.get(int(found[1]))
+        if need is None or _quoted(found, question, asked):
+            return found.group()
+        needs.add(need)
+        return f"#{need}"
+
+    words = _REFERENCE.sub(renumber, question) or _asked_by(sources, segments)
+    return Part(number=number, named=sources, sources=sources, needs=sorted(needs), question=words)
+
+
+def _without_circles(parts: Sequence[Part]) -> list[Part]:
+    """Take from parts that wait for each other in a circle what the first of them waits for."""
+    needs = {part.number: set(part.needs) for part in parts}
+    settled: set[int] = set()
+    while len(settled) < len(needs):
+        ready = {number for number in needs.keys() - settled if needs[number] <= settled}
+        if not ready:
+            first = min(needs.keys() - settled)
+            needs[first] &= settled
+            ready = {first}
+        settled |= ready
+    return [part.model_copy(update={"needs": sorted(needs[part.number])}) for part in parts]
+
+
+def with_numbers(question: str, numbers: Mapping[int, int]) -> str:
+    """Put other numbers into the references of a question."""
+    return _REFERENCE.sub(lambda found: f"#{numbers.get(int(found[1]), int(found[1]))}", question)
 
 
 def _quoted(found: re.Match[str], question: str, asked: str) -> bool:
     """Tell whether a `#1` is the user's own, as in `the #1 bestseller`: it stands so in what was asked."""
-    after = question[found.end() :].split()
-    return bool(after) and f"{found.group()} {after[0]}".casefold() in " ".join(asked.split()).casefold()
+    after = "".join(question[found.end() : found.end() + LONGEST_WORD].split()[:1])
+    return bool(after) and _blanks_folded(f"{found.group()} {after}") in asked
+
+
+def _blanks_folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def _asked_by(sources: Sequence[int], segments: Sequence[Segment]) -> str:
@@ -172,18 +231,20 @@ def _without_marker(segment: Segment) -> str:
     return segment.text.removeprefix(segment.marker).strip() if segment.marker else segment.text
 
 
-def _bare(text: str) -> str:
-    """Return only the letters and digits of a text, folded, for comparing."""
-    return "".join(character for character in text.casefold() if character.isalnum())
+def _folded(text: str) -> str:
+    """Return a text without case, blanks and end marks, for comparing; other signs tell `3 + 4` from `3 * 4`."""
+    return "".join(text.casefold().split()).rstrip(_END_MARKS)
 
 
-MOST_UNSAID = 0.25
-"""Share of a segment's letters and digits that may be left when the parts say the rest: an `and` between two."""
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
 
 
 def _said(segment: str, words: Sequence[str]) -> bool:
     """Tell whether parts say a segment in their own words: taken together they quote nearly all of it."""
-    left = whole = _bare(segment)
+    left = whole = _folded(segment)
     for part in sorted(words, key=len, reverse=True):
         left = left.replace(part, "", 1)
-    return len(left) <= MOST_UNSAID * len(whole) and len(left) < len(whole)
+    # The signs of `C++` set it apart from `C`.
+    signs = any(unicodedata.category(character)[0] == "S" or character in "#*%" for character in left)
+    return left != whole and not signs and _letters(left) <= MAX_UNSAID * _letters(whole)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from nodes.outline import AnswerForm, Part, independent, unnamed
+from nodes.outline import AnswerForm, Part, independent, unnamed, with_numbers
 from nodes.record import Record
 from nodes.repairs import Repair
 from nodes.scope import closest
@@ -93,7 +93,7 @@ def make_plan(
         parallelism=max(1, min(len(threads), max_parallel)),
         threads=threads,
         answer=answer_form(answer, waiting, common),
-        open_parts=[_in_words(part) for part in waiting],
+        open_parts=_in_words(waiting, threads),
     )
     return Planned(plan, repairs)
 
@@ -188,5 +188,14 @@ def _tell_unread(threads: Sequence[ThreadSpec], segments: Sequence[Segment], rep
             repairs.append(Repair(kind="unread", segments=[segment.number], text=told))
 
 
-def _in_words(part: Part) -> str:
-    return " ".join(part.question.split())
+def _in_words(waiting: Sequence[Part], threads: Sequence[ThreadSpec]) -> list[str]:
+    """Say what waiting parts ask, `#1` for the result of T1; the numbers after the threads' are their own."""
+    shown = {part.number: place for place, thread in enumerate(threads, 1) for part in thread.parts}
+    shown |= {part.number: place for place, part in enumerate(waiting, len(threads) + 1)}
+    referred_to = {need for part in waiting for need in part.needs}
+    words = []
+    for part in waiting:
+        own = {need: shown[need] for need in part.needs if need in shown}
+        label = f"#{shown[part.number]}: " if part.number in referred_to else ""
+        words.append(label + " ".join(with_numbers(part.question, own).split()))
+    return words

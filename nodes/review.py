@@ -56,7 +56,7 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     caller = _caller(state, settings)
     prompt = VERSIONS.chosen(settings.prompts)
     try:
-        asked = messages(prompt, state, answered, said)
+        asked = messages(prompt, state, answered, said, listed=bool(listed))
         written = await caller.structured(asked, ReviewOfList if listed else Review)
     except ModelError as error:
         if broken and _rounds_left(state, settings, caller.calls) > 0:
@@ -176,12 +176,13 @@ def _missing(broken: Sequence[ThreadResult], rounds_left: int) -> str:
     return block(title, "\n".join(f"- {missing_line(thread)}" for thread in broken))
 
 
-def messages(prompt: Prompt, state: State, answered: Sequence[ThreadResult], said: str) -> Any:
+def messages(prompt: Prompt, state: State, answered: Sequence[ThreadResult], said: str, *, listed: bool = False) -> Any:
     """Ask what is wrong with the results, and for the answer."""
     given = "\n".join([state.instructions, *(segment.text for segment in state.segments())])
     found = evidence([(thread.id, thread.text or thread.answer) for thread in answered], given)
     return prompt.messages(
-        question=state.question,
+        # Where the results are the answer, what each was asked says it all.
+        question="" if listed else block("Question", state.question),
         instructions=block("Instructions", state.instructions),
         results=as_lines(answered),
         evidence=block("Done again by a calculator", "\n".join(found)),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from nodes.record import Record
 from nodes.repairs import Repair
@@ -29,6 +29,14 @@ class Review(Record):
     )
     conflicts: list[Conflict] = Field(default_factory=list)
     answer: str = Field("", description="The answer; left out where the results are the answer.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_review(cls, written: Any) -> Any:
+        """Refuse what has none of the fields, such as the scrap of a broken reply: nothing wrong must be said."""
+        if isinstance(written, dict) and not written.keys() & cls.model_fields.keys():
+            raise ValueError(f"none of the fields {', '.join(cls.model_fields)} is there")
+        return written
 
 
 class _Less(Review):

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from nodes.environment import environment_secrets
 from nodes.tokens import read_tokens, user_of
-from tests.server import HANG, ModelServer, assessment, model_server, plan
+from tests.server import HANG, ModelServer, model_server, outline
 from tests.studio import dev_server
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def model() -> AsyncIterator[ModelServer]:
     async with model_server() as server:
-        server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS))
+        server.on("assess", outline(*PARTS))
         yield server
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from graphs import graph, sequential
-from tests.server import HANG, SHORT_PROMPTS, Fault, ModelServer, Reply, assessment, plan, review
+from tests.server import HANG, Fault, ModelServer, Reply, outline, review
 
 PARTS = [f"What is part {number}?" for number in range(1, 9)]
 
 
 def split(server: ModelServer, count: int = 8, **reply: Any) -> list[str]:
-    written = Reply(json.dumps(plan(*PARTS[:count])), prompt_tokens=900, completion_tokens=100)
-    server.on("assess", assessment(*PARTS[:count])).on("decompose", written)
+    written = Reply(json.dumps(outline(*PARTS[:count])), prompt_tokens=900, completion_tokens=100)
+    server.on("assess", written)
     for part in PARTS[:count]:
         server.on(part, Reply(f"Result: answer to {part}", **reply))
     return PARTS[:count]
@@ -56,12 +56,15 @@ async def test_a_stage_that_hangs_leaves_time_for_an_answer(
     server: ModelServer, context: dict[str, Any], hangs: str, outcome: str, route: str
 ) -> None:
     split(server, 2)
+    if hangs == "decompose":
+        # A plan is asked for where the outline has no parts and a split is wanted all the same.
+        server.on("assess", outline())
     server.on(hangs, HANG)
-    solution, took = await ask({**context, "deadline": 2})
+    solution, took = await ask({**context, "deadline": 2, "split": "always"})
     assert took <= 3
     assert (solution["outcome"], solution["route"]) == (outcome, route)
     assert solution["answer"] and any(
-        "`deadline`" in line for line in (*solution["report"].repairs, solution["answer"])
+        "`deadline`" in line for line in (*map(str, solution["report"].repairs), solution["answer"])
     )
 
 
@@ -82,7 +85,7 @@ async def test_when_all_threads_hang_no_other_call_is_begun(server: ModelServer,
         server.on(part, HANG)
     solution, took = await ask({**context, "deadline": 2})
     assert took <= 3 and solution["outcome"] == "failed"
-    assert [request.role for request in server.asked] == ["assess", "decompose", *["solve"] * 3]
+    assert [request.role for request in server.asked] == ["assess", *["solve"] * 3]
     assert "leaves no time for more threads" in solution["stop_reason"] and "T3 (" in solution["stop_reason"]
 
 
@@ -108,7 +111,7 @@ async def test_waiting_as_long_as_a_server_asks_ends_with_the_deadline(
 
 async def test_no_round_begins_when_time_is_up(server: ModelServer, context: dict[str, Any]) -> None:
     split(server, 2, delay=1.8)
-    server.on("review", Reply(json.dumps(review("", T1="accept", T2="retry: wrong")), delay=0.8))
+    server.on("review", Reply(json.dumps(review("", "T2: wrong")), delay=0.8))
     solution, took = await ask({**context, "deadline": 3})
     assert took <= 4 and len(server.calls("solve")) == 2
     assert (solution["outcome"], solution["threads"][1].status) == ("partial", "refuted")
@@ -127,7 +130,7 @@ async def test_a_deadline_that_is_far_off_changes_nothing(server: ModelServer, c
 async def test_a_run_stops_softly_before_its_tokens_are_passed(server: ModelServer, context: dict[str, Any]) -> None:
     split(server, 8, prompt_tokens=900, completion_tokens=100)
     limit = 6_500
-    few = {"max_total_tokens": limit, "max_parallel": 1, "max_rounds": 0, "prompts": SHORT_PROMPTS}
+    few = {"max_total_tokens": limit, "max_parallel": 1, "max_rounds": 0}
     solution, _ = await ask({**context, **few})
     answered = [thread for thread in solution["threads"] if thread.status == "answered"]
     assert 3 <= len(answered) < 8 and len(server.calls("solve")) == len(answered)
@@ -145,9 +148,9 @@ async def test_side_by_side_threads_count_each_other(server: ModelServer, contex
 
 async def test_no_round_begins_that_the_tokens_do_not_pay(server: ModelServer, context: dict[str, Any]) -> None:
     split(server, 2, prompt_tokens=900, completion_tokens=100)
-    judged = Reply(json.dumps(review("", T1="accept", T2="retry: wrong")), prompt_tokens=900, completion_tokens=100)
+    judged = Reply(json.dumps(review("", "T2: wrong")), prompt_tokens=900, completion_tokens=100)
     server.on("review", judged)
-    solution, _ = await ask({**context, "max_total_tokens": 5_000, "prompts": SHORT_PROMPTS})
+    solution, _ = await ask({**context, "max_total_tokens": 5_000})
     assert len(server.calls("solve")) == 2 and solution["threads"][1].status == "refuted"
     assert "`max_total_tokens`" in solution["stop_reason"] and f"answer to {PARTS[0]}" in solution["answer"]
 
@@ -164,7 +167,7 @@ async def test_a_question_too_large_for_its_tokens_costs_nothing(server: ModelSe
 async def test_cancelling_at_any_moment_leaves_no_request_open(server: ModelServer, context: dict[str, Any]) -> None:
     """A hundred runs, each cancelled at a moment of its own."""
     parts = split(server, 4, delay=0.15)
-    for key, value in (("assess", assessment(*parts)), ("decompose", plan(*parts)), ("review", review("All."))):
+    for key, value in (("assess", outline(*parts)), ("review", review("All."))):
         server.on(key, Reply(json.dumps(value), delay=0.15))
     server.on(parts[0], Fault(status=500), HANG)
 

@@ -21,7 +21,7 @@ from nodes.cache_store import NAMESPACE
 from nodes.settings import Settings
 from nodes.thread_cache import key_of
 from tests.command import apr
-from tests.server import Fault, ModelServer, Reply, assessment, plan, review
+from tests.server import Fault, ModelServer, Reply, outline, review
 
 PARTS = ["What does a.py do?", "What does b.py do?", "What does c.py do?"]
 QUESTION = "What do these files do?"
@@ -38,7 +38,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def cached(server: ModelServer, context: dict[str, Any], file: Path) -> dict[str, Any]:
     """Settings with the cache; three threads read a document each."""
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS, sources=[[2], [3], [4]]))
+    server.on("assess", outline(*(f"{number}: {part}" for number, part in enumerate(PARTS, 2))))
     return {**context, "cache": True}
 
 
@@ -127,13 +127,13 @@ async def test_what_failed_or_was_cut_is_not_kept(server: ModelServer, cached: d
 
 async def test_what_was_refuted_is_neither_kept_nor_read_back(server: ModelServer, cached: dict[str, Any]) -> None:
     server.on(PARTS[0], "Result: wrong", "Result: right")
-    server.on("review", review(T1="retry: no"), review("Good."))
+    server.on("review", review("", "T1: no"), review("Good."))
     first = await run(cached)
     assert [request.last.count("sent this back") for request in server.about(PARTS[0])] == [0, 1]
     assert first["threads"][0].answer == "right" and not first["threads"][0].cached
     second = await run(cached)
     assert second["threads"][0].answer == "right" and second["report"].cached == 3
-    server.on("review", review(T1="retry: no"))
+    server.on("review", review("", "T1: no"))
     refuted = await run({**cached, "temperature": 1, "max_rounds": 0})
     assert refuted["threads"][0].status == "refuted"
     assert await calls_of_a_second_run(server, run(cached), run({**cached, "temperature": 1, "max_rounds": 0})) == 1

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.command import APR, start
-from tests.server import HANG, Fault, ModelServer, assessment, plan, review
+from tests.server import HANG, Fault, ModelServer, outline, review
 
 PARTS = ["What is the capital of France?", "What is 12 * 7?", "Who wrote Hamlet?"]
 QUESTION = " ".join(PARTS)
@@ -41,7 +41,7 @@ def apr(server: ModelServer) -> Apr:
 
 
 def split(server: ModelServer) -> None:
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS, sources=[[1], [2], [3]]))
+    server.on("assess", outline("1", "2", "3"))
 
 
 async def test_the_answer_goes_to_standard_output_and_all_else_to_standard_error(server: ModelServer, apr: Apr) -> None:
@@ -51,7 +51,7 @@ async def test_the_answer_goes_to_standard_output_and_all_else_to_standard_error
     assert "T2 running: What is 12 * 7?" in ended.err
     assert "3/3 finished (3 answered)" in ended.err
     assert ended.err.splitlines()[-1].startswith(
-        "complete: parallel route, 3 threads, 0 extra rounds, 6 calls, 90 tokens"
+        "complete: parallel route, 3 threads, 0 extra rounds, 5 calls, 75 tokens"
     )
 
 
@@ -75,7 +75,7 @@ async def test_json_is_the_whole_solution(server: ModelServer, apr: Apr) -> None
     split(server)
     solution = json.loads((await apr(QUESTION, "--json")).out)
     assert solution["outcome"] == "complete" and len(solution["threads"]) == 3
-    assert solution["report"]["tokens"]["total"] == 90
+    assert solution["report"]["tokens"]["total"] == 75
 
 
 async def test_files_become_documents_that_only_their_threads_see(
@@ -85,7 +85,7 @@ async def test_files_become_documents_that_only_their_threads_see(
     for name in names:
         (tmp_path / name).write_text(f"the whole text of {name}\n" * 60, encoding="utf-8")
     parts = [f"Which bugs does {name} have?" for name in names]
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts, sources=[[2], [3]]))
+    server.on("assess", outline(*(f"{number}: {part}" for number, part in enumerate(parts, 2))))
     ended = await apr(
         "Find the bugs.", *(word for name in names for word in ("--file", str(tmp_path / name))), "-i", "Be strict."
     )
@@ -232,7 +232,7 @@ async def test_help_teaches_and_version_tells() -> None:
 
 async def test_a_second_review_is_told_in_the_summary(server: ModelServer, apr: Apr) -> None:
     split(server)
-    server.on("review", review(T1="accept", T2="retry: it is 84", T3="accept"), review("Paris, 84, Shakespeare."))
+    server.on("review", review("", "T2: it is 84"), review("Paris, 84, Shakespeare."))
     ended = await apr(QUESTION)
     assert ended.out == "Paris, 84, Shakespeare.\n"
     assert "3 threads, 1 extra rounds" in ended.err.splitlines()[-1]
@@ -244,8 +244,8 @@ async def test_compare_shows_what_one_call_would_have_taken(server: ModelServer,
     ended = await apr(QUESTION, "--compare")
     assert (ended.status, ended.out) == (0, "All of it.\n")
     summary, line, *answer = ended.err[ended.err.index("complete: ") :].splitlines()
-    assert "6 calls, 90 tokens" in summary
-    assert line.startswith("baseline: one call, 15 tokens, ") and "tokens of the run / of one call 6.00" in line
+    assert "5 calls, 75 tokens" in summary
+    assert line.startswith("baseline: one call, 15 tokens, ") and "tokens of the run / of one call 5.00" in line
     assert answer == ["", "All in one go."]
 
 

@@ -46,7 +46,7 @@ async def test_a_run_can_be_kept_as_json(server: ModelServer, apr: Apr, tmp_path
     split(server)
     await apr(QUESTION, "--report", str(tmp_path / "run.json"))
     kept = Solution.model_validate_json((tmp_path / "run.json").read_text())
-    assert kept.question == QUESTION and len(kept.calls) == kept.report.calls == 6
+    assert kept.question == QUESTION and len(kept.calls) == kept.report.calls == 5
 
 
 @pytest.mark.parametrize("where", ["missing/run.html", "."])

@@ -11,22 +11,23 @@ from typing import Any, NamedTuple
 import pytest
 
 from graphs import graph
-from tests.server import DROP, STALL, Fault, ModelServer, Reply, Step, Storm, assessment, model_server, plan, review
+from tests.server import DROP, STALL, Fault, ModelServer, Reply, Step, Storm, model_server, outline, plan, review
 
 PARTS = ["What is one?", "What is two?", "What is three?"]
 KEYS = {"assess": "assess", "decompose": "decompose", "solve": PARTS[1], "review": "review", "direct": "direct"}
 SOUND: dict[str, Any] = {
-    "assess": assessment(*PARTS),
+    "assess": outline(*PARTS),
     "decompose": plan(*PARTS),
     "solve": f"Result: answer to {PARTS[1]}",
-    "review": review("All of it.", T1="accept", T2="accept", T3="accept"),
+    "review": review("All of it."),
     "direct": "Told at once.",
 }
-NO_PARTS = {**assessment(), "decomposable": False}
+NO_PARTS = outline()
 MEGABYTES = "x" * 5_000_000
 HUGE: dict[str, Step] = {
-    "assess": SOUND["assess"] | {"reason": MEGABYTES},
-    "decompose": SOUND["decompose"] | {"shared_context": MEGABYTES},
+    # A line of so many segments, none of which is there, and one of so many blanks.
+    "assess": outline(*PARTS, "99 " * 1_500_000),
+    "decompose": plan(*PARTS, f"99{' ' * 5_000_000}99"),
     "solve": f"{MEGABYTES}\n{SOUND['solve']}",
     "review": SOUND["review"] | {"answer": f"All of it.{MEGABYTES}"},
     "direct": f"Told at once.{MEGABYTES}",
@@ -43,7 +44,7 @@ def until_a_date(_: str) -> Step:
     return status(429, wait=email.utils.formatdate(time.time() + 1, usegmt=True))
 
 
-BROKEN, MISFIT = '{"subquestions": [1, ', {"subquestions": 1, "threads": 2, "verdicts": 3}
+BROKEN, MISFIT = '{"parts": [1, ', {"parts": 1, "redo": 2}
 CUT = Reply("I think, therefore", finish_reason="length")
 TOO_LONG = "This model's maximum context length is 4096 tokens."
 NO_QUOTA = status(429, "You exceeded your current quota.", code="insufficient_quota")
@@ -98,15 +99,22 @@ async def ask(context: dict[str, Any], *, streaming: bool = False) -> dict[str, 
 
 async def run_into(server: ModelServer, stage: str, *steps: Step, streaming: bool, **settings: Any) -> dict[str, Any]:
     """Run a question of three parts whose stage gets `steps`; as `direct`, one without parts."""
-    for key, sound in SOUND.items():
-        server.on(KEYS[key], sound)
-    if stage == "direct":
-        server.on("assess", NO_PARTS)
-    server.on(KEYS[stage], *steps)
     context = {"model": "openai:scripted", "base_url": server.url, "max_rounds": 0, **settings}
+    context |= script(server, stage)
+    server.on(KEYS[stage], *steps)
     solution = await ask(context, streaming=streaming)
     assert solution["report"].calls == len(server.asked)
     return solution
+
+
+def script(server: ModelServer, stage: str) -> dict[str, Any]:
+    """Script sound replies on the way to a stage; returns the settings without which it is not reached."""
+    for key, sound in SOUND.items():
+        server.on(KEYS[key], sound)
+    if stage in ("decompose", "direct"):
+        server.on("assess", NO_PARTS)
+    # A plan is asked for where the outline has no parts and a split is wanted all the same.
+    return {"split": "always"} if stage == "decompose" else {}
 
 
 async def check(server: ModelServer, stage: str, outcome: str, said: str, *solutions: dict[str, Any]) -> None:
@@ -117,7 +125,7 @@ async def check(server: ModelServer, stage: str, outcome: str, said: str, *solut
         assert sum(solution["report"].tokens[name] for solution in solutions) == server.usage[name]
     for solution in solutions:
         answer, reason, threads = solution["answer"], solution["stop_reason"], solution["threads"]
-        told = "\n".join([reason, *solution["report"].repairs, *(thread.error for thread in threads)])
+        told = "\n".join([reason, *map(str, solution["report"].repairs), *(thread.error for thread in threads)])
         assert (solution["outcome"], bool(reason)) == (outcome, outcome != "complete"), f"{stage}: {told}"
         assert said in told and "Traceback" not in told
         standing = {thread.subquestion: thread.answer for thread in threads if thread.status == "answered"}
@@ -190,10 +198,8 @@ async def test_a_server_that_is_gone_costs_its_role(
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", server.url)
     monkeypatch.setenv("DEEPSEEK_BASE_URL", nobody)
-    for key, sound in SOUND.items():
-        server.on(KEYS[key], sound)
     settings = {"model": "openai:scripted", f"{stage}_model": "deepseek:gone", "max_rounds": 0}
-    solution = await ask({**settings, **LIMITS})
+    solution = await ask({**settings, **LIMITS, **script(server, stage)})
     await check(server, stage, outcome, f"cannot reach {nobody}", solution)
 
 
@@ -202,11 +208,11 @@ async def test_a_storm_of_refusals_at_every_stage_at_once_loses_no_run(
 ) -> None:
     storm = Storm(status(429, wait=None), until=time.perf_counter() + 5)
     # Each of five runs meets it at another stage: one each is held up assessing, planning and solving.
-    server.on("assess", NO_PARTS, *[SOUND["assess"]] * 3, storm, SOUND["assess"])
-    server.on("decompose", *[SOUND["decompose"]] * 2, storm, SOUND["decompose"])
+    server.on("assess", *[NO_PARTS] * 4, storm, NO_PARTS)
+    server.on("decompose", plan(), *[SOUND["decompose"]] * 2, storm, SOUND["decompose"])
     server.on(PARTS[1], SOUND["solve"], storm, SOUND["solve"])
     server.on("review", storm, SOUND["review"]).on("direct", storm, SOUND["direct"])
-    solutions = await asyncio.gather(*(ask(context) for _ in range(5)))
-    calm = {"assess": 5, "decompose": 4, "solve": 4, "review": 4, "direct": 1}
+    solutions = await asyncio.gather(*(ask({**context, "split": "always"}) for _ in range(5)))
+    calm = {"assess": 5, "decompose": 5, "solve": 4, "review": 4, "direct": 1}
     assert all(len(server.about(KEYS[stage])) > count for stage, count in calm.items())
     await check(server, "none", "complete", "", *solutions)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from graphs import graph, sequential
 from nodes.llm.errors import ConfigurationError
 from nodes.llm.retries import MAX_OF_A_KIND
-from tests.server import HANG, Fault, ModelServer, Reply, assessment, completion, plan
+from tests.server import HANG, Fault, ModelServer, Reply, completion, outline
 
 HTML = Fault(body="<html><body>It works!</body></html>", content_type="text/html")
 
@@ -139,7 +139,7 @@ async def test_a_port_that_accepts_and_says_nothing_ends_with_the_time_limit() -
 
 
 async def test_a_hanging_thread_ends_with_its_own_time_limit(server: ModelServer, context: dict[str, Any]) -> None:
-    server.on("assess", assessment("A?", "B?")).on("decompose", plan("A?", "B?")).on("B?", HANG)
+    server.on("assess", outline("A?", "B?")).on("B?", HANG)
     solution = await ask({**context, "thread_timeout": 1, "max_rounds": 0})
     assert [thread.status for thread in solution["threads"]] == ["answered", "timed_out"]
     assert "within 1 s (`thread_timeout`)" in solution["threads"][1].error

@@ -13,7 +13,7 @@ from nodes.llm.pace import ENOUGH, Pace, Stage
 from nodes.llm.usage import Call, Usage
 from nodes.state import Solution
 from prompts import PROMPTS
-from tests.server import Fault, ModelServer, Reply, assessment, plan, review
+from tests.server import Fault, ModelServer, Reply, outline, plan, review
 
 PARTS = ["What is one?", "What is two?"]
 
@@ -123,9 +123,9 @@ async def run(context: dict[str, Any], **more: Any) -> Solution:
 
 
 def scripted(server: ModelServer, *, thread: int, rest: int) -> None:
-    found = Reply(json_of(assessment(*PARTS)))
-    server.on("assess", found).on("decompose", plan(*PARTS))
-    said = json_of(review("Both.", T1="accept", T2="accept"))
+    found = Reply(json_of(outline(*PARTS)))
+    server.on("assess", found)
+    said = json_of(review("Both."))
     server.on("review", Reply(said, completion_tokens=rest, delay=rest / 1000))
     for part in PARTS:
         server.on(part, Reply("Result: it", completion_tokens=thread, delay=thread / 1000))
@@ -183,47 +183,53 @@ async def test_every_question_is_split_without_asking_where_that_is_wanted(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
     scripted(server, thread=5, rest=5)
+    server.on("assess", outline(PARTS[0])).on("decompose", plan(*PARTS))
     solution = await run(context, split="always")
-    assert solution.route == "parallel" and solution.assessment is None and not server.calls("assess")
+    assert solution.route == "parallel" and solution.assessment and not solution.assessment.decomposable
+    assert len(server.calls("decompose")) == 1
+    server.on("assess", outline(*PARTS))
+    assert (await run(context, split="always")).route == "parallel" and len(server.calls("decompose")) == 1
 
 
 async def test_a_chain_is_not_split_whatever_the_model_says(server: ModelServer, context: dict[str, Any]) -> None:
-    server.on("assess", assessment("Who built it?", "Where was #1 born?"))
+    server.on("assess", outline("Who built it?", "Where was #1 born?"))
     solution = await run(context)
     assert solution.route == "direct" and solution.assessment and not solution.assessment.decomposable
 
 
 async def test_every_thread_reads_everything_where_that_is_wanted(server: ModelServer, context: dict[str, Any]) -> None:
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS, sources=[[1], [2]]))
-    problem = {"question": "What is one? What is two?", "documents": [{"id": "d", "text": "secret word"}]}
+    server.on("assess", outline("1 3", "2 4"))
+    documents = [{"id": "d", "text": "secret word"}, {"id": "e", "text": "nothing here"}]
+    problem = {"question": "What is one? What is two?", "documents": documents}
     for scoped in (True, False):
         solution = Solution.model_validate(await graph.ainvoke(problem, context=context | {"scoped": scoped}))
         assert solution.plan and [thread.sources for thread in solution.plan.threads] == (
-            [[1], [2]] if scoped else [[1, 2, 3]] * 2
+            [[1, 3], [2, 4]] if scoped else [[1, 2, 3, 4]] * 2
         )
-        assert all(("secret word" in asked.last) is not scoped for asked in server.calls("solve")[-2:])
+        seeing = ["secret word" in asked.last for asked in server.calls("solve")[-2:]]
+        assert sorted(seeing) == ([False, True] if scoped else [True, True])
 
 
 async def test_results_are_joined_as_they_stand_where_no_review_is_wanted(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS)).on("join", "One and two.")
-    solution = await run(context, review=False)
+    server.on("assess", outline(*PARTS)).on("join", "One and two.")
+    solution = await run(context, review="off")
     assert solution.outcome == "complete" and solution.answer == "One and two." and solution.reviews == []
     assert not server.calls("review") and "answer to What is one?" in server.calls("join")[0].last
 
 
 async def test_a_join_that_fails_loses_no_result(server: ModelServer, context: dict[str, Any]) -> None:
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS)).on("join", Fault(status=400))
-    solution = await run(context, review=False)
+    server.on("assess", outline(*PARTS)).on("join", Fault(status=400))
+    solution = await run(context, review="off")
     assert solution.outcome == "partial" and "joining them failed" in solution.stop_reason
     assert all(f"answer to {part}" in solution.answer for part in PARTS)
 
 
 async def test_a_failed_thread_runs_again_without_a_review_too(server: ModelServer, context: dict[str, Any]) -> None:
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS)).on("join", "One and two.")
+    server.on("assess", outline(*PARTS)).on("join", "One and two.")
     server.on(PARTS[0], Fault(status=400), "Result: one")
-    solution = await run(context, review=False)
+    solution = await run(context, review="off")
     assert (solution.outcome, solution.report.rounds) == ("complete", 1) and len(server.about(PARTS[1])) == 1
 
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from graphs import graph, sequential
 from nodes.llm.retries import MAX_OF_A_KIND
 from nodes.llm.window import Ceilings, Window
-from tests.server import Fault, ModelServer, Reply, assessment, model_server, plan, serving
+from tests.server import Fault, ModelServer, Reply, model_server, outline, serving
 
 PARTS = [f"What is part {number}?" for number in range(1, 65)]
 
 
 def split(server: ModelServer, count: int, delay: float) -> None:
-    server.on("assess", assessment(*PARTS[:count])).on("decompose", plan(*PARTS[:count], degree=64))
+    server.on("assess", outline(*PARTS[:count]))
     for part in PARTS[:count]:
         server.on(part, Reply(f"Result: {part}", delay=delay))
 
@@ -30,14 +30,13 @@ async def ask(context: dict[str, Any], question: str = "Tell me all.") -> Any:
 async def test_many_runs_settle_under_what_the_server_allows(server: ModelServer, context: dict[str, Any]) -> None:
     server.allows = 20
     split(server, 8, 0.2)
-    server.on("assess", Reply(json.dumps(assessment(*PARTS[:8])), delay=0.3))
-    server.on("decompose", Reply(json.dumps(plan(*PARTS[:8])), delay=0.3))
+    server.on("assess", Reply(json.dumps(outline(*PARTS[:8])), delay=0.3))
     began = time.perf_counter()
     solutions = await asyncio.gather(*(ask(context, f"Question {number}?") for number in range(32)))
     assert {solution["outcome"] for solution in solutions} == {"complete"}
     assert sum(solution["report"].threads_used for solution in solutions) == 32 * 8
     assert server.peak <= 20
-    assert len(server.calls()) == 32 * 11  # what was refused is not among them: each call was answered once
+    assert len(server.calls()) == 32 * 10  # what was refused is not among them: each call was answered once
     refused = sum(at > began + 2 for at in server.refused)
     answered = sum(request.at > began + 2 for request in server.asked)
     assert answered > 50 and refused <= 0.1 * (refused + answered)
@@ -63,9 +62,9 @@ async def fair(server: ModelServer, context: dict[str, Any]) -> Any:
         server.on(part, Reply("Result: done", delay=0.1))
     server.on(
         "assess",
-        assessment(*PARTS),
-        {"subquestions": [], "decomposable": False, "complexity": "simple", "reason": "one question"},
-    ).on("decompose", plan(*PARTS, degree=64))
+        outline(*PARTS),
+        outline(),
+    )
     server.slots = 8
     return await ask({**context, "max_threads": 64, "max_parallel": 64})
 

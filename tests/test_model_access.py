@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from graphs import graph, sequential
 from nodes.llm.errors import ConfigurationError
-from tests.server import DROP, HANG, Fault, ModelServer, Reply, Step, Tool, assessment, model_server, plan
+from tests.server import DROP, HANG, Fault, ModelServer, Reply, Step, Tool, model_server, outline
 
 KEY = "sk-planted-0123456789abcdef"
 PARTS = ["What is one?", "What is two?", "What is three?"]
@@ -39,7 +39,7 @@ async def ask(context: dict[str, Any], asked: Any = sequential, *, streaming: bo
 
 def split(server: ModelServer, *parts: str) -> None:
     """Script a question of these parts."""
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts))
+    server.on("assess", outline(*parts))
 
 
 def spent(server: ModelServer) -> tuple[int, int, int]:
@@ -77,7 +77,7 @@ async def test_the_key_is_sent_as_authorization_and_nowhere_else(
     monkeypatch.setenv("MY_KEY", KEY)
     split(server, *PARTS)
     await ask({**context, "api_key_env": "MY_KEY"}, graph)
-    assert len(server.asked) == 6
+    assert len(server.asked) == 5
     for request in server.asked:
         holding = {name for name, value in request.headers.items() if KEY in value}
         assert holding == {"Authorization"} and request.headers["Authorization"] == f"Bearer {KEY}"
@@ -198,13 +198,12 @@ async def test_a_senseless_wait_is_passed_over(server: ModelServer, context: dic
 async def test_every_reply_is_counted_good_or_not(
     server: ModelServer, context: dict[str, Any], streaming: bool
 ) -> None:
-    server.on("assess", Reply("No idea.", prompt_tokens=101, completion_tokens=7), assessment(*PARTS))
-    server.on("decompose", plan(*PARTS))
+    server.on("assess", Reply("No idea.", prompt_tokens=101, completion_tokens=7), outline(*PARTS))
     server.on(PARTS[0], Reply("", prompt_tokens=31), Reply("Result: 1", completion_tokens=9, reasoning_tokens=4))
     server.on(PARTS[1], Reply("I think", finish_reason="length", completion_tokens=77))
-    server.on("review", {"verdicts": "fine"})
+    server.on("review", {"redo": "fine"})
     solution = await ask({**context, "max_rounds": 0}, graph, streaming=streaming)
-    assert solution["outcome"] == "partial" and solution["report"].calls == len(server.asked) == 10
+    assert solution["outcome"] == "partial" and solution["report"].calls == len(server.asked) == 9
     assert reported(solution) == spent(server)
 
 
@@ -321,7 +320,7 @@ async def test_a_cancelled_run_closes_its_requests_and_leaves_no_task(
         await running
     await server.wait_until_idle()
     assert [request.dropped for request in server.calls("solve")] == [True] * 3
-    assert len(server.asked) == 5
+    assert len(server.asked) == 4
     left = {repr(task.get_coro()) for task in asyncio.all_tasks() - before}
     assert not {name for name in left if "RequestHandler.start" not in name}  # the server's own
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nodes.llm.usage import Call, Usage, add_calls, total_usage
 from nodes.measure import make_report
+from nodes.repairs import Repair
 from nodes.results import Status, ThreadResult, merge_results
 from nodes.spans import peak_overlap
 
@@ -100,9 +101,12 @@ CALLS = st.builds(
 )
 
 
-@given(st.lists(CALLS), RESULTS, st.floats(0, 1e6), st.lists(st.text()))
+REPAIRS = st.builds(Repair, kind=st.sampled_from(["scope", "stage", "dropped"]), text=st.text())
+
+
+@given(st.lists(CALLS), RESULTS, st.floats(0, 1e6), st.lists(REPAIRS))
 def test_the_report_adds_up(
-    calls: list[Call], results: dict[str, ThreadResult], wall: float, repairs: list[str]
+    calls: list[Call], results: dict[str, ThreadResult], wall: float, repairs: list[Repair]
 ) -> None:
     threads = list(results.values())
     report = make_report(calls, threads, wall_s=wall, rounds=2, planned=len(threads), repairs=repairs)

@@ -1,5 +1,6 @@
 """Signs of context rot, cutting what is too long, and the smaller threads made of it (pure)."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import strategies as st
 
 from nodes.finer import cut_sources, finer, in_place, without_vain_splits
 from nodes.llm.usage import Call, Usage
+from nodes.outline import read_parts
 from nodes.pieces import as_segments, cut
-from nodes.plan import Plan, ThreadSpec
+from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.results import Mark, Status, ThreadResult
 from nodes.rot import marks_of, repetition
 from nodes.segments import Segment
@@ -69,11 +71,11 @@ SEGMENTS = [
 ]
 
 
-def split(longest: int = 100, written: Plan | None = None, limit: int = 16) -> tuple[list[ThreadSpec], list[Segment]]:
+def split(longest: int = 100, written: Sequence[str] = (), limit: int = 16) -> tuple[list[ThreadSpec], list[Segment]]:
     spec, pieces = cut_sources(SPEC, SEGMENTS, longest)
     read = [*SEGMENTS, *as_segments(pieces, SEGMENTS)]
     read = [segment for segment in read if segment.number in spec.sources]
-    return finer(written, spec, read, longest=longest, limit=limit), read
+    return finer(read_parts(written, read).parts, spec, read, longest=longest, limit=limit), read
 
 
 @given(st.integers(20, 700), st.integers(2, 16))
@@ -86,36 +88,29 @@ def test_smaller_threads_read_all_that_the_large_one_had_to(longest: int, limit:
     assert [thread.id for thread in threads] == [f"T3.{number}" for number in range(1, len(threads) + 1)]
 
 
-def written(*sources: list[int]) -> Plan:
-    threads = [
-        ThreadSpec(id=str(number), sources=list(own), subquestion=f"Part {number}?")
-        for number, own in enumerate(sources, 1)
-    ]
-    return Plan(shared_context="", parallelism=2, threads=threads)
-
-
 def test_the_models_split_is_used_when_it_is_sound() -> None:
-    threads, read = split(300, written([3], [4]))
+    threads, read = split(300, ["3: Part 1?", "4: Part 2?"])
     assert [segment.label for segment in read] == ["", "long.txt, part 1 of 2", "long.txt, part 2 of 2"]
     assert [thread.subquestion for thread in threads] == ["Part 1?", "Part 2?"]
     assert [thread.sources for thread in threads] == [[1, 3], [1, 4]]  # what was asked is for both
 
 
 @pytest.mark.parametrize(
-    "plan",
-    [written(), written([3, 4]), written([3], [3]), written([3, 4], [4]), written([3], [99])],
-    ids=["no thread", "one thread", "a part unread", "too much for one", "an unknown part"],
+    "lines",
+    [[], ["3 4: All?"], ["3: One?", "3: Two?"], ["3 4: One?", "4: Two?"], ["3: One?", "99: Two?"]]
+    + [["3: One?", "4: Two?", "Is #1 more?"]],
+    ids=["no part", "one part", "a part unread", "too much for one", "an unknown part", "one needs another"],
 )
-def test_an_unsound_split_is_replaced_by_one_by_size(plan: Plan) -> None:
-    threads, _ = split(300, plan)
+def test_an_unsound_split_is_replaced_by_one_by_size(lines: list[str]) -> None:
+    threads, _ = split(300, lines)
     assert [thread.sources for thread in threads] == [[1, 3], [4]]
     assert "part 1 of 2" in threads[0].subquestion and SPEC.subquestion in threads[0].subquestion
 
 
 def test_what_cannot_be_split_is_left_as_it_is() -> None:
     spec = SPEC.model_copy(update={"sources": [1]})
-    assert finer(None, spec, SEGMENTS[:1], longest=100, limit=16) == []
-    assert finer(written(), spec, [], longest=100, limit=16) == []
+    assert finer([], spec, SEGMENTS[:1], longest=100, limit=16) == []
+    assert finer([], spec, [], longest=100, limit=16) == []
 
 
 def result(id: str, status: Status, answer: str = "") -> ThreadResult:
@@ -124,12 +119,11 @@ def result(id: str, status: Status, answer: str = "") -> ThreadResult:
 
 def test_an_answer_comes_back_when_its_smaller_threads_came_to_nothing() -> None:
     children = [ThreadSpec(id=f"T2.{number}", sources=[], subquestion="?") for number in (1, 2)]
-    start = Plan(
-        shared_context="",
-        parallelism=3,
-        threads=[ThreadSpec(id=f"T{n}", sources=[], subquestion="?") for n in (1, 2, 3)],
-    )
+    threads = [ThreadSpec(id=f"T{n}", sources=[], subquestion="?") for n in (1, 2, 3)]
+    start = ThreadPlan(parallelism=3, threads=threads, answer="list", open_parts=["#1 + #3?"])
     plan = in_place(start, "T2", children)
+    # Results of pieces are no entries of a list.
+    assert (plan.answer, plan.open_parts) == ("text", ["#1 + #3?"])
     assert [spec.id for spec in plan.threads] == ["T1", "T2.1", "T2.2", "T3"]
     results = {
         "T2": result("T2", "answered", "yes"),

@@ -8,34 +8,9 @@ from hypothesis import strategies as st
 from langgraph.types import Send
 
 from graphs.routing import after_assess, after_decompose, after_review, to_threads
-from nodes.assess import structured
 from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.results import ThreadResult
-from nodes.state import Assessment, Document, Problem, State, ThreadTask
-
-
-@pytest.mark.parametrize(
-    ("said", "steps", "splits", "parts"),
-    [
-        (True, ["a", "b"], True, ["a", "b"]),
-        (True, ["a", "b", "c"], True, ["a", "b", "c"]),
-        (True, ["a", "b", "Which of #1 and #2 is more?"], True, ["a", "b"]),
-        (True, ["a", "a", "b"], True, ["a", "b"]),
-        (True, [], True, []),
-        (True, ["a"], False, []),
-        (True, ["a", "a"], False, []),
-        (True, ["a", "What of #1?"], False, []),
-        (True, ["a", "What of #1?", "What of #2?"], False, []),
-        (True, ["a", "What of #1?", "b"], True, ["a", "b"]),
-        (True, ["a", "Which of #1 and #2?"], True, []),
-        (False, ["a", "b"], False, []),
-        (False, [], False, []),
-    ],
-)
-def test_the_structure_decides(said: bool, steps: list[str], splits: bool, parts: list[str]) -> None:
-    written = Assessment(subquestions=steps, decomposable=said, complexity="simple", reason="")
-    found = structured(written, Problem(question="What?"))
-    assert (found.decomposable, found.subquestions) == (splits, parts)
+from nodes.state import Assessment, Document, State, ThreadTask
 
 
 @pytest.mark.parametrize(("parallel", "next_node"), [(True, "decompose"), (False, "direct")])
@@ -117,7 +92,7 @@ STATES = st.builds(
     | st.builds(
         Assessment,
         subquestions=st.lists(st.text(max_size=3), max_size=3),
-        complexity=st.just("simple"),
+        decomposable=st.booleans(),
     ),
     plan=st.none()
     | st.builds(

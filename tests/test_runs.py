@@ -26,7 +26,7 @@ from nodes.settings import Settings
 from nodes.state import Document, Problem, State
 from tests.command import APR, apr, environment, start
 from tests.postgres import Postgres, postgres
-from tests.server import HANG, ModelServer, Reply, assessment, model_server, plan
+from tests.server import HANG, ModelServer, Reply, model_server, outline, review
 from tests.test_cache import Poison
 
 PARTS = [f"What is part {number}?" for number in range(1, 9)]
@@ -39,8 +39,7 @@ LATENCY = 0.3
 
 def split(server: ModelServer, count: int = 8) -> None:
     parts = PARTS[:count]
-    sources = [[number] for number in range(1, count + 1)]
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts, sources=sources))
+    server.on("assess", outline(*(f"{number}: {part}" for number, part in enumerate(parts, 1))))
 
 
 async def entries(place: str) -> list[Entry]:
@@ -141,10 +140,10 @@ async def test_a_run_killed_when_all_threads_had_ended_asks_none_again(server: M
     with contextlib.closing(sqlite3.connect(place)) as connection, connection:
         for table in ("checkpoints", "writes"):
             connection.execute(f"DELETE FROM {table} WHERE checkpoint_id > ?", (at,))
-    asked = [len(server.calls(role)) for role in ("assess", "decompose", "solve")]
+    asked = [len(server.calls(role)) for role in ("assess", "solve")]
     solution = await resumed(place, entry.id)
     assert (solution["answer"], solution["outcome"], len(solution["threads"])) == ("All of it.", "complete", 8)
-    assert [len(server.calls(role)) for role in ("assess", "decompose", "solve")] == asked
+    assert [len(server.calls(role)) for role in ("assess", "solve")] == asked
 
 
 async def test_a_drained_run_stops_at_a_step_and_goes_on_from_there(place: str, server: ModelServer) -> None:
@@ -312,8 +311,7 @@ async def test_documents_are_stored_once(place: str, server: ModelServer, tmp_pa
     text = "".join(random.Random(SEED).choices("abcdefghij klmnop\n", k=1_000_000))
     file = tmp_path / "large.txt"
     await asyncio.to_thread(file.write_text, text, encoding="utf-8")
-    parts = PARTS
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts, sources=[[1, 2]] * 8))
+    server.on("assess", outline(*(f"1 2: {part}" for part in PARTS)))
     status, _, err = await apr(server, "What of it?", "--file", str(file), "--store", place)
     assert status == 0, err
     assert all(text[:5000].strip() in asked.last for asked in server.calls("solve")) and len(server.calls("solve")) == 8
@@ -405,7 +403,7 @@ async def test_a_default_store_that_cannot_be_written_costs_a_warning(server: Mo
 
 async def test_a_database_that_goes_away_costs_a_warning_and_no_answer(database: Postgres, server: ModelServer) -> None:
     split(server, 3)
-    server.on("review", Reply(json.dumps({"verdicts": [], "contradictions": [], "answer": "All."}), delay=0.5))
+    server.on("review", Reply(json.dumps(review("All.")), delay=0.5))
     server.on(PARTS[0], Reply("Result: 1", delay=1.0))
     process = await start(server, QUESTION, "--store", database.url)
     await server.wait_for(3, "solve")

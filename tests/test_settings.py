@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from nodes.environment import environment_endpoints, environment_model_file
 from nodes.settings import Settings
+from prompts import PROMPTS
 
 
 def refusal(**values: Any) -> str:
@@ -139,8 +140,30 @@ def test_a_wrong_model_is_refused_with_the_forms_there_are(name: str, model: str
 
 
 def test_a_prompt_that_is_not_there_is_refused() -> None:
-    assert Settings(prompts="assess@1, solve@1").prompts == "assess@1, solve@1"
-    assert "there is no prompt `assess@99`; there are assess@1" in refusal(prompts="assess@99")
+    assess, solve = (PROMPTS[name].standard.label for name in ("assess", "solve"))
+    assert Settings(prompts=f"{assess}, {solve}").prompts == f"{assess}, {solve}"
+    said = refusal(prompts="assess@99")
+    assert "there is no prompt `assess@99`; there are " in said and assess in said and solve in said
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("off", "off"), ("brief", "brief"), ("careful", "careful"), (True, "brief"), (False, "off")]
+    + [("True", "brief"), ("false", "off")],
+)
+def test_how_results_are_judged_was_a_switch_and_is_read_as_one(
+    monkeypatch: pytest.MonkeyPatch, given: Any, kept: str
+) -> None:
+    values: dict[str, Any] = {"review": given}
+    assert Settings(**values).review == kept
+    monkeypatch.setenv("APR_REVIEW", str(given))
+    assert Settings().review == kept
+
+
+@pytest.mark.parametrize("wrong", ["on", "2", "", "thorough", None])
+def test_another_way_to_judge_results_is_refused_with_those_there_are(wrong: Any) -> None:
+    said = refusal(review=wrong)
+    assert "review" in said and all(f"'{way}'" in said for way in ("off", "brief", "careful"))
 
 
 def test_a_role_uses_its_own_model_if_it_has_one() -> None:

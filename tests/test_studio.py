@@ -10,7 +10,7 @@ import pytest_asyncio
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
-from tests.server import HANG, ModelServer, assessment, model_server, plan
+from tests.server import HANG, ModelServer, model_server, outline
 from tests.studio import dev_server
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def model() -> AsyncIterator[ModelServer]:
     async with model_server() as server:
-        server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS, sources=[[1], [2], [3]]))
+        server.on("assess", outline(*PARTS))
         yield server
 
 
@@ -50,7 +50,7 @@ async def test_a_second_question_on_the_same_thread_starts_over(studio: LangGrap
     thread = await studio.threads.create()
     first: Any = await studio.runs.wait(thread["thread_id"], "adaptive", input=QUESTION)
     second: Any = await studio.runs.wait(thread["thread_id"], "adaptive", input={"question": "And again?"})
-    assert first["report"]["calls"] == second["report"]["calls"] == 6
+    assert first["report"]["calls"] == second["report"]["calls"] == 5
     assert [result["rounds"] for result in second["threads"]] == [1, 1, 1]
 
 

@@ -7,13 +7,13 @@ from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from langchain_core.tracers.schemas import Run
 
 from graphs import graph
-from tests.server import Fault, ModelServer, Reply, assessment, plan
+from tests.server import Fault, ModelServer, Reply, outline
 
 PARTS = [f"What is part {number}?" for number in range(1, 7)]
 
 
 def split(server: ModelServer) -> None:
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS))
+    server.on("assess", outline(*PARTS))
 
 
 def model_calls(run: Run) -> list[Run]:
@@ -29,7 +29,7 @@ async def test_one_thread_can_be_filtered_out_of_a_trace(server: ModelServer, co
     await graph.ainvoke({"question": "Tell me all."}, config={"callbacks": [traced]}, context=context)
     (root,) = traced.traced_runs
     calls = model_calls(root)
-    assert root.name == "adaptive: Tell me all." and len(calls) == 10
+    assert root.name == "adaptive: Tell me all." and len(calls) == 9
     third = [call for call in calls if call.extra["metadata"].get("apr_thread") == "T3"]
     told = [call.extra["metadata"] for call in third]
     assert [call.name for call in third] == ["solve T3", "solve T3"]

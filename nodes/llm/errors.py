@@ -10,10 +10,10 @@ import httpx2
 import openai
 from pydantic import SecretStr
 
+from nodes.cleaning import storable
 from nodes.llm.bounded import ReplyTooLarge
 from nodes.llm.codes import not_this_way, status_in, too_long, words_of
 from nodes.llm.endpoint import Endpoint
-from nodes.cleaning import storable
 
 if TYPE_CHECKING:
     from nodes.llm.reply import Reply
