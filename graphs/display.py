@@ -3,16 +3,19 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
+
+from graphs.wording import harmless
 
 STAGES = {
     "assess": "Looking for independent parts",
@@ -30,6 +33,12 @@ _STYLES = {
     "timed_out": "red",
     "refuted": "yellow",
 }
+_ORDER = {"running": 0, "queued": 1}
+UNDER_TABLE = 4
+"""Lines that are kept for the count, which may need two, for what is left out, and for the cursor."""
+GAP = 2
+SHORTEST = 12
+"""Columns that the beginning of a question needs, to be worth showing beside the tokens."""
 _ENDED = ("answered", "failed", "timed_out", "refuted")
 
 
@@ -108,26 +117,49 @@ class Board:
         """Take in an event; the next refresh draws it."""
         self._standing.take(event)
 
-    def __rich__(self) -> RenderableType:
-        """Draw the threads and what the run is at."""
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        table.add_column(justify="right", no_wrap=True)
-        for id, event in self._standing.threads.items():
-            status = str(event["status"])
-            again = f" (round {event['round'] + 1})" if event["round"] else ""
-            tokens = f"{event['tokens']:,} tokens" if event["tokens"] else ""
-            label = Text(_words(status) + again, style=_STYLES.get(status, ""))
-            table.add_row(id, label, Text(_one_line(event["subquestion"])), Text(tokens, style="dim"))
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the threads and what the run is at: ids, states and the count whole, whatever the terminal's size."""
+        shown, left = self._fitting(max(1, console.height - UNDER_TABLE))
+        if shown:
+            yield _table(shown, options.max_width)
+        if left:
+            yield Text(f"… and {left} more threads", style="dim")
         now = self._standing.stage or self._standing.count or "Starting"
         self._spinner.update(text=Text(f" {now} · {time.monotonic() - self._started:.0f} s"))
-        return Group(table, self._spinner) if self._standing.threads else self._spinner
+        yield self._spinner
+
+    def _fitting(self, most: int) -> tuple[list[tuple[str, Mapping[str, Any]]], int]:
+        """Return as many threads as there is room for, those at work before the rest, and how many are left out."""
+        threads = self._standing.threads
+        first = sorted(threads, key=lambda id: _ORDER.get(str(threads[id]["status"]), len(_ORDER)))[:most]
+        return [(id, event) for id, event in threads.items() if id in first], len(threads) - len(first)
+
+
+def _table(threads: Sequence[tuple[str, Mapping[str, Any]]], width: int) -> Table:
+    """Write a line a thread; where there is too little room, the question gives way, then the tokens."""
+    labels = [_label(event) for _, event in threads]
+    tokens = [f"{event['tokens']:,} tokens" if event["tokens"] else "" for _, event in threads]
+    room = width - max(len(id) for id, _ in threads) - max(map(cell_len, labels)) - 2 * GAP
+    beside = max(map(len, tokens)) + GAP
+    with_tokens = room - beside >= SHORTEST
+    room -= beside if with_tokens else 0
+    table = Table.grid(padding=(0, GAP))
+    for (id, event), label, used in zip(threads, labels, tokens, strict=True):
+        question = Text(_one_line(event["subquestion"]))
+        question.truncate(max(0, room), overflow="ellipsis", pad=with_tokens)
+        style = _STYLES.get(str(event["status"]), "")
+        table.add_row(
+            id, Text(label, style=style), question, *([Text(used, "dim", justify="right")] if with_tokens else [])
+        )
+    return table
+
+
+def _label(event: Mapping[str, Any]) -> str:
+    return _words(str(event["status"])) + (f" (round {event['round'] + 1})" if event["round"] else "")
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(harmless(text).split())
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 import re
 from html import escape
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from nodes.state import Assessment
+if TYPE_CHECKING:
+    from nodes.state import Assessment
 
 NAME = 100
 """Bytes of a name that stands on the page once for each call: a thread's id, a model."""
@@ -73,7 +74,7 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
-def found(assessment: Assessment) -> str:
+def found(assessment: "Assessment") -> str:
     """Say what the model found to split, and what the results are to the answer."""
     parts, ready = len(assessment.parts), len(assessment.subquestions)
     if not parts:

@@ -167,10 +167,8 @@ def _changed(where: str, edit: Edit, threads: dict[str, ThreadSpec]) -> dict[str
         merged = ThreadSpec(id=parts[0].id, sources=sources, subquestion=question)
         gone = {part.id for part in parts[1:]}
         return {id: merged if id == merged.id else thread for id, thread in threads.items() if id not in gone}
-    return {
-        **threads,
-        ids[0]: _reworded(threads[ids[0]], words) if edit.op == "reword" else _reading(threads[ids[0]], edit),
-    }
+    old = threads[ids[0]]
+    return {**threads, old.id: _reworded(old, words) if edit.op == "reword" else _reading(old, edit)}
 
 
 def _reworded(thread: ThreadSpec, words: str) -> ThreadSpec:

@@ -13,12 +13,13 @@ import pytest
 from graphs import graph
 from graphs.page import page
 from nodes.state import Solution
-from tests.server import SHORT_PROMPTS, Fault, ModelServer, Reply, assessment, plan, review
+from tests.server import Fault, ModelServer, Reply, outline, review
 
 PROJECT = Path(__file__).parent.parent
 AXE = PROJECT / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ALIVE = "<script>document.title = 'alive'</script>"
+SHORT = {"id": "short.txt", "text": "One is 1."}
 PARTS = ["What is one?", "What does long.txt say?", "What is three?"]
 
 if CHROMIUM is None:
@@ -31,14 +32,16 @@ playwright = pytest.importorskip("playwright.async_api", reason="the browser's d
 
 @pytest.fixture
 async def shown(server: ModelServer, context: dict[str, Any], tmp_path: Path) -> Path:
-    """The page of a real run: a retry, a thread sent back, one split again, a script in an answer."""
+    """The page of a real run: a retry, a thread sent back, a conflict, one split again, a script in an answer."""
     server.window = 2_000
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS, sources=[[1], [4], [3]]))
+    server.on("assess", outline(f"5: {PARTS[0]}", f"4: {PARTS[1]}", f"5: {PARTS[2]}", f"Is #1 {ALIVE} more than #3?"))
     server.on(PARTS[2], Fault(status=500), Reply(f"Result: {ALIVE}"))
-    server.on("review", review(T1="retry: it is wrong", T3="accept"), review(f"In one word: {ALIVE}", T1="accept"))
+    server.on(PARTS[0], "Result: 1")
+    conflict = (["T1", "T3"], ["1", ALIVE])
+    server.on("review", review("", "T1: it is wrong", conflicts=[conflict]), review(f"In one word: {ALIVE}"))
     text = "\n\n".join(f"Paragraph {number}. " + "It says a little more. " * 15 for number in range(30))
-    problem = {"question": " ".join(PARTS), "documents": [{"id": "long.txt", "text": text}]}
-    context |= {"baseline": True, "prompts": SHORT_PROMPTS}
+    problem = {"question": " ".join(PARTS), "documents": [{"id": "long.txt", "text": text}, SHORT]}
+    context |= {"baseline": True}
     solution = Solution.model_validate(await graph.ainvoke(problem, context=context))
     assert solution.outcome == "complete" and solution.report.refined
     file = tmp_path / "run.html"
@@ -102,6 +105,8 @@ async def test_a_script_in_an_answer_is_shown_and_not_run(browser: Any, shown: P
     assert await tab.title() != "alive" and await tab.locator("script").count() == 0
     assert ALIVE in await tab.locator("#answer").inner_text()
     assert ALIVE in await tab.locator("#threads").inner_text()
+    assert f"“{ALIVE}”" in await tab.locator("#review").inner_text()
+    assert f"Is #1 {ALIVE} more than #3?" in await tab.locator("#plan").inner_text()
 
 
 async def test_everything_can_be_reached_by_keyboard(browser: Any, shown: Path, heard: list[str]) -> None:
@@ -118,3 +123,15 @@ async def test_everything_can_be_reached_by_keyboard(browser: Any, shown: Path, 
     await tab.keyboard.press("Tab")
     assert await tab.evaluate("document.activeElement.getAttribute('aria-label')") == "All calls"
     assert await tab.locator("#timeline tbody tr").first.is_visible()
+
+
+async def test_printed_it_is_whole(browser: Any, shown: Path, heard: list[str]) -> None:
+    # A page of A4, in CSS pixels and without its margins.
+    tab = await opened(browser, shown, heard, viewport={"width": 718, "height": 1000})
+    await tab.emulate_media(media="print")
+    for folded in await tab.locator("details > :not(summary)").all():
+        assert await folded.is_visible()
+    assert await tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    wide = "[...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth).length"
+    assert await tab.evaluate(wide) == 0
+    assert await tab.evaluate("getComputedStyle(document.querySelector('.bar')).printColorAdjust") == "exact"

@@ -18,8 +18,9 @@ from evals.intervals import bootstrap, decision, resampled, wilson
 from evals.item import HALVES, GivenResult, Item, half_of
 from evals.items import OURS, DataError, load_items, names, sample
 from evals.numerals import number, numbers, same
+from evals.run.reviewer import found
 from evals.run.store import Cell
-from evals.run.variants import REVIEWERS, VARIANTS, found
+from evals.run.variants import REVIEWERS, VARIANTS
 from evals.score import parts_right, vote
 from evals.sections import sections
 from nodes.results import ThreadResult
@@ -287,13 +288,14 @@ async def test_every_variant_runs_on_the_same_items(server: ModelServer, tmp_pat
     for row in sampled.rows:
         (beside,) = [other for other in adaptive.rows if other.id == row.id]
         assert row.samples == max(1, round(beside.total / 100)) and row.total == 100 * row.samples
-    assert (
-        "| compound | adaptive | 3 |" in out
-        and all(f"| results | {name} | 3 |" in out for name in REVIEWERS)
-        and "needed documents given" in out
-    )
+    assert "| compound | adaptive | 3 |" in out and "needed documents given" in out
+    assert all(f"| results | {name} | 3 |" in out for name in REVIEWERS)
     assert "compound · adaptive" in err and "3/3" in err
     assert "| openai:scripted | adaptive | sequential | 6 | 6 |" in out
+    # Every planted result is asked about alone, and then all together.
+    given = {item.id: len(item.results) for item in load_items("results")}
+    asked = {name: {row.id: row.stages["review"].calls for row in done[f"results {name}"].rows} for name in REVIEWERS}
+    assert asked["careful"] == {id: given[id] + 1 for id in asked["brief"]} and set(asked["brief"].values()) == {1}
     # What adaptive split already is the same run, and says nothing about splitting always.
     assert "| openai:scripted | always-parallel | adaptive | 6 | 0 | – |" in out
 

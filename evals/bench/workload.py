@@ -7,7 +7,7 @@ Role = Literal["assess", "solve", "review"]
 Fault = Literal["429", "500", "drop", "hang"]
 
 LATENCY: dict[Role, float] = {"assess": 0.7, "solve": 1.0, "review": 0.5}
-"""Seconds from a request to its reply. The outline takes as long as assessing and planning took while they were two
+"""Seconds from a request to its reply. The outline takes as long as assessing and planning took when they were two
 calls, so that multiples of the shortest run still compare with earlier ones."""
 THREADS = 8
 CALLS = len(LATENCY) - 1 + THREADS

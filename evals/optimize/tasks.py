@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from evals.item import Half, Item
 from evals.items import load_items, sample
-from evals.run.variants import found, recorded_results
+from evals.run.reviewer import found, recorded_results
 from nodes.arithmetic import evidence
 from nodes.join import as_lines
 from nodes.materials import by_number

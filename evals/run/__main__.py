@@ -106,8 +106,8 @@ async def _run(order: Order, judge_model: str | None) -> None:
     pairs = [(dataset, name) for dataset in order.datasets for name in order.variants if fits(dataset, name)]
     if not pairs:
         raise DataError(
-            "none of these variants fits these datasets: `results` is for --variant review, brief and careful alone; "
-            "`fanoutqa` is for --variant gate and plan"
+            "none of these variants fits these datasets: `results` is for --variant review, brief and careful, "
+            "and only for them; `fanoutqa` is for --variant gate and plan"
         )
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:

@@ -2,25 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from langgraph.graph import END, START, StateGraph
-
 from evals.item import Item
 from evals.run.forks import Runs
+from evals.run.reviewer import reviewed
 from evals.run.row import Row, planned_row, row_of, tokens_by_stage
 from evals.score import vote
 from graphs import graph, sequential
-from nodes.llm.usage import Call, total_usage
-from nodes.measure import make_report
-from nodes.plan import ThreadPlan, ThreadSpec
-from nodes.results import ThreadResult
-from nodes.review import review
-from nodes.settings import Settings
-from nodes.state import Solution, State
-from nodes.verdicts import Review, judge
+from nodes.state import Solution
 
 TEMPERATURE = 0.7
 """Of the samples that self-consistency votes on; at 0 all would be alike."""
@@ -92,7 +84,7 @@ async def answer(
         values = await graph.ainvoke(problem, context=settings, interrupt_before=list(variant.stop), output_keys=keys)
         return planned_row(item, values, time.perf_counter() - began)
     if variant.name in REVIEWERS:
-        return await _reviewed(item, settings)
+        return await reviewed(item, settings)
     if variant.name == "self-consistency":
         return await _sampled(item, problem, settings, tokens=tokens, most=most)
     if variant.name == "sequential":
@@ -129,88 +121,3 @@ async def _sampled(item: Item, problem: dict[str, Any], settings: dict[str, Any]
             "samples": count,
         }
     )
-
-
-def build_reviewer() -> Any:
-    """Compile the reviewer alone."""
-    builder = StateGraph(State, context_schema=Settings)
-    builder.add_node("review", review)
-    builder.add_edge(START, "review")
-    builder.add_edge("review", END)
-    return builder.compile(name="review")
-
-
-reviewer = build_reviewer()
-
-
-async def _reviewed(item: Item, settings: dict[str, Any]) -> Row:
-    began = time.perf_counter()
-    values = await reviewer.ainvoke(_recorded(item), context=settings)
-    calls: list[Call] = values.get("calls", [])
-    reviews: list[Review] = values.get("reviews", [])
-    wall_s, usage = round(time.perf_counter() - began, 3), total_usage(calls)
-    known = {
-        "id": item.id,
-        "wall_s": wall_s,
-        "output": usage.output,
-        # Checks of single results run side by side.
-        "critical_path_tokens": make_report(
-            calls, [], wall_s=wall_s, rounds=0, planned=0, repairs=[]
-        ).critical_path_tokens,
-        "total": usage.total,
-        "stages": tokens_by_stage(calls),
-        "wrong": len(item.wrong),
-        "contradictions": len(item.contradictions),
-    }
-    if not reviews:
-        # No usable review: everything that was planted is missed.
-        return Row(**known, error="; ".join(call.status for call in calls), score=0.0)
-    return Row(**known, **found(item, reviews[-1], list(values["results"].values())))
-
-
-def found(item: Item, written: Review, results: Sequence[ThreadResult] = ()) -> dict[str, Any]:
-    """Compare a review with what was planted.
-
-    A planted error counts as found when its result is sent back for what is wrong with it; a contradiction, when its
-    two results are named as a conflict or one of them is sent back. Whatever else is sent back or called contradicting
-    is a false alarm.
-
-    Args:
-        item: The item.
-        written: What the reviewer wrote.
-        results: The results as the review left them; as they were recorded, if left out.
-    """
-    results = results or recorded_results(item)
-    judged = judge(written, results)
-    named = [set(one.threads) for one in judged.conflicts]
-    back = set(judged.critiques) | {one.id for one in results if one.fault}
-    pairs = [set(pair) for pair in item.contradictions]
-    met = [pair for pair in pairs if pair & back or any(pair <= other for other in named)]
-    planted = set(item.wrong).union(*pairs) if pairs else set(item.wrong)
-    alarms = len(back.union(*named) - planted)
-    wrong = len(back & set(item.wrong))
-    wanted, got = len(item.wrong) + len(pairs), wrong + len(met)
-    return {
-        "wrong_found": wrong,
-        "contradictions_found": len(met),
-        "false_alarms": alarms,
-        "score": got / wanted if wanted else float(alarms == 0),
-    }
-
-
-def _recorded(item: Item) -> dict[str, Any]:
-    specs = [ThreadSpec(id=one.id, subquestion=one.subquestion) for one in item.results]
-    results = {result.id: result for result in recorded_results(item)}
-    return {
-        "question": item.question,
-        "plan": ThreadPlan(parallelism=len(specs), threads=specs),
-        "results": results,
-    }
-
-
-def recorded_results(item: Item) -> list[ThreadResult]:
-    """Return an item's recorded results as threads leave theirs."""
-    return [
-        ThreadResult(id=one.id, subquestion=one.subquestion, status="answered", answer=one.result)
-        for one in item.results
-    ]
