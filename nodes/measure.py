@@ -100,8 +100,7 @@ def _tokens(calls: Sequence[Call]) -> dict[str, Any]:
     of_threads = [call for call in calls if call.thread_id]
     critical = int(_longest_chain(calls, lambda call: call.usage.output))
     share = sum(call.usage.output for call in of_threads) / tokens.output if tokens.output else 0.0
-    last = {call.thread_id: call.usage.output for call in calls if call.stage == "solve" and call.status == "ok"}
-    chain = sum(last.values())
+    chain = _written(calls)
     return {
         "tokens": tokens,
         "tokens_by_thread": _tokens_by(of_threads, lambda call: str(call.thread_id)),
@@ -112,9 +111,18 @@ def _tokens(calls: Sequence[Call]) -> dict[str, Any]:
             token_latency=round(chain / critical, 3) if critical else None,
             token_multiplier=round(tokens.output / chain, 3) if chain else None,
         )
-        if last
+        if chain is not None
         else None,
     }
+
+
+def _written(calls: Iterable[Call]) -> int | None:
+    """Count what the threads wrote, each in the last of its rounds with a reply; `None` where none replied."""
+    rounds: dict[str | None, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for call in calls:
+        if call.stage == "solve" and call.status == "ok":
+            rounds[call.thread_id][call.round] += call.usage.output
+    return sum(of[max(of)] for of in rounds.values()) if rounds else None
 
 
 def _context(calls: Sequence[Call]) -> dict[str, Any]:

@@ -78,7 +78,12 @@ class Settings(BaseSettings):
         description="Longest reply of one call, in tokens. Default: the server's own; 1,024 for the embedded "
         "model, which may otherwise ramble on.",
     )
-    max_threads: int = Field(16, ge=2, le=64, description="Most threads in a plan; more parts than that share threads.")
+    max_threads: int = Field(
+        16,
+        ge=2,
+        le=64,
+        description="Most threads in a plan; where there are more parts, threads work on several in turn.",
+    )
     max_parallel: int = Field(
         8,
         ge=1,

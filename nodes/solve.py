@@ -20,7 +20,7 @@ from nodes.llm.usage import Call, Usage, total_usage
 from nodes.masking import harmless, trace_of
 from nodes.progress import tell_thread
 from nodes.results import Mark, ThreadResult
-from nodes.rot import marks_of
+from nodes.rot import marks_of, repetition
 from nodes.settings import Settings, settings_of
 from nodes.state import ThreadTask
 from nodes.stragglers import SHARE, Stragglers, race
@@ -120,7 +120,8 @@ async def _work(
     outcomes: list[Reply | ModelError] = []
     calls: list[Call] = []
     for piece in by_part(task):
-        outcome, made = await _work_on(piece, settings, shared, on_start)
+        left = settings.thread_timeout - sum(call.latency_s for call in calls if call.status == "ok")
+        outcome, made = await _work_on(piece, settings, shared, on_start, left)
         outcomes.append(outcome)
         calls += made
         if _said(outcome)[1]:
@@ -129,19 +130,19 @@ async def _work(
 
 
 async def _work_on(
-    task: ThreadTask, settings: Settings, shared: FanOut, on_start: Callable[[], None]
+    task: ThreadTask, settings: Settings, shared: FanOut, on_start: Callable[[], None], seconds: float
 ) -> tuple[Reply | ModelError, list[Call]]:
-    """Ask, a second time should the thread be late."""
+    """Ask, a second time should the thread be late, within so many seconds."""
     asked, started = messages(task, settings), asyncio.Event()
 
     def begin() -> None:
         started.set()
         on_start()
 
-    callers = [_caller(task, settings, shared, settings.thread_timeout, on_start=begin)]
+    callers = [_caller(task, settings, shared, seconds, on_start=begin)]
 
     def copy() -> Coroutine[Any, Any, Reply]:
-        left = settings.thread_timeout - (task.run.elapsed() - callers[0].calls[0].started_s)
+        left = seconds - (task.run.elapsed() - callers[0].calls[0].started_s)
         callers.append(_caller(task, settings, shared, left, hedge=True))
         return callers[-1].text(asked)
 
@@ -236,7 +237,7 @@ def _marks(settings: Settings, calls: list[Call], outcomes: Sequence[Reply | Mod
     said = [reply for outcome in outcomes if (reply := _said(outcome)[0])]
     return marks_of(
         calls,
-        text="\n".join(f"{reply.reasoning}\n{reply.text}" for reply in said),
+        text=max((f"{reply.reasoning}\n{reply.text}" for reply in said), key=repetition, default=""),
         cut="truncated" in kinds or any(reply.state == "cut" for reply in said),
         too_long="context_length" in kinds,
         window_share=settings.window_share,

@@ -150,9 +150,11 @@ class Caller:
                 "deadline",
                 f"the run's deadline of {self._settings.deadline:g} s (`deadline`) left no more time{before}",
             )
+        # The whole limit, not what earlier parts of a thread have left of it.
+        seconds = getattr(self._settings, self._limit_name)
         return ModelError(
             "timed_out",
-            f"`{self.model}`{self._where} gave no answer within {self._seconds:g} s (`{self._limit_name}`){before}",
+            f"`{self.model}`{self._where} gave no answer within {seconds:g} s (`{self._limit_name}`){before}",
         )
 
     async def request(self, client: Client, messages: Sequence[BaseMessage], **extra: Any) -> Reply:
