@@ -53,7 +53,7 @@ def test_a_split_is_weighed_by_what_was_seen() -> None:
         (pace(threads=20, reviews=50), {"parts": 2}, True),
         (pace(slower=3.1), {"parts": 2}, False),
         (pace(), {"at_once": 2}, True),
-        (pace(reviews=110), {"at_once": 1, "parts": 2}, False),
+        (pace(reviews=150), {"at_once": 1, "parts": 2}, False),
         (pace(threads=20, reviews=200), {"parts": 4}, False),
         (pace(threads=20, reviews=200, reading=0.001), {"parts": 4, "tokens": 10_000}, True),
     ],
