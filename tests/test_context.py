@@ -1,5 +1,6 @@
 """The context window: how much of it is used, and threads for which it is too small."""
 
+import json
 import re
 from typing import Any
 
@@ -7,21 +8,24 @@ import pytest
 
 from graphs import graph, sequential
 from nodes.state import Solution
-from tests.server import SHORT_PROMPTS, Fault, ModelServer, Reply, assessment, plan, review
+from tests.server import Fault, ModelServer, Reply, outline, plan, review
 
 PARTS = ["What is one?", "What does long.txt say?", "What is three?"]
 LONG = "\n\n".join(f"Paragraph {number}. " + "It says a little more. " * 15 for number in range(30))
-DOCUMENT = {"id": "long.txt", "text": LONG}
+DOCUMENTS = [
+    {"id": "long.txt", "text": LONG},
+    {"id": "note.txt", "text": "What is one? What is three? Both are numbers."},
+]
 LOOP = "over and over again " * 60
 
 
 async def ask(context: dict[str, Any], **more: Any) -> Solution:
-    problem = {"question": "What is one? What does the file say? What is three?", "documents": [DOCUMENT], **more}
+    problem = {"question": "What is one? What does the file say? What is three?", "documents": DOCUMENTS, **more}
     return Solution.model_validate(await graph.ainvoke(problem, context=context))
 
 
 def split(server: ModelServer) -> None:
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS, sources=[[1], [4], [3]]))
+    server.on("assess", outline(f"1 5: {PARTS[0]}", f"4: {PARTS[1]}", f"3 5: {PARTS[2]}"))
 
 
 def material(prompt: str) -> str:
@@ -34,7 +38,7 @@ async def test_a_thread_whose_sources_do_not_fit_is_split_then_answered(
 ) -> None:
     server.window = 2_000
     split(server)
-    solution = await ask({**context, "prompts": SHORT_PROMPTS})
+    solution = await ask(context)
     assert solution.outcome == "complete" and solution.stop_reason == ""
     into = solution.report.refined["T2"]
     assert [thread.id for thread in solution.threads] == ["T1", *into, "T3"] and len(into) > 2
@@ -44,14 +48,14 @@ async def test_a_thread_whose_sources_do_not_fit_is_split_then_answered(
     assert len(server.calls("solve")) == 1 + len(into) + 2 and len(server.calls("refine")) == 1
     read = [material(request.last) for request in server.calls("solve")[3:]]
     assert "".join(read).split() == LONG.split() and all(read)
-    labels = [source.label for source in solution.sources[4:]]
+    labels = [source.label for source in solution.sources[5:]]
     assert labels == [f"long.txt, part {number} of {len(labels)}" for number in range(1, len(labels) + 1)]
 
 
 async def test_the_model_itself_words_the_smaller_threads(server: ModelServer, context: dict[str, Any]) -> None:
     server.window = 3_200  # three pieces
     split(server)
-    server.on("refine", plan("How does it begin?", "What then?", "How does it end?", sources=[[5], [6], [7]]))
+    server.on("refine", plan("6: How does it begin?", "7: What then?", "8: How does it end?"))
     solution = await ask(context)
     asked = server.calls("refine")[0].last
     assert "does not fit the context window" in asked and "At most 14 helpers" in asked and PARTS[1] in asked
@@ -72,7 +76,7 @@ async def test_every_sign_of_context_rot_leads_to_smaller_threads(
     server: ModelServer, context: dict[str, Any], first: Reply, mark: str
 ) -> None:
     split(server)
-    server.on(PARTS[1], first).on("refine", plan("First half?", "Second half?", sources=[[4], [4]]))
+    server.on(PARTS[1], first).on("refine", plan("4: First half?", "4: Second half?"))
     solution = await ask({**context, "context_window": 100_000})
     assert solution.report.marks == {"T2": [mark]} and solution.report.refined == {"T2": ["T2.1", "T2.2"]}
     assert solution.outcome == "complete" and len(solution.threads) == 4
@@ -80,8 +84,8 @@ async def test_every_sign_of_context_rot_leads_to_smaller_threads(
 
 async def test_a_thread_sent_back_twice_is_split(server: ModelServer, context: dict[str, Any]) -> None:
     split(server)
-    server.on("refine", plan("First half?", "Second half?", sources=[[3], [3]]))
-    back = review(T1="accept", T2="accept", T3="retry: wrong sum")
+    server.on("refine", plan("5: First half?", "5: Second half?"))
+    back = review("", "T3: wrong sum")
     server.on("review", back, back, review("All."))
     solution = await ask(context)
     assert solution.report.marks == {"T3": ["sent_back_twice"]} and solution.report.rounds == 2
@@ -91,7 +95,7 @@ async def test_a_thread_sent_back_twice_is_split(server: ModelServer, context: d
 
 async def test_an_answer_stands_when_its_smaller_threads_fail(server: ModelServer, context: dict[str, Any]) -> None:
     split(server)
-    server.on(PARTS[1], f"{LOOP}\nResult: over").on("refine", plan("First?", "Second?", sources=[[4], [4]]))
+    server.on(PARTS[1], f"{LOOP}\nResult: over").on("refine", plan("4: First?", "4: Second?"))
     server.on("First?", Fault(status=400)).on("Second?", Fault(status=400))
     solution = await ask(context)
     assert solution.outcome == "complete" and [thread.answer for thread in solution.threads][1] == "over"
@@ -112,9 +116,8 @@ async def test_splitting_stays_within_the_limits(
 async def test_what_cannot_be_split_further_is_tried_once_more_and_no_oftener(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
-    split(server)
-    server.on(PARTS[0], f"{LOOP}\nResult: over")
-    solution = await ask(context)
+    server.on("assess", outline(PARTS[0], PARTS[2])).on(PARTS[0], f"{LOOP}\nResult: over")
+    solution = await ask(context, documents=[])
     assert solution.outcome == "complete" and solution.report.refined == {"T1": []}
     assert len(server.about(PARTS[0])) == 2 and solution.threads[0].answer == "over"
 
@@ -153,11 +156,7 @@ async def test_utilisation_is_told_by_thread_and_at_the_join(server: ModelServer
     split(server)
     for part, tokens in zip(PARTS, (100, 300, 200), strict=True):
         server.on(part, Reply("Result: found", prompt_tokens=tokens, completion_tokens=100))
-    server.on("review", Reply(review_text(), prompt_tokens=400, completion_tokens=100))
+    server.on("review", Reply(json.dumps(review("All.")), prompt_tokens=400, completion_tokens=100))
     report = (await ask({**context, "context_window": 1_000})).report
     assert report.utilisation == {"T1": 0.2, "T2": 0.4, "T3": 0.3} and report.join_utilisation == 0.5
     assert report.contexts[0].utilisation == 0.5
-
-
-def review_text() -> str:
-    return '{"verdicts": [], "contradictions": [], "answer": "All."}'
