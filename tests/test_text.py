@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from nodes.cleaning import storable
 from nodes.llm.objects import NoObject, explain, parse_object
 from nodes.llm.reasoning import TAGS, split_reasoning
-from nodes.llm.text import RESULT_LIMIT, short_result, shorten, storable
-from nodes.plan import Plan, ThreadSpec
+from nodes.llm.text import short_result, shorten
+from nodes.outline import Outline, Plan
 from nodes.record import Record
-from nodes.state import Review
+from nodes.verdicts import Review
 
 
 @pytest.mark.parametrize(
@@ -129,13 +130,12 @@ def test_shortening_keeps_how_a_text_starts_and_ends(text: str, limit: int) -> N
     assert short.startswith(text[: limit * 2 // 3]) and short.endswith(text[len(text) - limit // 3 :])
 
 
-def test_a_long_result_is_bounded_and_says_what_is_left_out() -> None:
-    text = "Result: " + "a" * 9_000 + "end"
-    assert len(short_result(text)) < RESULT_LIMIT + 60
-    assert "characters left out" in short_result(text) and short_result(text).endswith("end")
+def test_a_long_result_is_whole() -> None:
+    result = "a" * 9_000 + "\nend"
+    assert short_result(f"Thinking.\nResult: {result}") == result
 
 
-PLAN = Plan(shared_context="", parallelism=2, threads=[ThreadSpec(id="T1", sources=[1], subquestion="Who {is} it?")])
+PLAN = Outline(parts=["1: Who {is} it?", "2"], answer="list")
 SOUND = PLAN.model_dump_json()
 
 
@@ -145,18 +145,18 @@ SOUND = PLAN.model_dump_json()
         SOUND,
         f"Here is my plan:\n```json\n{json.dumps(PLAN.model_dump(), indent=2)}\n```\nGood luck! :-}}",
         f"First {{x}} and \\frac{{1}}{{2}}, then {SOUND}",
-        f'An example is {{"threads": []}}. Mine: {SOUND} As in {{"id": "T1"}} or {{}}.',
+        f'An example is {{"parts": []}}. Mine: {SOUND} As in {{"id": "T1"}} or {{}}.',
         SOUND.replace("it?", "she?") + f"\nNo, rather:\n{SOUND}",
         f"[{SOUND}]",
-        SOUND.replace("]}", "],}"),
+        SOUND.replace('"]', '",]'),
         SOUND.replace('"', "'"),
-        'Given {x} and {"id": 1}: ' + SOUND.replace("}]", "},]") + " That is all {y}.",
+        'Given {x} and {"id": 1}: ' + SOUND.replace('"]', '",]') + " That is all {y}.",
         SOUND[:-1],
     ],
     ids="alone fenced braces decoys last list comma quotes damaged-among-others unclosed".split(),
 )
 def test_a_plan_is_found_wherever_a_model_puts_it(text: str) -> None:
-    assert parse_object(text, Plan) == PLAN
+    assert parse_object(text, Outline) == PLAN
 
 
 @pytest.mark.parametrize(
@@ -165,52 +165,54 @@ def test_a_plan_is_found_wherever_a_model_puts_it(text: str) -> None:
         ("I cannot.", False, "no readable JSON object"),
         ("", False, "no readable JSON object"),
         ("[1, 2]", False, "no readable JSON object"),
-        ('{"shared_context": "", "threads": []}', True, "`parallelism`: Field required"),
-        ('{} {"shared_context": "", "threads": []} {"x": 1}', True, "`parallelism`: Field required"),
-        (SOUND.replace("[1]", '["one"]'), True, "`threads.0.sources.0`: Input should be a valid integer"),
+        ('{"parts": []}', True, "`answer`: Field required"),
+        ('{} {"parts": []} {"x": 1}', True, "`answer`: Field required"),
+        (SOUND.replace('"2"', "[2]"), True, "`parts.1`: Input should be a valid string"),
+        (SOUND.replace('"list"', '"both"'), True, "`answer`: Input should be 'list' or 'text'"),
     ],
 )
 def test_a_model_is_told_what_its_object_lacks(text: str, found: bool, said: str) -> None:
     with pytest.raises(NoObject) as error:
-        parse_object(text, Plan)
-    assert said in str(error.value) and "shared_context" not in str(error.value)
+        parse_object(text, Outline)
+    assert said in str(error.value) and "`parts`" not in str(error.value)
     assert error.value.found_json is found
+
+
+def test_what_has_nothing_of_a_review_is_none_that_finds_nothing_wrong() -> None:
+    for text in ("{}", '{"verdicts": []}', 'So {"id": "T1"}, then {}.'):
+        with pytest.raises(NoObject, match="none of the fields redo, conflicts, answer"):
+            parse_object(text, Review)
+    assert parse_object('{"redo": ["T1: wrong"]} As in {}.', Review) == Review(redo=["T1: wrong"])
+    assert parse_object('{"redo": []}', Review) == Review(redo=[])
 
 
 def test_of_many_faults_the_first_are_named() -> None:
     with pytest.raises(ValidationError) as error:
-        Plan.model_validate({"shared_context": "", "parallelism": 1, "threads": [{}] * 1_000})
-    assert explain(error.value).startswith("`threads.0.id`: Field required; ")
-    assert explain(error.value).endswith("and 2992 more")
+        Plan.model_validate({"parts": [{}] * 1_000})
+    assert explain(error.value).startswith("`parts.0`: Input should be a valid string; ")
+    assert explain(error.value).endswith("and 992 more")
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
-PLANS = st.builds(
-    Plan,
-    shared_context=NAMES,
-    parallelism=st.integers(-9, 99),
-    threads=st.lists(st.builds(ThreadSpec, id=NAMES, sources=st.lists(st.integers()), subquestion=NAMES), max_size=4),
-)
+PLANS = st.builds(Outline, parts=st.lists(NAMES, max_size=4), answer=st.sampled_from(["list", "text"]))
 PROSE = st.text(st.characters(exclude_characters="{}", codec="utf-8"), max_size=40)
-DECOYS = st.sampled_from(["", "{}", '{"a": {"b": [1]}}', "{x}", '{"threads": []} ', "```json\n", "\\sum_{i}", '{"a": '])
+DECOYS = st.sampled_from(["", "{}", '{"a": {"b": [1]}}', "{x}", '{"parts": []} ', "```json\n", "\\sum_{i}", '{"a": '])
 
 
 @given(PLANS, PROSE, DECOYS, DECOYS, PROSE, st.sampled_from([None, 2]), st.booleans())
 def test_a_plan_survives_the_noise_around_it(
-    plan: Plan, before: str, decoy: str, after: str, end: str, indent: int | None, ascii: bool
+    plan: Outline, before: str, decoy: str, after: str, end: str, indent: int | None, ascii: bool
 ) -> None:
     written = json.dumps(plan.model_dump(), indent=indent, ensure_ascii=ascii)
-    assert parse_object(f"{before}{decoy}\n{written}\n{after}{end}", Plan) == plan
+    assert parse_object(f"{before}{decoy}\n{written}\n{after}{end}", Outline) == plan
 
 
 JSONLIKE = st.lists(
-    st.sampled_from(
-        ["{", "}", "[", "]", '"', "'", ":", ",", '"threads"', '"verdicts": []', "1", "\\", "\\ud800", "\n", "a"]
-    )
+    st.sampled_from(["{", "}", "[", "]", '"', "'", ":", ",", '"parts"', '"redo": []', "1", "\\", "\\ud800", "\n", "a"])
 ).map("".join)
 
 
-@pytest.mark.parametrize("shape", [Plan, Review])
+@pytest.mark.parametrize("shape", [Outline, Plan, Review])
 @given(text=st.one_of(st.text(), JSONLIKE))
 def test_no_text_breaks_the_search_for_an_object(text: str, shape: type[Record]) -> None:
     try:
