@@ -22,7 +22,7 @@ from nodes.oversight import Edit, EditError, edited
 from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.segments import split_input
 from tests.command import APR, apr, environment
-from tests.server import ModelServer, assessment, plan, review
+from tests.server import ModelServer, outline, plan, review
 from tests.studio import dev_server
 
 PARTS = ["What is one?", "What is two?", "What is three?"]
@@ -32,7 +32,7 @@ CONFIG: Any = {"configurable": {"thread_id": "1"}}
 
 @pytest.fixture
 def split(server: ModelServer) -> ModelServer:
-    return server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS, sources=[[1], [2], [3]]))
+    return server.on("assess", outline("1", "2", "3")).on("decompose", plan("1", "2", "3"))
 
 
 class Overseen:
@@ -81,6 +81,24 @@ async def test_an_edited_plan_is_run_as_edited(split: ModelServer, context: dict
     assert PARTS[2] in split.about("What is two?")[0].last
     assert solution["plan"].parallelism == 2 and solution["plan"].threads[2].sources == [1, 2]
     assert len(solution["decisions"][0].edits) == 5
+
+
+@pytest.mark.parametrize(
+    ("edit", "asked_for", "read"),
+    [
+        ({"op": "reword", "subquestion": "What are both?"}, "What are both?", "What is one?"),
+        ({"op": "sources", "sources": [3]}, f"{PARTS[0]}\n{PARTS[1]}", "What is three?"),
+    ],
+)
+async def test_a_thread_that_parts_share_is_run_as_edited(
+    split: ModelServer, context: dict[str, Any], edit: dict[str, Any], asked_for: str, read: str
+) -> None:
+    run = Overseen({**context, "max_threads": 2}, "plan")
+    await run.start()
+    solution = await run.reply(action="edit", edits=[{"thread_ids": ["T1"], **edit}])
+    first, last = split.calls("solve")
+    assert (first.key, last.key) == (asked_for, PARTS[2]) and read in first.last
+    assert solution["threads"][0].subquestion == asked_for and solution["threads"][0].answers == []
 
 
 async def test_threads_can_be_merged(split: ModelServer, context: dict[str, Any]) -> None:
@@ -144,13 +162,14 @@ async def test_a_rejection_with_a_message_is_one_with_a_note(split: ModelServer,
 
 async def test_a_rejected_plan_is_made_anew_with_the_note(split: ModelServer, context: dict[str, Any]) -> None:
     other = ["What is half of it?", "And the rest?"]
-    split.on("decompose", plan(*PARTS, sources=[[1], [2], [3]]), plan(*other))
+    split.on("decompose", plan(*other))
     run = Overseen(context, "plan")
     await run.start()
     shown = asked(await run.reply(action="reject", note="Two threads will do."))
     assert [thread["subquestion"] for thread in shown["plan"]["threads"]] == other
-    anew = split.calls("decompose")[1].last
-    assert "Two threads will do." in anew and "A person rejected these threads:\n- What is one?" in anew
+    (anew,) = split.calls("decompose")
+    assert "Their words:\nTwo threads will do." in anew.last
+    assert "A person rejected these parts:\n- What is one?" in anew.last
     solution = await run.reply(action="approve")
     assert len(split.calls("solve")) == 2 and [done.action for done in solution["decisions"]] == ["reject", "approve"]
 
@@ -259,7 +278,7 @@ async def estimated(server: ModelServer, context: dict[str, Any], item: Any) -> 
     """Return what was expected of a run's threads and review, as a multiple of what they used."""
     parts = [f"What of {words[0] if words else 'it'}?" for words in item.answers]
     server.script.clear()
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts, sources=[[1]] * len(parts)))
+    server.on("assess", outline(*(f"1: {part}" for part in parts)))
     server.realistic = True
     run = Overseen(context, "plan")
     run_config: Any = {"configurable": {"thread_id": item.id}}
@@ -297,7 +316,7 @@ async def test_plans_and_answers_are_approved_over_http(studio: Any, split: Mode
     assert "there is no thread `T9`" in waiting["value"]["problem"]
     values = await reply(action="reject", note="Another way.")
     (waiting,) = values["__interrupt__"]
-    assert waiting["value"]["stage"] == "plan" and len(split.calls("decompose")) == 2
+    assert waiting["value"]["stage"] == "plan" and len(split.calls("decompose")) == 1
     values = await reply(action="edit", edits=[{"op": "drop", "thread_ids": ["T3"]}])
     (waiting,) = values["__interrupt__"]
     assert waiting["value"]["stage"] == "answer" and len(split.calls("solve")) == 2
