@@ -30,7 +30,9 @@ MAX_UNSAID = 0.25
 MAX_SHOWN = 200
 """Characters of a line that a repair shows."""
 LONGEST_WORD = 50
-"""Characters after a reference in which its next word is looked for."""
+"""Characters beside a reference in which its next word is looked for."""
+CONTEXT = 6
+"""Letters and digits beside a `#1` that tell the user's own."""
 
 
 class Outline(Record):
@@ -93,7 +95,7 @@ def read_parts(lines: Iterable[str], segments: Sequence[Segment]) -> ReadParts:
             drafts.append(draft)
         else:
             repairs.append(Repair(kind="merged", part=place, text=f"part {place} asks the same as part {number}"))
-    text = _blanks_folded(" ".join(segment.text for segment in segments if segment.kind == "question"))
+    text = _letters_of(" ".join(segment.text for segment in segments if segment.kind == "question"), keep="#")
     parts = [
         _part(number, sources, question, segments, renumbered, text)
         for number, (sources, question) in enumerate(drafts, 1)
@@ -208,13 +210,11 @@ def with_numbers(question: str, numbers: Mapping[int, int]) -> str:
 
 
 def _quoted(found: re.Match[str], question: str, asked: str) -> bool:
-    """Tell whether a `#1` is the user's own, as in `the #1 bestseller`: it stands so in what was asked."""
-    after = "".join(question[found.end() : found.end() + LONGEST_WORD].split()[:1])
-    return bool(after) and _blanks_folded(f"{found.group()} {after}") in asked
-
-
-def _blanks_folded(text: str) -> str:
-    return " ".join(text.split()).casefold()
+    """Tell whether a `#1` is the user's own, as in `the #1 bestseller`: what stands beside it was asked so."""
+    own = f"#{found[1]}"
+    before = _letters_of(question[max(0, found.start() - LONGEST_WORD) : found.start()])[-CONTEXT:]
+    after = _letters_of(question[found.end() : found.end() + LONGEST_WORD])[:CONTEXT]
+    return bool(before and before + own in asked) or bool(after and own + after in asked)
 
 
 def _asked_by(sources: Sequence[int], segments: Sequence[Segment]) -> str:
@@ -236,8 +236,8 @@ def _folded(text: str) -> str:
     return "".join(text.casefold().split()).rstrip(_END_MARKS)
 
 
-def _letters(text: str) -> int:
-    return sum(map(str.isalnum, text))
+def _letters_of(text: str, keep: str = "") -> str:
+    return "".join(character for character in text.casefold() if character.isalnum() or character in keep)
 
 
 def _said(segment: str, words: Sequence[str]) -> bool:
@@ -247,4 +247,4 @@ def _said(segment: str, words: Sequence[str]) -> bool:
         left = left.replace(part, "", 1)
     # The signs of `C++` set it apart from `C`.
     signs = any(unicodedata.category(character)[0] == "S" or character in "#*%" for character in left)
-    return left != whole and not signs and _letters(left) <= MAX_UNSAID * _letters(whole)
+    return left != whole and not signs and len(_letters_of(left)) <= MAX_UNSAID * len(_letters_of(whole))
