@@ -119,7 +119,18 @@ def test_a_part_needs_those_that_it_refers_to(lines: list[str], needs: list[list
         assert set(part.needs) <= set(map(int, re.findall(r"#\s?T?(\d)", part.question)))
 
 
-def test_the_users_own_number_sign_refers_to_no_part() -> None:
-    asked = numbered("Which book was the #1  Bestseller of 1990?", "Who wrote it?")
-    lines = ["Who wrote it?", "Which book was the #1 bestseller of 1990?", "Did #1 write more?"]
-    assert [part.needs for part in read_parts(lines, asked).parts] == [[], [], [1]]
+@pytest.mark.parametrize(
+    ("asked", "line", "needs"),
+    [
+        ("Which book was the #1  Bestseller of 1990?", "Name the #1 bestseller.", []),
+        ("Which song was #1?", "Which song was #1?", []),
+        ("哪首歌是#1？", "哪首歌是#1？", []),
+        ("أي كتاب كان #1 عام 1990؟", "ما هو #1 عام 1990؟", []),
+        ("Which book was the #1 bestseller of 1990?", "Did #1 write more?", [1]),
+        ("Which song is #1?", "How long is #1?", [1]),
+        ("Which song was #1?", "#1", [1]),
+        ("Which song was #10?", "How good was song #1?", [1]),
+    ],
+)
+def test_the_users_own_number_sign_refers_to_no_part(asked: str, line: str, needs: list[int]) -> None:
+    assert [part.needs for part in read_parts(["Who wrote it?", line], numbered(asked)).parts] == [[], needs]
