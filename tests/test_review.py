@@ -231,3 +231,26 @@ async def test_a_review_that_is_cut_is_no_review(server: ModelServer, context: d
     cut = Reply('{"redo": [], "conflicts": [], "answer": "The Po has', finish_reason="length")
     solution = await ask(server, context, cut)
     assert solution.outcome == "partial" and "unreviewed" in solution.stop_reason and "652 km" in solution.answer
+
+
+async def test_a_careful_review_checks_each_result_by_itself_and_then_all_together(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    said = {"redo": ["T1: no unit"]}
+    # Three checks, of which two are of other results, then the review; then T1 again, its check and the review.
+    reviews = [said, said, said, written("All."), {"redo": []}, written("All of it.")]
+    solution = await ask(server, {**context, "review": "careful"}, *reviews)
+    checks = [request for request in server.calls("review") if "Question:" not in request.last]
+    assert [len(server.calls(role)) for role in ("solve", "review")] == [4, 6] and len(checks) == 4
+    asked = checks[0].body["response_format"]["json_schema"]["schema"]
+    assert list(asked["properties"]) == ["redo"] and '"id": "T' in checks[0].last
+    assert "no unit" in server.about(PARTS[0])[1].last and len(server.about(PARTS[1])) == 1
+    assert (solution.answer, solution.outcome) == ("All of it.", "complete")
+    assert all(thread.checked and not thread.fault for thread in solution.threads)
+
+
+async def test_a_check_that_fails_costs_its_thread_nothing(server: ModelServer, context: dict[str, Any]) -> None:
+    failing = [Reply("No.", refusal="no")] * 3
+    solution = await ask(server, {**context, "review": "careful"}, *failing, written("All."))
+    assert (solution.answer, solution.outcome) == ("All.", "complete")
+    assert not any(thread.checked for thread in solution.threads)
