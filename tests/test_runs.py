@@ -181,6 +181,24 @@ async def test_an_interrupted_run_goes_on_where_it_was(place: str, server: Model
     assert [len(server.about(part)) for part in PARTS[:3]] == [1, 1, 2]
 
 
+async def test_what_each_part_of_a_shared_thread_came_to_is_kept(place: str, server: ModelServer) -> None:
+    split(server, 4)
+    server.on(PARTS[3], HANG)
+    process = await start(server, QUESTION, "--store", place, APR_MAX_THREADS="2")
+    await server.wait_for(4, "solve")
+    # Another process's database tells nobody when it is written.
+    while not await finished_threads(place, (await entries(place))[0].id):  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    await process.communicate()
+    (entry,) = await entries(place)
+    server.on(PARTS[3], "Result: 4")
+    solution = await resumed(place, entry.id)
+    found = [f"answer to {part}" for part in PARTS[:3]]
+    assert [thread.answers for thread in solution["threads"]] == [found[:2], [found[2], "4"]]
+    assert [len(server.about(part)) for part in PARTS[:4]] == [1, 1, 2, 2]
+
+
 async def test_the_time_in_which_nobody_worked_counts_against_no_deadline(server: ModelServer, tmp_path: Path) -> None:
     place = str(tmp_path / "runs.sqlite")
     split(server, 2)
