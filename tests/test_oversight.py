@@ -1,7 +1,11 @@
-"""A person approves, edits or rejects plans and answers, from Python."""
+"""A person approves, edits or rejects plans and answers: from Python, over HTTP, and in a terminal."""
 
 import asyncio
-from collections.abc import Sequence
+import os
+import pty
+import re
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +21,9 @@ from nodes.llm.errors import ConfigurationError
 from nodes.oversight import Edit, EditError, edited
 from nodes.plan import ThreadPlan, ThreadSpec
 from nodes.segments import split_input
+from tests.command import APR, apr, environment
 from tests.server import ModelServer, outline, plan, review
+from tests.studio import dev_server
 
 PARTS = ["What is one?", "What is two?", "What is three?"]
 QUESTION = {"question": " ".join(PARTS)}
