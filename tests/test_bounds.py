@@ -16,7 +16,7 @@ from aiohttp import web
 from graphs import graph, sequential
 from nodes.llm import clients, errors
 from nodes.llm.bounded import ACCEPTED, MAX_REPLY_BYTES, bound
-from tests.server import HANG, Fault, ModelServer, Reply, assessment, completion, plan, serving
+from tests.server import HANG, Fault, ModelServer, Reply, completion, outline, serving
 
 MAX_STREAM = 2_000_000
 """Bytes of a streamed reply, in these tests."""
@@ -223,7 +223,7 @@ async def test_a_short_limit_of_ones_own_slows_nobody_else_down(
 ) -> None:
     monkeypatch.setattr(errors, "LEAST_PATIENCE_S", patience)
     parts = [f"What is part {number}?" for number in range(8)]
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts))
+    server.on("assess", outline(*parts))
     for part in parts:
         server.on(part, HANG)
     hasty = {**context, "thread_timeout": 0.05, "max_rounds": 0, "max_parallel": 8}
@@ -257,7 +257,7 @@ async def test_a_prompt_that_is_too_long_is_known_as_such_and_its_thread_split(
     server: ModelServer, context: dict[str, Any], fault: Callable[[], Fault], streaming: bool
 ) -> None:
     parts = ["What is one?", "What is two?"]
-    server.on("assess", assessment(*parts)).on("decompose", plan(*parts, sources=[[2], [3]]))
+    server.on("assess", outline(f"2: {parts[0]}", f"3: {parts[1]}"))
     server.on(parts[0], fault())
     documents = [{"id": str(number), "text": "It is so. " * 50} for number in range(2)]
     modes = ["values", *(["messages"] if streaming else [])]

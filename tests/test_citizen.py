@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 from graphs import build_graph, graph, sequential
 from nodes.llm.errors import ConfigurationError
 from nodes.settings import Settings
-from tests.server import HANG, ModelServer, Reply, assessment, plan
+from tests.server import HANG, ModelServer, Reply, outline
 
 PARTS = ["What is one?", "What is two?"]
 QUESTION = {"question": " ".join(PARTS)}
@@ -41,7 +41,7 @@ class Ctx:
 def split(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> ModelServer:
     monkeypatch.setenv("APR_MODEL", "openai:scripted")
     monkeypatch.setenv("APR_BASE_URL", server.url)
-    return server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS))
+    return server.on("assess", outline(*PARTS))
 
 
 FOREIGN: list[Any] = [

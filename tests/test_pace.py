@@ -21,7 +21,7 @@ from nodes.llm.pace import Pace, Shown, Stage
 from nodes.llm.pace_store import FILE, MOST_ENDPOINTS, add_to_pace, find_or_measure, find_pace
 from nodes.state import Solution
 from tests.command import apr
-from tests.server import ModelServer, Reply, assessment, plan, review
+from tests.server import ModelServer, Reply, outline, review
 
 PARTS = ["What is one?", "What is two?"]
 QUESTION = "One and two?"
@@ -38,8 +38,8 @@ def kept() -> dict[str, Any]:
 
 def slow_review(server: ModelServer) -> None:
     """Reviews take so long that a split does not pay."""
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS))
-    said = json.dumps(review("Both.", T1="accept", T2="accept"))
+    server.on("assess", outline(*PARTS))
+    said = json.dumps(review("Both."))
     server.on("review", Reply(said, completion_tokens=1_300, delay=1.3))
     for part in PARTS:
         server.on(part, Reply("Result: it", completion_tokens=10, delay=0.01))
@@ -97,7 +97,7 @@ async def test_a_run_leaves_what_it_has_seen_and_no_key_or_address(
     server: ModelServer, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-key")
-    server.on("assess", assessment(*PARTS)).on("decompose", plan(*PARTS))
+    server.on("assess", outline(*PARTS))
     await ask(QUESTION, context)
     (entry,) = (await asyncio.to_thread(kept)).values()
     assert {name: one["calls"] for name, one in entry["pace"]["stages"].items()} == {

@@ -308,7 +308,7 @@ MENDED = "a\ufffd bc \U0001f600"
 async def test_what_no_store_can_hold_is_mended(server: ModelServer, model: str, streaming: bool) -> None:
     script(server)
     server.on(PARTS[0], Reply(f"Result: {BROKEN}", reasoning=BROKEN))
-    server.on("review", review(BROKEN, T1="accept", T2="accept", T3="accept"))
+    server.on("review", review(BROKEN))
     solution = await ask(server, streaming=streaming, model=model)
     assert (solution["threads"][0].answer, solution["answer"]) == (MENDED, MENDED)
     assert solution["threads"][0].reasoning == MENDED

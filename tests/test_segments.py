@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from graphs import graph
 from nodes.cleaning import clean_text
 from nodes.segments import has_question_mark, is_item, list_items, marker, split_input, split_question
-from tests.server import ModelServer, assessment, plan
+from tests.server import ModelServer, outline
 
 CODE = "```python\ndef f(x):\n    # Why? Who knows.\n- x\n    return 1. + x\n```"
 AFTER = "Which of them is the oldest?"
@@ -323,10 +323,10 @@ def test_a_text_that_the_splitter_cannot_read_stays_whole(monkeypatch: pytest.Mo
     assert split_question("Is this the one? It is not.") == ["Is this the one? It is not."]
 
 
-async def test_what_is_asked_after_a_list_reaches_the_planner_as_a_segment(
+async def test_what_is_asked_after_a_list_reaches_the_model_as_a_segment(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
-    server.on("assess", assessment("One?", "Two?")).on("decompose", plan("One?", "Two?", sources=[[1], [2]]))
+    server.on("assess", outline("2", "3"))
     await graph.ainvoke({"question": f"Languages:\r\n- Python\r\n- Java\r\n{AFTER}"}, context=context)
-    (asked,) = server.calls("decompose")
-    assert f"[2] - Python\n[3] - Java\n[4] {AFTER}\n" in asked.last
+    (asked,) = server.calls("assess")
+    assert asked.last.endswith(f"[2] - Python\n[3] - Java\n[4] {AFTER}")
