@@ -38,6 +38,16 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(_imported(_HOME[name]), name)
-    # Importing the module `graphs.sequential` has just put it where the graph of that name belongs.
     globals()[name] = value
     return value
+
+
+class _Package(ModuleType):
+    """This package, in which the module `graphs.sequential` never hides the graph of that name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -241,8 +241,10 @@ def _letters_of(text: str, keep: str = "") -> str:
 
 
 def _said(segment: str, words: Sequence[str]) -> bool:
-    """Tell whether parts say a segment in their own words: taken together they quote nearly all of it."""
+    """Tell whether parts say a segment in their own words: one has it whole, or together they quote nearly all of it."""
     left = whole = _folded(segment)
+    if any(whole in part for part in words):
+        return True
     for part in sorted(words, key=len, reverse=True):
         left = left.replace(part, "", 1)
     # The signs of `C++` set it apart from `C`.

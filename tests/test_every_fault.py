@@ -44,7 +44,7 @@ def until_a_date(_: str) -> Step:
     return status(429, wait=email.utils.formatdate(time.time() + 1, usegmt=True))
 
 
-BROKEN, MISFIT = '{"parts": [1, ', {"parts": 1, "redo": 2}
+BROKEN, MISFIT = '{"parts": {"1": ', {"parts": 1, "redo": 2}
 CUT = Reply("I think, therefore", finish_reason="length")
 TOO_LONG = "This model's maximum context length is 4096 tokens."
 NO_QUOTA = status(429, "You exceeded your current quota.", code="insufficient_quota")

@@ -58,7 +58,10 @@ class KeptPace:
     async def keep(self) -> None:
         """Keep at once what was seen: the event loop is about to end."""
         if self._pending:
-            await asyncio.to_thread(self._keep)
+            try:
+                await asyncio.to_thread(self._keep)
+            except RuntimeError:  # the program ends, and starts no more threads
+                self._keep()
 
     def _keep(self) -> None:
         with self._keeping:
