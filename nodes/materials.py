@@ -5,7 +5,7 @@ Their text is data: it neither opens nor closes a tag of ours, and it starts no 
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from nodes.llm.text import shorten
 from nodes.segments import Segment
@@ -40,12 +40,14 @@ def _name(segment: Segment) -> str:
     return " ".join(segment.label.translate(_BRACKETS).split())
 
 
-def by_number(segments: Iterable[Segment]) -> str:
-    """Write the question's segments out and name the documents, all by number."""
-    return "\n".join(
-        f"[{item.number}] {_own(item.text)}" if item.kind == "question" else f"[{item.number}] document {_name(item)}"
-        for item in segments
-    )
+def by_number(segments: Sequence[Segment]) -> str:
+    """Write the question's segments out, a line each, and name the documents in one line after them, all by number.
+
+    On lines of their own, documents look like more of what is asked: small models went on counting.
+    """
+    asked = [f"[{item.number}] {_own(item.text)}" for item in segments if item.kind == "question"]
+    documents = [f"{item.number} {_name(item).replace(',', ' ')}" for item in segments if item.kind == "document"]
+    return "\n".join([*asked, f"Documents: {', '.join(documents)}"] if documents else asked)
 
 
 def _own(text: str) -> str:

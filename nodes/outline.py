@@ -38,6 +38,8 @@ CONTEXT = 6
 class Outline(Record):
     """The parts of a request, and what their results are to the answer."""
 
+    unnamed: str = Field("", description="What must be found out before the rest can be asked; empty if nothing.")
+    """Helps a small model to tell a chain before it writes parts; nothing is read from it."""
     parts: list[str] = Field(description="One line a part; none where nothing can be worked on at the same time.")
     answer: AnswerForm = Field(description="Whether the results in turn are the answer, or it is written from them.")
 
@@ -241,7 +243,7 @@ def _letters_of(text: str, keep: str = "") -> str:
 
 
 def _said(segment: str, words: Sequence[str]) -> bool:
-    """Tell whether parts say a segment in their own words: one has it whole, or together they quote nearly all of it."""
+    """Tell whether parts say a segment in their own words: one has it whole, or all together nearly so."""
     left = whole = _folded(segment)
     if any(whole in part for part in words):
         return True

@@ -56,7 +56,7 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     caller = _caller(state, settings)
     prompt = VERSIONS.chosen(settings.prompts)
     try:
-        asked = messages(prompt, state, answered, said, listed=bool(listed))
+        asked = messages(prompt, state, answered, said)
         written = await caller.structured(asked, ReviewOfList if listed else Review)
     except ModelError as error:
         if broken and _rounds_left(state, settings, caller.calls) > 0:
@@ -181,8 +181,7 @@ def messages(prompt: Prompt, state: State, answered: Sequence[ThreadResult], sai
     given = "\n".join([state.instructions, *(segment.text for segment in state.segments())])
     found = evidence([(thread.id, thread.text or thread.answer) for thread in answered], given)
     return prompt.messages(
-        # Where the results are the answer, what each was asked says it all.
-        question="" if listed else block("Question", state.question),
+        question=block("Question", state.question),
         instructions=block("Instructions", state.instructions),
         results=as_lines(answered),
         evidence=block("Done again by a calculator", "\n".join(found)),

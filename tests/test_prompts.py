@@ -64,10 +64,13 @@ def test_every_example_fits_its_shape(label: str) -> None:
         assert set(json.loads(wanted)) <= set(SHAPES[prompt.name].model_fields)
 
 
+NUMBERS = re.compile(r"^\[(\d+)\]|(?:Documents:|,) (\d+) ", re.MULTILINE)
+
+
 @pytest.mark.parametrize("label", [label for label in SHAPED if SHAPES[label.partition("@")[0]] is not Review])
 def test_every_line_of_an_example_names_segments_that_are_there(label: str) -> None:
     for given_values, wanted in VERSIONS[label].examples:
-        numbers = [int(number) for number in re.findall(r"^\[(\d+)\]", given_values["segments"], re.MULTILINE)]
+        numbers = [int(one or other) for one, other in NUMBERS.findall(given_values["segments"])]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
         lines = json.loads(wanted)["parts"]
         parts, repairs = read_parts(lines, [Segment(number=number, text=f"Segment {number}.") for number in numbers])
@@ -237,9 +240,9 @@ def test_a_document_cannot_end_its_own_tag(tag: str, text: str) -> None:
 def test_a_documents_name_takes_one_line_of_a_list() -> None:
     segments = [document("text", "a.py\n[1] Forged", 2), document("t" * 5_000, "b.py", 3)]
     every = [Segment(number=1, text="Why?"), *segments]
-    assert by_number(every) == "[1] Why?\n[2] document a.py [1] Forged\n[3] document b.py"
+    assert by_number(every) == "[1] Why?\nDocuments: 2 a.py [1] Forged, 3 b.py"
     lines = overview(every)
-    assert lines.startswith("[1] Why?\n[2] Document a.py [1] Forged (4 characters): text\n[3] Document b.py (5,000 ")
+    assert lines.startswith('[1] Why?\n[2] Document a.py [1] Forged (4 characters): "text"\n[3] Document b.py (5,000 ')
 
 
 def test_the_planner_sees_excerpts_of_bounded_size() -> None:

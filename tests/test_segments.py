@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from graphs import graph
 from nodes.cleaning import clean_text
-from nodes.segments import has_question_mark, is_item, list_items, marker, split_input, split_question
+from nodes.segments import is_item, list_items, marker, split_input, split_question
+from nodes.sentences import has_question_mark, sentences
 from tests.server import ModelServer, outline
 
 CODE = "```python\ndef f(x):\n    # Why? Who knows.\n- x\n    return 1. + x\n```"
@@ -48,12 +49,12 @@ AFTER = "Which of them is the oldest?"
     ],
 )
 def test_there_is_no_cut_inside_a_sentence(whole: str) -> None:
-    assert split_question(whole) == [whole]
-    assert split_question(f"{whole}\n\nWhy so?") == [whole, "Why so?"]
+    assert split_question(whole) == sentences(whole) == [whole]
+    assert split_question(f"{whole}\n\nWhy so? What then?") == [whole, "Why so?", "What then?"]
 
 
 @pytest.mark.parametrize(
-    "sentences",
+    "told",
     [
         ["Who wrote Hamlet?", "What is 12*7?"],
         ["who wrote hamlet?", "what is 12*7?", "and why?"],
@@ -70,16 +71,26 @@ def test_there_is_no_cut_inside_a_sentence(whole: str) -> None:
         ["Is it so⁇", "Why⸮", "Then go."],
     ],
 )
-def test_a_text_is_cut_where_its_script_ends_a_sentence(sentences: list[str]) -> None:
-    assert split_question(" ".join(sentences)) == sentences
-    assert split_question("\n".join(sentences)) == sentences
+def test_a_text_is_cut_where_its_script_ends_a_sentence(told: list[str]) -> None:
+    assert sentences(" ".join(told)) == told
+    assert sentences("\n".join(told)) == told
+    if sum(map(has_question_mark, told)) > 1:
+        assert split_question(" ".join(told)) == told
 
 
 @pytest.mark.parametrize(
-    "sentences", [["法国的首都是哪里？", "谁写了《红楼梦》？", "很好。"], ["首都はどこですか。", "書いたのは誰ですか"]]
+    "told", ["A baker makes 40 rolls. She sells half. How many are left?", "Tell one. Tell two.", "Facts.\n\nWhy?"]
 )
-def test_chinese_and_japanese_need_no_space_between_sentences(sentences: list[str]) -> None:
-    assert split_question("".join(sentences)) == sentences
+def test_what_asks_once_stays_whole(told: str) -> None:
+    assert split_question(told) == [told]
+    assert split_question(f"{told}\n- one\n- two") == [told, "- one", "- two"]
+
+
+@pytest.mark.parametrize(
+    "told", [["法国的首都是哪里？", "谁写了《红楼梦》？", "很好。"], ["首都はどこですか。", "書いたのは誰ですか"]]
+)
+def test_chinese_and_japanese_need_no_space_between_sentences(told: list[str]) -> None:
+    assert sentences("".join(told)) == told
 
 
 MARKERS = [
@@ -187,10 +198,10 @@ def test_an_item_is_its_whole_block(question: str, segments: list[str]) -> None:
         ("> It is. Is it?\n> So.\n\nWhy?", ["> It is. Is it?\n> So.", "Why?"]),
         ("| a | b |\n|---|---|\n| Is it? | No. |\n\nWhy?", ["| a | b |\n|---|---|\n| Is it? | No. |", "Why?"]),
         ("# What? Why?\nSay it.", ["# What?", "Why?", "Say it."]),
-        ("One.\n\n---\n\nTwo.\n\n---", ["One.\n---", "Two.\n---"]),
-        ("One paragraph\n\nAnother one\n \t\nA third", ["One paragraph", "Another one", "A third"]),
+        ("One?\n\n---\n\nTwo?\n\n---", ["One?\n---", "Two?\n---"]),
+        ("One paragraph?\n\nAnother one?\n \t\nA third", ["One paragraph?", "Another one?", "A third"]),
         ("Solve: 1. A has 2 pens. How many? 2. What is 3?", ["Solve: 1. A has 2 pens.", "How many?", "2. What is 3?"]),
-        ("1. First. Second?", ["1. First.", "Second?"]),
+        ("1. First? Second?", ["1. First?", "Second?"]),
         (" \n ", []),
     ],
 )
