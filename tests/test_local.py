@@ -173,8 +173,7 @@ def test_processes_that_need_the_file_at_once_all_get_it(start: Start, site: Pat
     code = f"""
         import sys
         from pathlib import Path
-        from nodes.llm.local_pace import measured
-from nodes.llm.model_file import ModelFile, ensure_model_file
+        from nodes.llm.model_file import ModelFile, ensure_model_file
         sys.path.insert(0, {str(site)!r})
         print("ready", flush=True)
         sys.stdin.readline()
@@ -271,8 +270,7 @@ async def test_a_process_killed_while_fetching_leaves_no_file_and_no_waste(
     hub.stall_after = len(CONTENT) // 2
     process = start(f"""
         from pathlib import Path
-        from nodes.llm.local_pace import measured
-from nodes.llm.model_file import ModelFile, ensure_model_file
+        from nodes.llm.model_file import ModelFile, ensure_model_file
         ensure_model_file({model()!r}, Path({str(tmp_path)!r}), hub={hub.url!r})
     """)
     await hub.stalled.wait()
@@ -437,7 +435,7 @@ PREPARED = """
 
     async def without_room():
         server = await running_server()
-        async with server.slots.taken(Purpose("solve@1", "solve", "run-0")):
+        async with server.slots.taken(Purpose("solve@2", "solve", "run-0")):
             for thread in "abc":  # 31,800 of 32,768 tokens, a byte each
                 await ask(server, "review", 0, thread, "x" * 8_600)
             return [await ask(server, "decompose", 1)]

@@ -96,7 +96,7 @@ async def test_a_redirect_is_not_followed(
         server.on("direct", Fault(status=307, headers={"Location": f"{other.url}/chat/completions"}))
         solution = await ask({**context, "api_key_env": "MY_KEY"}, streaming=streaming)
         assert solution["outcome"] == "failed" and "(HTTP 307), which is not followed" in solution["stop_reason"]
-        assert not other.asked and solution["report"].calls == 1
+        assert not other.asked and solution["report"].calls == 3
 
 
 # What is tried again

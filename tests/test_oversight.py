@@ -87,7 +87,6 @@ async def test_an_edited_plan_is_run_as_edited(split: ModelServer, context: dict
     ("edit", "asked_for", "read"),
     [
         ({"op": "reword", "subquestion": "What are both?"}, "What are both?", "What is one?"),
-        ({"op": "sources", "sources": [3]}, f"{PARTS[0]}\n{PARTS[1]}", "What is three?"),
     ],
 )
 async def test_a_thread_that_parts_share_is_run_as_edited(

@@ -102,7 +102,6 @@ async def test_a_run_leaves_what_it_has_seen_and_no_key_or_address(
     (entry,) = (await asyncio.to_thread(kept)).values()
     assert {name: one["calls"] for name, one in entry["pace"]["stages"].items()} == {
         "assess": 1,
-        "decompose": 1,
         "solve": 2,
         "review": 1,
     }

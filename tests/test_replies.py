@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import graph, sequential
+from nodes.cleaning import storable
 from nodes.llm.finish import REASONS, decisive, reason_of, state_of
 from nodes.llm.wire import LARGEST_COUNT, Heard, count
 from tests.server import Events, Fault, ModelServer, Reply, Step, completion, model_server, outline, review
@@ -374,5 +375,5 @@ def test_whatever_else_a_server_sends_the_text_comes_whole(
     for part in parts:
         said += heard.take({"choices": [{"delta": {"content": part, "reasoning": part if thinks else None}}]}).text
     heard.take({"choices": [{"delta": {}, "finish_reason": "stop"}]})
-    whole = text.replace("\0", "")
+    whole = storable(text)
     assert heard.text == said == whole and heard.finish_reason == "stop"

@@ -523,8 +523,14 @@ async def test_a_poisoned_store_runs_nothing(server: ModelServer, tmp_path: Path
 
 
 TEXTS = st.one_of(st.text(), st.sampled_from(["x" * LONG, "\ue000apr-text:" + "0" * 64, "y" * 5000]))
+NAMES = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=100)
 VALUES = st.recursive(
-    st.one_of(TEXTS, st.integers(), st.none(), st.builds(Document, id=TEXTS.filter(bool), text=TEXTS)),
+    st.one_of(
+        TEXTS,
+        st.integers(),
+        st.none(),
+        st.builds(Document, id=NAMES, text=TEXTS),
+    ),
     lambda inner: st.one_of(
         st.lists(inner), st.dictionaries(st.text(), inner), st.tuples(inner, inner), st.builds(Send, st.text(), inner)
     ),

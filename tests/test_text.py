@@ -193,7 +193,7 @@ def test_of_many_faults_the_first_are_named() -> None:
     assert explain(error.value).endswith("and 992 more")
 
 
-NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=30)
 PLANS = st.builds(Outline, parts=st.lists(NAMES, max_size=4), answer=st.sampled_from(["list", "text"]))
 PROSE = st.text(st.characters(exclude_characters="{}", codec="utf-8"), max_size=40)
 DECOYS = st.sampled_from(["", "{}", '{"a": {"b": [1]}}', "{x}", '{"parts": []} ', "```json\n", "\\sum_{i}", '{"a": '])
@@ -287,7 +287,7 @@ def test_every_text_can_be_stored_and_nothing_sound_is_lost(text: str) -> None:
     stored.encode()
     assert "\0" not in stored and storable(stored) == stored
     if not any("\ud800" <= character <= "\udfff" for character in text):
-        assert stored == text.replace("\0", "")
+        assert stored == "".join(one for one in text if one in "\t\n\v\f\r" or one >= " ")
 
 
 def test_halves_of_a_character_that_belong_together_become_it() -> None:
