@@ -58,7 +58,11 @@ async def test_one_strict_schema_request_for_each_structure(server: ModelServer,
         )
         assert "tools" not in request.body
         strict_everywhere(wanted["json_schema"]["schema"])
-        fields = {"Outline": ["parts", "answer"], "Plan": ["parts"], "Review": ["redo", "conflicts", "answer"]}
+        fields = {
+            "Outline": ["unnamed", "parts", "answer"],
+            "Plan": ["parts"],
+            "Review": ["redo", "conflicts", "answer"],
+        }
         assert list(wanted["json_schema"]["schema"]["properties"]) == fields[name]
 
 
