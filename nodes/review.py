@@ -20,7 +20,7 @@ from nodes.results import Mark, ThreadResult
 from nodes.settings import Settings, settings_of
 from nodes.state import Contradiction, State
 from nodes.thread_cache import remember
-from nodes.verdicts import Conflict, Judgement, Review, ReviewOfList, judge
+from nodes.verdicts import Conflict, Judgement, Review, judge
 from prompts import PROMPTS, Prompt, block
 
 VERSIONS = PROMPTS["review"].checked({"evidence", "instructions", "missing", "question", "results"}, Review)
@@ -57,7 +57,7 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     prompt = VERSIONS.chosen(settings.prompts)
     try:
         asked = messages(prompt, state, answered, said)
-        written = await caller.structured(asked, ReviewOfList if listed else Review)
+        written = await caller.structured(asked, Review)
     except ModelError as error:
         if broken and _rounds_left(state, settings, caller.calls) > 0:
             return _send_back(state, settings, broken, {}) | {"calls": caller.calls}

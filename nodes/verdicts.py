@@ -53,12 +53,6 @@ class _Less(Review):
         return schema
 
 
-class ReviewOfList(_Less):
-    """What is wrong with results that are the answer as they stand, if anything."""
-
-    left_out = frozenset({"answer"})
-
-
 class ReviewOfOne(_Less):
     """What is wrong with one result, if anything."""
 
