@@ -10,11 +10,11 @@ from typing import Any, Literal, get_args
 
 from langgraph.runtime import Runtime
 from pydantic import Field, PrivateAttr, ValidationError, field_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nodes.address import sound_address
 from nodes.environment import CLOSE, NEVER_KEYS, default_model, misspelt
+from nodes.refusals import refused, without_key
 from prompts import chosen_versions
 
 Split = Literal["if_faster", "if_independent", "always"]
@@ -195,16 +195,16 @@ class Settings(BaseSettings):
         # Checked here, since pydantic-settings itself obeys names such as `_env_file` and `_cli_parse_args`.
         unknown = sorted(set(values) - set(type(self).model_fields))
         if unknown:
-            raise _refused(unknown_settings(unknown), unknown)
+            raise refused(type(self).__name__, unknown_settings(unknown), unknown)
         if slips := misspelt(type(self).model_fields):
             said = "; ".join(
                 f"`{wrong}` is none of our variables, did you mean `{right}`?" for wrong, right in slips.items()
             )
-            raise _refused(said, list(slips))
+            raise refused(type(self).__name__, said, list(slips))
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise _without_key(error) from None
+            raise without_key(error) from None
         self._given = frozenset(values)
 
     @property
@@ -289,24 +289,6 @@ def unknown_settings(names: Iterable[str]) -> str:
     asked = "".join(f"did you mean `{found}`? " for found in near.values() if found)
     listed = ", ".join(f"`{name}`" for name in near)
     return f"{asked}unknown setting {listed}; allowed are {', '.join(Settings.model_fields)}"
-
-
-def _refused(said: str, given: Any) -> ValidationError:
-    problem = PydanticCustomError("refused", "{said}", {"said": said})
-    return ValidationError.from_exception_data(Settings.__name__, [{"type": problem, "input": given}])
-
-
-def _without_key(error: ValidationError) -> ValidationError:
-    """Leave out what was given as the *name* of the key's variable, where people put the key, and addresses."""
-    details = [
-        InitErrorDetails(
-            type=PydanticCustomError("value_error", "{said}", {"said": item["msg"]}),
-            loc=item["loc"],
-            input="…" if item["loc"] in (("api_key_env",), ("base_url",)) else item["input"],
-        )
-        for item in error.errors(include_url=False)
-    ]
-    return ValidationError.from_exception_data(error.title, details)
 
 
 def settings_of(runtime: Runtime[Settings]) -> Settings:

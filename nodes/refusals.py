@@ -1,0 +1,31 @@
+"""How settings are refused: in words, and without what may be a key (pure)."""
+
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+
+def refused(title: str, said: str, given: Any) -> ValidationError:
+    """Return the error that refuses what was given.
+
+    Args:
+        title: What was to be made of it.
+        said: Why it is refused.
+        given: What was given.
+    """
+    problem = PydanticCustomError("refused", "{said}", {"said": said})
+    return ValidationError.from_exception_data(title, [{"type": problem, "input": given}])
+
+
+def without_key(error: ValidationError) -> ValidationError:
+    """Leave out what was given as the *name* of the key's variable, where people put the key, and addresses."""
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError("value_error", "{said}", {"said": item["msg"]}),
+            loc=item["loc"],
+            input="…" if item["loc"] in (("api_key_env",), ("base_url",)) else item["input"],
+        )
+        for item in error.errors(include_url=False)
+    ]
+    return ValidationError.from_exception_data(error.title, details)
