@@ -45,9 +45,14 @@ def by_number(segments: Sequence[Segment]) -> str:
 
     On lines of their own, documents look like more of what is asked: small models went on counting.
     """
-    asked = [f"[{item.number}] {_own(item.text)}" for item in segments if item.kind == "question"]
+    asked = [_by_number(item) for item in segments if item.kind == "question"]
     documents = [f"{item.number} {_name(item).replace(',', ' ')}" for item in segments if item.kind == "document"]
     return "\n".join([*asked, f"Documents: {', '.join(documents)}"] if documents else asked)
+
+
+def _by_number(segment: Segment) -> str:
+    """A segment of the question with its number; what only introduces a list has none, since small models name it."""
+    return _own(f"\n{segment.text}")[1:] if segment.introduces else f"[{segment.number}] {_own(segment.text)}"
 
 
 def _own(text: str) -> str:
@@ -66,7 +71,7 @@ def overview(segments: list[Segment]) -> str:
     lines = []
     for segment in segments:
         if segment.kind == "question":
-            lines.append(f"[{segment.number}] {_own(segment.text)}")
+            lines.append(_by_number(segment))
         else:
             head = json_line(shorten(segment.text, room)) if room >= 40 else ""
             lines.append(f"[{segment.number}] Document {_name(segment)} ({len(segment.text):,} characters): {head}")

@@ -16,13 +16,15 @@ class Segment(Record):
     """A numbered piece of the input."""
 
     number: int
-    """From 1: first those of the question, then one a document."""
+    """From 1: first those of the question, then one a document, last those that only introduce a list."""
     text: str
     kind: Literal["question", "document"] = "question"
     label: str = ""
     """A document's title or id; empty for the question's segments."""
     marker: str = ""
     """What an item of a list begins with, such as `1.` or `-`; empty for what is no item."""
+    introduces: bool = False
+    """Whether it only introduces the list after it: it is shown without a number, and no part of its own."""
 
 
 class _Part(NamedTuple):
@@ -34,17 +36,26 @@ class _Part(NamedTuple):
 def split_input(question: str, documents: Iterable[tuple[str, str]] = ()) -> list[Segment]:
     """Number the segments of an input: the question's sentences and list items, then whole documents.
 
+    What introduces a list is numbered last, so that the numbers shown of a list are those that its items have.
+
     Args:
         question: The question; items of its lists and blocks of code stay whole.
         documents: Pairs of label and text.
     """
+    parts = _parts(question)
     asked = [
-        Segment(number=number, text=part.text, marker=part.marker) for number, part in enumerate(_parts(question), 1)
+        Segment(number=0, text=part.text, marker=part.marker, introduces=_introduces(part, after))
+        for part, after in zip(parts, [*parts[1:], None], strict=True)
     ]
-    return asked + [
-        Segment(number=number, text=text, kind="document", label=label)
-        for number, (label, text) in enumerate(documents, len(asked) + 1)
-    ]
+    found = asked + [Segment(number=0, text=text, kind="document", label=label) for label, text in documents]
+    places = sorted(range(len(found)), key=lambda place: found[place].introduces)
+    numbers = {place: number for number, place in enumerate(places, 1)}
+    return [segment.model_copy(update={"number": numbers[place]}) for place, segment in enumerate(found)]
+
+
+def _introduces(part: _Part, after: _Part | None) -> bool:
+    """Tell whether a part asks nothing itself, and an item follows it."""
+    return after is not None and bool(after.marker) and not part.marker and not has_question_mark(part.text)
 
 
 def split_question(question: str) -> list[str]:
