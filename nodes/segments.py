@@ -45,7 +45,7 @@ def split_input(question: str, documents: Iterable[tuple[str, str]] = ()) -> lis
     parts = _parts(question)
     asked = [
         Segment(number=0, text=part.text, marker=part.marker, introduces=_introduces(part, after))
-        for part, after in zip(parts, [*parts[1:], None], strict=True)
+        for part, after in zip(parts, [*parts[1:], None], strict=False)
     ]
     found = asked + [Segment(number=0, text=text, kind="document", label=label) for label, text in documents]
     places = sorted(range(len(found)), key=lambda place: found[place].introduces)

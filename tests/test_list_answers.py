@@ -15,16 +15,16 @@ async def of_a_list(server: ModelServer, context: dict[str, Any], question: str,
 
 
 async def test_a_list_is_answered_by_its_threads_own_results(server: ModelServer, context: dict[str, Any]) -> None:
-    solution = await of_a_list(server, context, LISTED, "2", "3")
+    solution = await of_a_list(server, context, LISTED, "1", "2")
     assert (solution["answer"], solution["outcome"]) == ("1. 4\n2. 7", "complete")
     assert [request.role for request in server.asked] == ["assess", "solve", "solve", "review"]
-    unreviewed = await of_a_list(server, {**context, "review": "off"}, LISTED, "3", "2")
+    unreviewed = await of_a_list(server, {**context, "review": "off"}, LISTED, "2", "1")
     assert unreviewed["answer"] == "2. 7\n1. 4" and not server.calls("join") and len(server.calls("review")) == 1
 
 
 async def test_a_list_of_several_parts_an_item_has_no_markers(server: ModelServer, context: dict[str, Any]) -> None:
     server.on("2 * 2?", "Result: 4")
-    solution = await of_a_list(server, context, LISTED, "2: 2 * 2?", "2 3: Three and four?", "3")
+    solution = await of_a_list(server, context, LISTED, "1: 2 * 2?", "1 2: Three and four?", "2")
     assert solution["answer"] == "4\n7\n7"
 
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from graphs import graph
 from nodes.cleaning import clean_text
+from nodes.materials import by_number
+from nodes.outline import read_parts
 from nodes.segments import is_item, list_items, marker, split_input, split_question
 from nodes.sentences import has_question_mark, sentences
 from tests.server import ModelServer, outline
@@ -273,7 +275,8 @@ def test_no_text_is_lost_and_the_numbers_count_up(question: str) -> None:
     segments = split_input(question, [("d", "whole. Is it?")])
     *asked, document = segments
     assert seen("".join(segment.text for segment in asked)) == seen(clean_text(question))
-    assert [segment.number for segment in segments] == list(range(1, len(segments) + 1))
+    shown = sorted(segments, key=lambda segment: segment.introduces)
+    assert [segment.number for segment in shown] == list(range(1, len(segments) + 1))
     assert all(segment.text == segment.text.strip() != "" and segment.kind == "question" for segment in asked)
     assert all(marker(segment).lstrip("\ufeff") in segment.text for segment in asked)
     assert (document.kind, document.label, document.text, document.marker) == ("document", "d", "whole. Is it?", "")
@@ -337,7 +340,18 @@ def test_a_text_that_the_splitter_cannot_read_stays_whole(monkeypatch: pytest.Mo
 async def test_what_is_asked_after_a_list_reaches_the_model_as_a_segment(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
-    server.on("assess", outline("2", "3"))
+    server.on("assess", outline("1", "2"))
     await graph.ainvoke({"question": f"Languages:\r\n- Python\r\n- Java\r\n{AFTER}"}, context=context)
     (asked,) = server.calls("assess")
-    assert asked.last.endswith(f"[2] - Python\n[3] - Java\n[4] {AFTER}")
+    assert asked.last.endswith(f"Languages:\n[1] - Python\n[2] - Java\n[3] {AFTER}")
+
+
+@pytest.mark.parametrize("introduction", ["Answer these:", "把这些翻译成德语：", "أجب عن هذه:", "Give the price of each."])
+def test_what_introduces_a_list_has_no_number_where_the_model_reads_it(introduction: str) -> None:
+    segments = split_input(f"{introduction}\n1. Who?\n2. What?\n\nWhich is more?", [("d", "whole")])
+    assert by_number(segments) == f"{introduction}\n[1] 1. Who?\n[2] 2. What?\n[3] Which is more?\nDocuments: 4 d"
+    assert read_parts(["1", "2"], segments).parts[0].question == "Who?"
+
+
+def test_a_question_before_a_list_has_a_number() -> None:
+    assert by_number(split_input("Who made it?\n- 1\n- 2")) == "[1] Who made it?\n[2] - 1\n[3] - 2"
