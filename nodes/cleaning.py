@@ -3,7 +3,8 @@
 import re
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_CONTROLS = re.compile("[\0-\x08\x0e-\x1f]")
+# NEL (\x85) ends a line; the others command terminals, as ESC does.
+_CONTROLS = re.compile("[\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c]")
 UNSEEN = "\ufeff\u200b\u2060"
 """What has no width: a byte order mark, a zero-width space, a word joiner."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.command import APR, start
+from tests.command import APR, environment, start
 from tests.server import HANG, Fault, ModelServer, outline, review
 
 PARTS = ["What is the capital of France?", "What is 12 * 7?", "Who wrote Hamlet?"]
@@ -217,6 +217,21 @@ async def test_a_terminal_shows_each_thread_while_it_runs(server: ModelServer) -
     await process.communicate()
     os.close(screen)
     assert "T3" in shown and "running" in shown
+
+
+async def test_a_terminal_does_not_act_on_what_an_answer_holds(server: ModelServer, apr: Apr) -> None:
+    hostile = "red \x1b[31m, title \x9d0;x\x9c, turned \u202eround"
+    server.on("assess", outline()).on("direct", hostile)
+    screen, terminal = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(APR, "Why?"), stdout=terminal, stderr=asyncio.subprocess.DEVNULL, env=environment(server)
+    )
+    os.close(terminal)
+    assert await process.wait() == 0
+    shown = os.read(screen, 65_536).decode()
+    os.close(screen)
+    assert "turned" in shown and not set(shown) & {"\x1b", "\x9d", "\x9c", "\u202e"}
+    assert (await apr("Why?")).out == "red [31m, title 0;x, turned \u202eround\n"
 
 
 async def test_help_teaches_and_version_tells() -> None:
