@@ -56,7 +56,7 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     caller = _caller(state, settings)
     prompt = VERSIONS.chosen(settings.prompts)
     try:
-        asked = messages(prompt, state, answered, said)
+        asked = messages(prompt, state, answered, said, listed=bool(listed))
         written = await caller.structured(asked, Review)
     except ModelError as error:
         if broken and _rounds_left(state, settings, caller.calls) > 0:
@@ -177,11 +177,16 @@ def _missing(broken: Sequence[ThreadResult], rounds_left: int) -> str:
 
 
 def messages(prompt: Prompt, state: State, answered: Sequence[ThreadResult], said: str, *, listed: bool = False) -> Any:
-    """Ask what is wrong with the results, and for the answer."""
+    """Ask what is wrong with the results, and for the answer.
+
+    Where the results are the answer (`listed`), each says what it was asked, and the question is not read once more.
+    """
+    common = state.plan.shared_context if state.plan else ""
+    about = block("What holds for every part", common) if listed else block("Question", state.question)
     given = "\n".join([state.instructions, *(segment.text for segment in state.segments())])
     found = evidence([(thread.id, thread.text or thread.answer) for thread in answered], given)
     return prompt.messages(
-        question=block("Question", state.question),
+        question=about,
         instructions=block("Instructions", state.instructions),
         results=as_lines(answered),
         evidence=block("Done again by a calculator", "\n".join(found)),
