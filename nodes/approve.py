@@ -119,8 +119,12 @@ def waited(state: State) -> Run:
 def expected(state: State, settings: Settings) -> Any:
     """Estimate what the plan takes from here on."""
     plan = cast(ThreadPlan, state.plan)
-    sizes = [length(thread_prompt.messages(task, settings)) for task in tasks_of(state)]
+    tasks = list(tasks_of(state))
+    pieces = [piece for task in tasks for piece in thread_prompt.by_part(task)]
+    sizes = [length(thread_prompt.messages(piece, settings)) for piece in pieces]
     asked = length(review.messages(review.VERSIONS.chosen(settings.prompts), state, [], ""))
     outlined = length(assess.messages(state, settings))
     at_once = min(plan.parallelism, settings.max_parallel)
-    return outlook(settings, sizes, asked, at_once=at_once, characters_a_token=ratio(state.calls, outlined))
+    return outlook(
+        settings, sizes, asked, threads=len(tasks), at_once=at_once, characters_a_token=ratio(state.calls, outlined)
+    )

@@ -76,31 +76,32 @@ def forget() -> None:
 
 
 def outlook(
-    settings: Settings, prompts: Sequence[int], review: int, *, at_once: int, characters_a_token: float
+    settings: Settings, prompts: Sequence[int], review: int, *, threads: int, at_once: int, characters_a_token: float
 ) -> Outlook:
     """Estimate what a plan takes.
 
     Args:
         settings: The run's settings.
-        prompts: Characters of each thread's prompt.
+        prompts: Characters of each call's prompt; parts that share a thread have a call each.
         review: Characters of the review's prompt without results.
+        threads: Threads of the plan.
         at_once: Threads that run at the same time.
         characters_a_token: As this run's own calls have shown.
     """
-    threads, reviews = (list(_seen[settings.model_for(role), role]) for role in ("solve", "review"))
-    each, last = _spread([seen.output for seen in threads]), _spread([seen.output for seen in reviews])
+    solved, reviewed = (list(_seen[settings.model_for(role), role]) for role in ("solve", "review"))
+    each, last = _spread([seen.output for seen in solved]), _spread([seen.output for seen in reviewed])
     read = [round(size / characters_a_token) for size in prompts]
     joined = round(review / characters_a_token)
     count = len(prompts)
     # The review reads what the threads found out, which is at most what they wrote.
     totals = [sum(read) + joined + count * one * 1.5 + end for one, end in zip(each, last, strict=True)]
     return Outlook(
-        threads=count,
+        threads=threads,
         calls=count + 1,
         tokens=_range(totals),
-        seconds=_seconds(threads, reviews, each, last, waves=math.ceil(count / max(1, at_once))),
+        seconds=_seconds(solved, reviewed, each, last, waves=math.ceil(count / max(1, at_once))),
         usd=_usd(settings, sum(read), joined, count, each, last),
-        learnt_from=len(threads) + len(reviews),
+        learnt_from=len(solved) + len(reviewed),
     )
 
 

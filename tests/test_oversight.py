@@ -66,6 +66,16 @@ async def test_no_thread_is_called_before_the_plan_is_approved(split: ModelServe
     assert [(done.stage, done.action) for done in solution["decisions"]] == [("plan", "approve")]
 
 
+async def test_parts_that_share_a_thread_are_expected_to_take_a_call_each(
+    split: ModelServer, context: dict[str, Any]
+) -> None:
+    run = Overseen({**context, "max_threads": 2}, "plan")
+    shown = asked(await run.start())
+    assert (shown["estimate"]["threads"], shown["estimate"]["calls"]) == (2, 4)
+    await run.reply(action="approve")
+    assert len(split.calls("solve")) == 3
+
+
 async def test_an_edited_plan_is_run_as_edited(split: ModelServer, context: dict[str, Any]) -> None:
     run = Overseen(context, "plan")
     await run.start()

@@ -346,7 +346,9 @@ async def test_what_is_asked_after_a_list_reaches_the_model_as_a_segment(
     assert asked.last.endswith(f"Languages:\n[1] - Python\n[2] - Java\n[3] {AFTER}")
 
 
-@pytest.mark.parametrize("introduction", ["Answer these:", "把这些翻译成德语：", "أجب عن هذه:", "Give the price of each."])
+@pytest.mark.parametrize(
+    "introduction", ["Answer these:", "把这些翻译成德语：", "أجب عن هذه:", "Give the price of each."]
+)
 def test_what_introduces_a_list_has_no_number_where_the_model_reads_it(introduction: str) -> None:
     segments = split_input(f"{introduction}\n1. Who?\n2. What?\n\nWhich is more?", [("d", "whole")])
     assert by_number(segments) == f"{introduction}\n[1] 1. Who?\n[2] 2. What?\n[3] Which is more?\nDocuments: 4 d"
