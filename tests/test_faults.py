@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from graphs import graph, sequential
 from nodes.llm.errors import ConfigurationError
 from nodes.llm.retries import MAX_OF_A_KIND
-from tests.server import HANG, Fault, ModelServer, Reply, completion, outline
+from tests.server import HANG, STALL, WORDS, Fault, ModelServer, Reply, completion, outline
 
 HTML = Fault(body="<html><body>It works!</body></html>", content_type="text/html")
 
@@ -143,6 +143,20 @@ async def test_a_hanging_thread_ends_with_its_own_time_limit(server: ModelServer
     solution = await ask({**context, "thread_timeout": 1, "max_rounds": 0})
     assert [thread.status for thread in solution["threads"]] == ["answered", "timed_out"]
     assert "within 1 s (`thread_timeout`)" in solution["threads"][1].error
+    assert solution["outcome"] == "partial"
+
+
+async def test_what_a_thread_had_said_by_its_time_limit_is_kept(server: ModelServer, context: dict[str, Any]) -> None:
+    server.on("assess", outline("A?", "B?")).on("B?", STALL)
+    solution: Any = {}
+    limits = {**context, "thread_timeout": 1, "max_rounds": 0}
+    async for mode, seen in graph.astream(
+        {"question": "What is it?"}, context=limits, stream_mode=["values", "messages"]
+    ):
+        solution = seen if mode == "values" else solution
+    late = solution["threads"][1]
+    assert server.about("B?")[0].body["stream"] is True
+    assert (late.status, late.text, late.answer) == ("timed_out", WORDS.strip(), "")
     assert solution["outcome"] == "partial"
 
 

@@ -18,11 +18,13 @@ from nodes.llm.errors import CONGESTION, OUT_OF_BUDGET, CallFailed, Configuratio
 from nodes.llm.ledger import CHARACTERS_A_TOKEN
 from nodes.llm.limiter import ShutTooLong, Turn
 from nodes.llm.local_slots import Purpose
+from nodes.llm.overhear import overhear
 from nodes.llm.reply import Reply, broken_off, read_reply
 from nodes.llm.time_limit import TimeLimit
 from nodes.llm.trace import named
 from nodes.llm.usage import Call, Usage
 from nodes.llm.window import Ceilings
+from nodes.llm.wire import Heard
 from nodes.run import Run
 from nodes.settings import Role, Settings
 
@@ -256,14 +258,16 @@ class Caller:
 
     async def _send(self, client: Client, call: Call, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
         began = time.perf_counter()
+        streams: list[Heard] = []
         try:
             options = call_options(client.endpoint, self._settings, timeout=max(0.0, self._limit.left()) + GRACE_S)
             async with client.place(Purpose(self._prompt, self._role, self._run.id, self._thread_id)) as place:
                 if more := {**extra, **place}:
                     options["extra_body"] = {**options.get("extra_body", {}), **more}
-                message = await client.chat.ainvoke(
-                    list(messages), config=named(call, self._prompt, self._subquestion), **options
-                )
+                with overhear() as streams:
+                    message = await client.chat.ainvoke(
+                        list(messages), config=named(call, self._prompt, self._subquestion), **options
+                    )
             call.usage = Usage.from_metadata(getattr(message, "usage_metadata", None))
             reply = read_reply(message)
             if reply.fault:
@@ -274,19 +278,27 @@ class Caller:
             call.status = "ok"
             return reply
         except asyncio.CancelledError:
-            call.status = self._late().kind if self._limit.expired else "cancelled"
+            call.status = "cancelled"
+            if self._limit.expired:
+                late = self._late()
+                call.status = late.kind
+                self._keep(call, late, streams[-1] if streams else None)
             raise
         except ConfigurationError:
             raise
         except Exception as error:
             failure = classify(error, client.endpoint)
-            if isinstance(error, CallFailed) and (heard := error.heard):
-                call.usage = Usage.from_metadata(heard.usage)
-                failure.reply = broken_off(heard.text, heard.reasoning, failure)
-            self._said = failure.reply or self._said
+            self._keep(call, failure, error.heard if isinstance(error, CallFailed) else None)
             call.status = failure.kind
             self._fault, self._asked_to_wait = failure, failure.retry_after
             _log.info("%s call failed (%s): %s", self._role, failure.kind, failure)
             raise failure from error
         finally:
             call.latency_s = time.perf_counter() - began
+
+    def _keep(self, call: Call, failure: ModelError, heard: Heard | None) -> None:
+        """Keep what had come of a reply before it failed, and its usage as far as it was told."""
+        if heard:
+            call.usage = Usage.from_metadata(heard.usage)
+            failure.reply = broken_off(heard.text, heard.reasoning, failure)
+        self._said = failure.reply or self._said

@@ -17,6 +17,7 @@ from openai import AsyncStream
 from pydantic import SecretStr
 
 from nodes.llm.errors import CallFailed, ErrorInside, NotChat
+from nodes.llm.overhear import listen
 from nodes.llm.wire import Heard
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Careful(_Base):
         stream_usage: bool | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        heard = Heard()
+        heard = listen()
         with self._silent_about_key(heard):
             async for new in self._pieces(heard, messages, stop, kwargs):
                 if run_manager:
