@@ -110,4 +110,6 @@ def _comparison(baseline: "Baseline") -> str:
         "tokens of the run / of one call": baseline.token_multiplier,
     }
     ratios = "; ".join(f"{name} {ratio:.2f}" for name, ratio in told.items() if ratio is not None)
-    return f"{took}; {ratios}\n\n{harmless(baseline.answer)}\n" if ratios else f"{took}\n\n{harmless(baseline.answer)}\n"
+    return (
+        f"{took}; {ratios}\n\n{harmless(baseline.answer)}\n" if ratios else f"{took}\n\n{harmless(baseline.answer)}\n"
+    )
