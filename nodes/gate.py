@@ -39,11 +39,11 @@ class Forecast(Record):
     def __str__(self) -> str:
         """Say it in a sentence."""
         verdict = "may save time" if self.pays else "cannot save time"
-        basis = "the usual length of replies and the pace" if self.usual else "what"
+        basis = "the usual length of replies and the pace that" if self.usual else "what"
         came = "" if self.came_s is None else f"; the answer took {self.came_s:.1f} s"
         return (
             f"splitting into {self.threads} threads {verdict}: {self.split_s:.1f} s are forecast, "
-            f"{self.single_s:.1f} s in one call, from {basis} that this endpoint has shown so far{came}"
+            f"{self.single_s:.1f} s in one call, from {basis} this endpoint has shown so far{came}"
         )
 
 

@@ -179,10 +179,14 @@ def _missing(broken: Sequence[ThreadResult], rounds_left: int) -> str:
 def messages(prompt: Prompt, state: State, answered: Sequence[ThreadResult], said: str, *, listed: bool = False) -> Any:
     """Ask what is wrong with the results, and for the answer.
 
-    Where the results are the answer (`listed`), each says what it was asked, and the question is not read once more.
+    Where the results are the answer (`listed`) and the parts were named by number, each result says what it was asked,
+    and the question is not read once more.
     """
-    common = state.plan.shared_context if state.plan else ""
-    about = block("What holds for every part", common) if listed else block("Question", state.question)
+    plan = state.plan
+    # A part in the model's own words may leave something out, which only the question shows.
+    by_number = listed and plan and all(part.named for spec in plan.threads for part in spec.parts)
+    common = block("What holds for every part", plan.shared_context) if plan else ""
+    about = common if by_number else block("Question", state.question)
     given = "\n".join([state.instructions, *(segment.text for segment in state.segments())])
     found = evidence([(thread.id, thread.text or thread.answer) for thread in answered], given)
     return prompt.messages(

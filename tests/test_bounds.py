@@ -148,7 +148,7 @@ async def test_streams_that_never_pause_end_with_the_time_limit() -> None:
     async with answering(Sender(CHUNK, "text/event-stream").send) as address:
         began = time.monotonic()
         solutions = await asyncio.gather(*(ask(address, streaming=True, request_timeout=0.5) for _ in range(64)))
-    assert {solution["outcome"] for solution in solutions} == {"failed"}
+    assert {solution["outcome"] for solution in solutions} == {"partial"}  # what had come by then is kept
     assert max(solution["report"].wall_s for solution in solutions) < 10 and time.monotonic() - began < 20
 
 

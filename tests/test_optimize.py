@@ -98,7 +98,7 @@ def test_what_the_items_tell_is_right_by_the_score(name: str) -> None:
 
 def test_the_items_of_a_list_are_named_by_number() -> None:
     (listed,) = [item for item in load_items("structure") if "\n2. " in item.question]
-    assert json.loads(TASKS["assess"].wanted(listed)) == {"unnamed": "", "parts": ["2", "3", "4"], "answer": "list"}
+    assert json.loads(TASKS["assess"].wanted(listed)) == {"unnamed": "", "parts": ["1", "2", "3"], "answer": "list"}
 
 
 async def test_what_is_wrong_is_said(server: ModelServer, prompts: Path) -> None:
