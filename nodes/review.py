@@ -184,7 +184,7 @@ def messages(prompt: Prompt, state: State, answered: Sequence[ThreadResult], sai
     """
     plan = state.plan
     # A part in the model's own words may leave something out, which only the question shows.
-    by_number = listed and plan and all(part.named for spec in plan.threads for part in spec.parts)
+    by_number = listed and plan and all(spec.parts and all(part.named for part in spec.parts) for spec in plan.threads)
     common = block("What holds for every part", plan.shared_context) if plan else ""
     about = common if by_number else block("Question", state.question)
     given = "\n".join([state.instructions, *(segment.text for segment in state.segments())])

@@ -258,13 +258,13 @@ class Caller:
 
     async def _send(self, client: Client, call: Call, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
         began = time.perf_counter()
-        streams: list[Heard] = []
+        heard: list[Heard] = []
         try:
             options = call_options(client.endpoint, self._settings, timeout=max(0.0, self._limit.left()) + GRACE_S)
             async with client.place(Purpose(self._prompt, self._role, self._run.id, self._thread_id)) as place:
                 if more := {**extra, **place}:
                     options["extra_body"] = {**options.get("extra_body", {}), **more}
-                with overhear() as streams:
+                with overhear() as heard:
                     message = await client.chat.ainvoke(
                         list(messages), config=named(call, self._prompt, self._subquestion), **options
                     )
@@ -282,13 +282,13 @@ class Caller:
             if self._limit.expired:
                 late = self._late()
                 call.status = late.kind
-                self._keep(call, late, streams[-1] if streams else None)
+                self._keep(call, late, heard)
             raise
         except ConfigurationError:
             raise
         except Exception as error:
             failure = classify(error, client.endpoint)
-            self._keep(call, failure, error.heard if isinstance(error, CallFailed) else None)
+            self._keep(call, failure, heard if isinstance(error, CallFailed) else [])
             call.status = failure.kind
             self._fault, self._asked_to_wait = failure, failure.retry_after
             _log.info("%s call failed (%s): %s", self._role, failure.kind, failure)
@@ -296,9 +296,9 @@ class Caller:
         finally:
             call.latency_s = time.perf_counter() - began
 
-    def _keep(self, call: Call, failure: ModelError, heard: Heard | None) -> None:
+    def _keep(self, call: Call, failure: ModelError, heard: Sequence[Heard]) -> None:
         """Keep what had come of a reply before it failed, and its usage as far as it was told."""
         if heard:
-            call.usage = Usage.from_metadata(heard.usage)
-            failure.reply = broken_off(heard.text, heard.reasoning, failure)
+            call.usage = Usage.from_metadata(heard[-1].usage)
+            failure.reply = broken_off(heard[-1].text, heard[-1].reasoning, failure)
         self._said = failure.reply or self._said

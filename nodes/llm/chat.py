@@ -37,8 +37,8 @@ class Careful(_Base):
     async def _agenerate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        heard = Heard()
-        with self._silent_about_key(heard):
+        heard = listen()
+        with self._silent_about_key():
             if "response_format" in kwargs:  # LangChain's own structured output
                 return await super()._agenerate(messages, stop, run_manager, **kwargs)
             body, options = self._request(messages, stop, kwargs)
@@ -60,7 +60,7 @@ class Careful(_Base):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         heard = listen()
-        with self._silent_about_key(heard):
+        with self._silent_about_key():
             async for new in self._pieces(heard, messages, stop, kwargs):
                 if run_manager:
                     await run_manager.on_llm_new_token(new.text, chunk=new)
@@ -115,13 +115,13 @@ class Careful(_Base):
         return body | (body.pop("extra_body", None) or {}), options
 
     @contextmanager
-    def _silent_about_key(self, heard: Heard) -> Iterator[None]:
+    def _silent_about_key(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:
             # Both classes keep it under a name of their own.
             key = getattr(self, "api_key", None) or self.openai_api_key
-            raise CallFailed(error, key if isinstance(key, SecretStr) else SecretStr(""), heard) from None
+            raise CallFailed(error, key if isinstance(key, SecretStr) else SecretStr("")) from None
 
 
 def _json(response: httpx2.Response) -> Any:

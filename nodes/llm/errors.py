@@ -17,7 +17,6 @@ from nodes.llm.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from nodes.llm.reply import Reply
-    from nodes.llm.wire import Heard
 
 Kind = Literal[
     "timed_out",
@@ -113,12 +112,11 @@ class CallFailed(Exception):
 
     Attributes:
         error: What the client raised.
-        heard: The reply as far as it had come.
     """
 
-    def __init__(self, error: Exception, key: SecretStr, heard: "Heard | None" = None) -> None:
+    def __init__(self, error: Exception, key: SecretStr) -> None:
         super().__init__(f"{type(error).__name__}: {without_key(str(error), key)}")
-        self.error, self.heard = error, heard
+        self.error = error
 
 
 def classify(error: Exception, endpoint: Endpoint) -> ModelError:

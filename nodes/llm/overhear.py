@@ -1,4 +1,4 @@
-"""What has come of a stream, for whoever asked for it and is cancelled before it ends."""
+"""What has come of a reply, for whoever asked for it, should it break off or its reader be cancelled."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ _overhearing: ContextVar[list[Heard] | None] = ContextVar("overhearing", default
 
 @contextmanager
 def overhear() -> Iterator[list[Heard]]:
-    """List the streams that begin inside, as far as they have come at any time."""
+    """List the replies that begin inside, as far as they have come at any time."""
     heard: list[Heard] = []
     token = _overhearing.set(heard)
     try:
@@ -21,8 +21,8 @@ def overhear() -> Iterator[list[Heard]]:
 
 
 def listen() -> Heard:
-    """Begin to hear a stream."""
+    """Begin to hear a reply."""
     heard = Heard()
-    if (streams := _overhearing.get()) is not None:
-        streams.append(heard)
+    if (replies := _overhearing.get()) is not None:
+        replies.append(heard)
     return heard
