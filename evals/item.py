@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from nodes.outline import AnswerForm
-from nodes.record import Record
+from nodes.planning.outline import AnswerForm
+from nodes.shared.record import Record
 from nodes.state import Document
 
 Half = Literal["tuning", "held-out"]

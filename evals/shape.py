@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from graphlib import TopologicalSorter
 
-from nodes.record import Record
+from nodes.shared.record import Record
 from nodes.state import Assessment
 
 Part = tuple[str, Sequence[int]]

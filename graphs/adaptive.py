@@ -18,16 +18,16 @@ from graphs.routing import (
 from nodes.approve import approve_answer, approve_plan
 from nodes.assess import assess
 from nodes.baseline import baseline
-from nodes.boundary import bounded
+from nodes.boundary.node import bounded
 from nodes.decompose import decompose
 from nodes.direct import direct
 from nodes.refine import refine
+from nodes.reporting.tracing import mask_traces
 from nodes.review import review
 from nodes.settings import Settings
 from nodes.solve import solve
 from nodes.state import Problem, Solution, State, ThreadTask
-from nodes.thread_cache import CACHE
-from nodes.tracing import mask_traces
+from nodes.threads.cache import CACHE
 
 
 def build_graph(*, cache: BaseCache[Any] | None = None, **compile_options: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any, Self
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 
-from nodes.choice import CONTEXT
+from nodes.boundary.choice import CONTEXT
 
 
 class Bindable(CompiledStateGraph[Any, Any, Any, Any]):

@@ -5,12 +5,12 @@ from typing import Any
 from langgraph.graph import END, START, StateGraph
 
 from graphs.bindable import bindable
-from nodes.boundary import bounded
+from nodes.boundary.node import bounded
 from nodes.direct import direct
+from nodes.reporting.tracing import mask_traces
 from nodes.settings import Settings
 from nodes.start import start
 from nodes.state import Problem, Solution, State
-from nodes.tracing import mask_traces
 
 
 def build_sequential(**compile_options: Any) -> Any:

@@ -9,14 +9,15 @@ from typing import Any, cast
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from nodes import assess, review, thread_prompt
-from nodes.llm.usage import last_end
-from nodes.outlook import length, outlook, ratio
-from nodes.oversight import AnswerReply, Decision, EditError, PlanReply, edited, read_reply
-from nodes.plan import ThreadPlan
-from nodes.run import Run
+from nodes import assess, review
+from nodes.asking import thread as thread_prompt
+from nodes.llm.endpoints.usage import last_end
+from nodes.planning.edits import AnswerReply, Decision, EditError, PlanReply, edited, read_reply
+from nodes.planning.plan import ThreadPlan
+from nodes.reporting.estimate import length, outlook, ratio
+from nodes.reporting.sources import listed
 from nodes.settings import Settings, settings_of
-from nodes.sources import listed
+from nodes.shared.run import Run
 from nodes.state import State, tasks_of
 
 # As schemas, which clients see, and not as classes, by which LangGraph would refuse what can be understood.

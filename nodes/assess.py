@@ -6,20 +6,20 @@ from langchain_core.messages import BaseMessage
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
+from nodes.boundary.progress import tell_stage
 from nodes.conclude import stage_failed
-from nodes.gate import Forecast, forecast
-from nodes.llm.budget import budget, latest
+from nodes.input.excerpts import by_number
 from nodes.llm.caller import Caller
 from nodes.llm.clients import check_configuration, known_client
-from nodes.llm.errors import ConfigurationError, ModelError
-from nodes.llm.ledger import CHARACTERS_A_TOKEN, Spending
-from nodes.materials import by_number
-from nodes.outline import Outline, independent, read_parts
-from nodes.progress import tell_stage
-from nodes.run import Run
+from nodes.llm.limits.budget import budget, latest
+from nodes.llm.limits.ledger import CHARACTERS_A_TOKEN, Spending
+from nodes.llm.replies.errors import ConfigurationError, ModelError
+from nodes.planning.forecast import Forecast, forecast
+from nodes.planning.outline import Outline, independent, read_parts
+from nodes.reporting.tracing import name_run
 from nodes.settings import Role, Settings, settings_of
+from nodes.shared.run import Run
 from nodes.state import Assessment, Problem, fresh_run
-from nodes.tracing import name_run
 from prompts import PROMPTS
 
 VERSIONS = PROMPTS["assess"].checked({"segments"}, Outline)

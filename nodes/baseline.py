@@ -4,14 +4,14 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from nodes.boundary.progress import tell_stage
 from nodes.direct import VERSIONS, messages
-from nodes.llm.budget import budget
 from nodes.llm.caller import Caller
-from nodes.llm.errors import ModelError
-from nodes.llm.ledger import spending
-from nodes.llm.usage import total_usage
-from nodes.progress import tell_stage
-from nodes.report import Baseline
+from nodes.llm.endpoints.usage import total_usage
+from nodes.llm.limits.budget import budget
+from nodes.llm.limits.ledger import spending
+from nodes.llm.replies.errors import ModelError
+from nodes.reporting.report import Baseline
 from nodes.settings import Settings, settings_of
 from nodes.state import State
 

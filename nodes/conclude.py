@@ -4,22 +4,22 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from nodes.gate import came
-from nodes.llm.budget import exhausted
 from nodes.llm.caller import Caller
-from nodes.llm.errors import ModelError
-from nodes.llm.ledger import spending
-from nodes.llm.usage import Call, add_calls
-from nodes.measure import make_report
-from nodes.outlook import learn
-from nodes.prices import cost_of
-from nodes.repairs import Repair
-from nodes.results import ThreadResult, merge_results
-from nodes.rot import WORDS
+from nodes.llm.endpoints.usage import Call, add_calls
+from nodes.llm.limits.budget import exhausted
+from nodes.llm.limits.ledger import spending
+from nodes.llm.replies.errors import ModelError
+from nodes.planning.forecast import came
+from nodes.planning.repair import Repair
+from nodes.reporting.estimate import learn
+from nodes.reporting.measure import make_report
+from nodes.reporting.prices import cost_of
+from nodes.reporting.sources import listed
+from nodes.reporting.tracing import tell_outcome
 from nodes.settings import Settings
-from nodes.sources import listed
 from nodes.state import Contradiction, Outcome, State
-from nodes.tracing import tell_outcome
+from nodes.threads.context_rot import WORDS
+from nodes.threads.results import ThreadResult, merge_results
 
 REASONS = 3
 """Threads whose failure `stop_reason` words; the rest stand in `threads`."""

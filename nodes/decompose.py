@@ -6,15 +6,15 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 from langgraph.runtime import Runtime
 
+from nodes.boundary.progress import tell_stage
 from nodes.conclude import stage_failed
-from nodes.llm.budget import budget
+from nodes.input.excerpts import overview
 from nodes.llm.caller import Caller
-from nodes.llm.errors import ModelError
-from nodes.llm.ledger import spending
-from nodes.materials import overview
-from nodes.outline import Part, Plan, ReadParts, independent, read_parts
-from nodes.plan import Planned, make_plan, reading_everything, undecided
-from nodes.progress import tell_stage
+from nodes.llm.limits.budget import budget
+from nodes.llm.limits.ledger import spending
+from nodes.llm.replies.errors import ModelError
+from nodes.planning.outline import Part, Plan, ReadParts, independent, read_parts
+from nodes.planning.plan import Planned, make_plan, reading_everything, undecided
 from nodes.settings import Settings, settings_of
 from nodes.state import Assessment, State
 from prompts import PROMPTS, block

@@ -5,13 +5,13 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 from langgraph.runtime import Runtime
 
+from nodes.boundary.progress import tell_stage
 from nodes.conclude import conclude, conclude_failed
-from nodes.llm.budget import budget, exhausted
+from nodes.input.excerpts import whole
 from nodes.llm.caller import Caller
-from nodes.llm.errors import HOPELESS, ModelError
-from nodes.llm.ledger import spending
-from nodes.materials import whole
-from nodes.progress import tell_stage
+from nodes.llm.limits.budget import budget, exhausted
+from nodes.llm.limits.ledger import spending
+from nodes.llm.replies.errors import HOPELESS, ModelError
 from nodes.settings import Settings, settings_of
 from nodes.state import State
 from prompts import PROMPTS, block

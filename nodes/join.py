@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from nodes.conclude import conclude, missing_line, put_together
-from nodes.llm.budget import budget
+from nodes.input.excerpts import json_line
 from nodes.llm.caller import Caller
-from nodes.llm.errors import ModelError
-from nodes.llm.ledger import spending
-from nodes.llm.text import shorten
-from nodes.materials import json_line
-from nodes.results import ThreadResult
+from nodes.llm.limits.budget import budget
+from nodes.llm.limits.ledger import spending
+from nodes.llm.replies.errors import ModelError
+from nodes.llm.replies.text import shorten
 from nodes.settings import Settings
 from nodes.state import State
+from nodes.threads.results import ThreadResult
 from prompts import PROMPTS, block
 
 VERSIONS = PROMPTS["join"].checked({"instructions", "missing", "question", "results"})

@@ -5,20 +5,20 @@ from typing import Any, NamedTuple
 
 from langgraph.runtime import Runtime
 
-from nodes.finer import cut_sources, finer, in_place, longest_material
-from nodes.llm.budget import budget
+from nodes.boundary.progress import tell_split, tell_stage
+from nodes.input.excerpts import overview
+from nodes.input.pieces import Piece, as_segments
+from nodes.input.segments import Segment
 from nodes.llm.caller import Caller
-from nodes.llm.errors import ModelError
-from nodes.llm.ledger import spending
-from nodes.materials import overview
-from nodes.outline import Plan, read_parts
-from nodes.pieces import Piece, as_segments
-from nodes.plan import ThreadSpec
-from nodes.progress import tell_split, tell_stage
-from nodes.rot import WORDS
-from nodes.segments import Segment
+from nodes.llm.limits.budget import budget
+from nodes.llm.limits.ledger import spending
+from nodes.llm.replies.errors import ModelError
+from nodes.planning.finer import cut_sources, finer, in_place, longest_material
+from nodes.planning.outline import Plan, read_parts
+from nodes.planning.plan import ThreadSpec
 from nodes.settings import Settings, settings_of
 from nodes.state import State
+from nodes.threads.context_rot import WORDS
 from prompts import PROMPTS, block
 
 VERSIONS = PROMPTS["refine"].checked({"limit", "reason", "segments", "subquestion"}, Plan)

@@ -5,22 +5,22 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from nodes.answer_list import as_list
-from nodes.arithmetic import evidence
+from nodes.boundary.progress import tell_stage
 from nodes.conclude import conclude, in_plan_order, missing_line, put_together
-from nodes.finer import to_split, without_vain_splits
 from nodes.join import as_lines, join, open_parts
-from nodes.llm.budget import budget, exhausted
+from nodes.judging.arithmetic import evidence
+from nodes.judging.verdicts import Conflict, Judgement, Review, judge
 from nodes.llm.caller import Caller
-from nodes.llm.errors import ModelError
-from nodes.llm.ledger import spending
-from nodes.llm.usage import Call
-from nodes.progress import tell_stage
-from nodes.results import Mark, ThreadResult
+from nodes.llm.endpoints.usage import Call
+from nodes.llm.limits.budget import budget, exhausted
+from nodes.llm.limits.ledger import spending
+from nodes.llm.replies.errors import ModelError
+from nodes.planning.answer_list import as_list
+from nodes.planning.finer import to_split, without_vain_splits
 from nodes.settings import Settings, settings_of
 from nodes.state import Contradiction, State
-from nodes.thread_cache import remember
-from nodes.verdicts import Conflict, Judgement, Review, judge
+from nodes.threads.cache import remember
+from nodes.threads.results import Mark, ThreadResult
 from prompts import PROMPTS, Prompt, block
 
 VERSIONS = PROMPTS["review"].checked({"evidence", "instructions", "missing", "question", "results"}, Review)

@@ -1,21 +1,23 @@
 """Every run-time knob, its bounds, its default and the reason for it.
 
 Precedence: what the caller passes, then `APR_<NAME>` in the environment, then the default. What else the environment
-holds is read in `nodes.environment`.
+holds is read in `nodes.shared.environment`.
 """
 
 import difflib
 from collections.abc import Iterable
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from langgraph.runtime import Runtime
 from pydantic import Field, PrivateAttr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from nodes.address import sound_address
-from nodes.environment import CLOSE, NEVER_KEYS, default_model, misspelt
-from nodes.refusals import refused, without_key
+from nodes.shared.address import sound_address
+from nodes.shared.environment import CLOSE, NEVER_KEYS, default_model, misspelt
+from nodes.shared.refusals import refused, without_key
 from prompts import chosen_versions
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
 
 Split = Literal["if_faster", "if_independent", "always"]
 Oversight = Literal["none", "plan", "answer", "both"]
@@ -291,6 +293,6 @@ def unknown_settings(names: Iterable[str]) -> str:
     return f"{asked}unknown setting {listed}; allowed are {', '.join(Settings.model_fields)}"
 
 
-def settings_of(runtime: Runtime[Settings]) -> Settings:
+def settings_of(runtime: "Runtime[Settings]") -> Settings:
     """Return the run's settings, as they were chosen at the node's boundary."""
     return runtime.context

@@ -7,25 +7,25 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from nodes.check import check
-from nodes.fanout import FanOut, fan_out
-from nodes.llm.budget import Budget, latest
+from nodes.asking.check import check
+from nodes.asking.thread import VERSIONS, by_part, messages
+from nodes.boundary.progress import tell_thread
 from nodes.llm.caller import Caller
 from nodes.llm.clients import known_client
-from nodes.llm.errors import ModelError
-from nodes.llm.ledger import Ledger
-from nodes.llm.reply import Reply
-from nodes.llm.text import short_result
-from nodes.llm.usage import Call, Usage, total_usage
-from nodes.masking import harmless, trace_of
-from nodes.progress import tell_thread
-from nodes.results import Mark, ThreadResult
-from nodes.rot import marks_of, repetition
+from nodes.llm.endpoints.usage import Call, Usage, total_usage
+from nodes.llm.limits.budget import Budget, latest
+from nodes.llm.limits.ledger import Ledger
+from nodes.llm.replies.errors import ModelError
+from nodes.llm.replies.reply import Reply
+from nodes.llm.replies.text import short_result
 from nodes.settings import Settings, settings_of
+from nodes.shared.masking import harmless, trace_of
 from nodes.state import ThreadTask
-from nodes.stragglers import SHARE, Stragglers, race
-from nodes.thread_cache import Kept, kept_of, key_of, thread_cache
-from nodes.thread_prompt import VERSIONS, by_part, messages
+from nodes.threads.cache import Kept, kept_of, key_of, thread_cache
+from nodes.threads.context_rot import marks_of, repetition
+from nodes.threads.fan_out import FanOut, fan_out
+from nodes.threads.results import Mark, ThreadResult
+from nodes.threads.stragglers import SHARE, Stragglers, race
 
 _log = logging.getLogger(__name__)
 

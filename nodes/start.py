@@ -5,10 +5,10 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from nodes.llm.clients import check_configuration
-from nodes.run import Run
+from nodes.reporting.tracing import name_run
 from nodes.settings import Settings, settings_of
+from nodes.shared.run import Run
 from nodes.state import Problem, fresh_run
-from nodes.tracing import name_run
 
 
 async def start(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:

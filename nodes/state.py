@@ -5,23 +5,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from nodes.cleaning import clean_text
-from nodes.gate import Forecast
-from nodes.llm.ledger import Spending, spending
-from nodes.llm.usage import Call, add_calls
-from nodes.outline import AnswerForm, Part
-from nodes.oversight import Decision
-from nodes.pieces import Piece, as_segments
-from nodes.plan import ThreadPlan, ThreadSpec
-from nodes.record import Record
-from nodes.repairs import Repair
-from nodes.report import Report
-from nodes.results import ThreadResult, merge_results
-from nodes.run import Run
-from nodes.segments import Segment, split_input
+from nodes.input.pieces import Piece, as_segments
+from nodes.input.segments import Segment, split_input
+from nodes.judging.verdicts import Review
+from nodes.llm.endpoints.usage import Call, add_calls
+from nodes.llm.limits.ledger import Spending, spending
+from nodes.planning.edits import Decision
+from nodes.planning.forecast import Forecast
+from nodes.planning.outline import AnswerForm, Part
+from nodes.planning.plan import ThreadPlan, ThreadSpec
+from nodes.planning.repair import Repair
+from nodes.reporting.report import Report
+from nodes.reporting.sources import Source
 from nodes.settings import Oversight
-from nodes.sources import Source
-from nodes.verdicts import Review
+from nodes.shared.cleaning import clean_text
+from nodes.shared.record import Record
+from nodes.shared.run import Run
+from nodes.threads.results import ThreadResult, merge_results
 
 MAX_QUESTION = 100_000
 """Characters; more belongs into documents."""

@@ -12,12 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import frontmatter
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel
 from yaml import YAMLError
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
 
 FOLDER = Path(__file__).parent
 
@@ -67,8 +69,11 @@ class Prompt:
                     ) from error
         return self
 
-    def messages(self, **values: str) -> list[BaseMessage]:
+    def messages(self, **values: str) -> "list[BaseMessage]":
         """Fill the prompt in."""
+        # Loaded here, so that whoever reads settings or states need not wait for it.
+        from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+
         turns: list[BaseMessage] = [SystemMessage(self.system)]
         for given, wanted in self.examples:
             turns += [HumanMessage(self.user.substitute(given)), AIMessage(wanted)]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from nodes.llm import clients, pace_store
+from nodes.llm import clients
+from nodes.llm.endpoints import pace_store
 from tests.server import ModelServer, model_server
 
 # Run in the background, tests inherit an ignored SIGINT, and so would the programs whose Ctrl-C they test.

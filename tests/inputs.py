@@ -1,6 +1,6 @@
 """Numbered input, as tests need it: whatever splits questions, it is split so."""
 
-from nodes.segments import Segment
+from nodes.input.segments import Segment
 
 
 def numbered(*texts: str, documents: dict[str, str] | None = None, items: bool = False) -> list[Segment]:

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from nodes.outline import AnswerForm
-from nodes.segments import split_input
+from nodes.input.segments import split_input
+from nodes.planning.outline import AnswerForm
 
 LANGUAGES = ("en", "de", "zh", "ar")
 

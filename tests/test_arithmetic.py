@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.arithmetic import MAX_LINES, evidence, mistakes, sums
+from nodes.judging.arithmetic import MAX_LINES, evidence, mistakes, sums
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from nodes.environment import environment_secrets
-from nodes.tokens import read_tokens, user_of
+from nodes.shared.auth_tokens import read_tokens, user_of
+from nodes.shared.environment import environment_secrets
 from tests.server import HANG, ModelServer, model_server, outline
 from tests.studio import dev_server
 

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from graphs import build_graph
-from graphs.runs import Runs, config
-from graphs.store import open_store
-from nodes.boundary import NodeError
+from graphs.history.runs import Runs, config
+from graphs.history.store import open_store
+from nodes.boundary.node import NodeError
 from nodes.llm import clients
-from nodes.llm.errors import ConfigurationError
+from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 from nodes.state import Problem
 from tests.server import Asked, ModelServer, as_reply, completion, default_step, outline, who_asks

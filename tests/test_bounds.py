@@ -14,8 +14,9 @@ import pytest
 from aiohttp import web
 
 from graphs import graph, sequential
-from nodes.llm import clients, errors
-from nodes.llm.bounded import ACCEPTED, MAX_REPLY_BYTES, bound
+from nodes.llm import clients
+from nodes.llm.endpoints.bounded import ACCEPTED, MAX_REPLY_BYTES, bound
+from nodes.llm.replies import errors
 from tests.server import HANG, Fault, ModelServer, Reply, completion, outline, serving
 
 MAX_STREAM = 2_000_000
@@ -87,7 +88,7 @@ def peak_megabytes() -> float:
 async def test_a_body_without_end_is_read_no_further(
     monkeypatch: pytest.MonkeyPatch, piece: bytes, kind: str, streaming: bool, most: int
 ) -> None:
-    monkeypatch.setattr("nodes.llm.bounded.MAX_STREAM_BYTES", MAX_STREAM)
+    monkeypatch.setattr("nodes.llm.endpoints.bounded.MAX_STREAM_BYTES", MAX_STREAM)
     sender = Sender(piece, kind)
     async with answering(sender.send) as address:
         solution = await ask(address, streaming=streaming)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from graphs import graph
-from graphs.page import page
+from graphs.page.page import page
 from nodes.state import Solution
 from tests.server import Fault, ModelServer, Reply, outline, review
 

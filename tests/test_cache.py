@@ -17,9 +17,9 @@ from langgraph.cache.memory import InMemoryCache
 from langgraph.cache.sqlite import SqliteCache
 
 from graphs import build_graph, graph
-from nodes.cache_store import NAMESPACE
 from nodes.settings import Settings
-from nodes.thread_cache import key_of
+from nodes.threads.cache import key_of
+from nodes.threads.cache_store import NAMESPACE
 from tests.command import apr
 from tests.server import Fault, ModelServer, Reply, outline, review
 

@@ -17,7 +17,7 @@ from langgraph.types import Command
 from typing_extensions import TypedDict
 
 from graphs import build_graph, graph, sequential
-from nodes.llm.errors import ConfigurationError
+from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 from tests.server import HANG, ModelServer, Reply, outline
 

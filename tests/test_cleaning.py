@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from graphs import sequential
-from nodes.cleaning import clean_text, storable
+from nodes.shared.cleaning import clean_text, storable
 from nodes.state import MAX_DOCUMENT_COUNT, Problem
 from tests.server import ModelServer
 

@@ -23,8 +23,8 @@ from evals.run.store import Cell
 from evals.run.variants import REVIEWERS, VARIANTS
 from evals.score import parts_right, vote
 from evals.sections import sections
-from nodes.results import ThreadResult
-from nodes.verdicts import Conflict, Review
+from nodes.judging.verdicts import Conflict, Review
+from nodes.threads.results import ThreadResult
 from tests.server import Fault, ModelServer, Reply, outline, plan
 from tests.traces import TraceServer, trace_server
 

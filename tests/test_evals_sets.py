@@ -16,7 +16,7 @@ from evals.run.session import fits
 from evals.run.variants import REVIEWERS
 from evals.score import parts_right
 from evals.shape import matched, parts_of, shape, widest
-from nodes.outline import Part
+from nodes.planning.outline import Part
 from nodes.state import Assessment, Document, Solution
 
 

@@ -13,9 +13,9 @@ from evals.run.pays import pays
 from evals.run.row import Row, StageTokens, row_of
 from evals.run.store import Cell, load_cells, save
 from evals.run.table import tables
-from nodes.llm.usage import Call, Usage
-from nodes.repairs import Repair
-from nodes.report import Report
+from nodes.llm.endpoints.usage import Call, Usage
+from nodes.planning.repair import Repair
+from nodes.reporting.report import Report
 from nodes.state import Solution
 from tests.server import ModelServer, outline
 from tests.test_evals import cells, command, pairwise_rows

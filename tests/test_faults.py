@@ -12,8 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from graphs import graph, sequential
-from nodes.llm.errors import ConfigurationError
-from nodes.llm.retries import MAX_OF_A_KIND
+from nodes.llm.limits.retries import MAX_OF_A_KIND
+from nodes.llm.replies.errors import ConfigurationError
 from tests.server import HANG, STALL, WORDS, Fault, ModelServer, Reply, completion, outline
 
 HTML = Fault(body="<html><body>It works!</body></html>", content_type="text/html")

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import graph
-from nodes.gate import forecast
-from nodes.llm.pace import ENOUGH, Pace, Stage
-from nodes.llm.usage import Call, Usage
+from nodes.llm.endpoints.pace import ENOUGH, Pace, Stage
+from nodes.llm.endpoints.usage import Call, Usage
+from nodes.planning.forecast import forecast
 from nodes.state import Solution
 from prompts import PROMPTS
 from tests.server import Fault, ModelServer, Reply, outline, plan, review

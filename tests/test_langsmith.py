@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.masking import mask
-from nodes.tracing import anonymizer
+from nodes.reporting.tracing import anonymizer
+from nodes.shared.masking import mask
 from tests.server import Fault, ModelServer, Reply, outline
 from tests.traces import TraceServer, trace_server
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import graph, sequential
-from nodes.llm.retries import MAX_OF_A_KIND
-from nodes.llm.window import Ceilings, Window
+from nodes.llm.limits.retries import MAX_OF_A_KIND
+from nodes.llm.limits.window import Ceilings, Window
 from tests.server import Fault, ModelServer, Reply, model_server, outline, serving
 
 PARTS = [f"What is part {number}?" for number in range(1, 65)]

@@ -21,12 +21,12 @@ from aiohttp import web
 from rich.console import Console
 from rich.live import Live
 
-from nodes.environment import PACKAGE
-from nodes.llm.errors import ConfigurationError
-from nodes.llm.local_pace import measured
-from nodes.llm.model_file import ModelFile, ensure_model_file
-from nodes.llm.pace import Pace
-from nodes.llm.pace_store import FILE
+from nodes.llm.embedded.model_file import ModelFile, ensure_model_file
+from nodes.llm.embedded.pace import measured
+from nodes.llm.endpoints.pace import Pace
+from nodes.llm.endpoints.pace_store import FILE
+from nodes.llm.replies.errors import ConfigurationError
+from nodes.shared.environment import PACKAGE
 from tests.server import Fault, model_server, serving
 from tests.tiny_model import write_tiny_model
 
@@ -173,7 +173,7 @@ def test_processes_that_need_the_file_at_once_all_get_it(start: Start, site: Pat
     code = f"""
         import sys
         from pathlib import Path
-        from nodes.llm.model_file import ModelFile, ensure_model_file
+        from nodes.llm.embedded.model_file import ModelFile, ensure_model_file
         sys.path.insert(0, {str(site)!r})
         print("ready", flush=True)
         sys.stdin.readline()
@@ -270,7 +270,7 @@ async def test_a_process_killed_while_fetching_leaves_no_file_and_no_waste(
     hub.stall_after = len(CONTENT) // 2
     process = start(f"""
         from pathlib import Path
-        from nodes.llm.model_file import ModelFile, ensure_model_file
+        from nodes.llm.embedded.model_file import ModelFile, ensure_model_file
         ensure_model_file({model()!r}, Path({str(tmp_path)!r}), hub={hub.url!r})
     """)
     await hub.stalled.wait()
@@ -287,8 +287,8 @@ async def test_a_process_killed_while_fetching_leaves_no_file_and_no_waste(
 SERVER = """
     import asyncio, json, os, sys, threading, urllib.error, urllib.request
     from concurrent.futures import ThreadPoolExecutor
-    from nodes.llm.errors import ConfigurationError
-    from nodes.llm.local import running_server
+    from nodes.llm.replies.errors import ConfigurationError
+    from nodes.llm.embedded.server import running_server
 
     def post(server, messages, key=None, **more):
         request = urllib.request.Request(
@@ -417,8 +417,8 @@ def test_a_server_that_died_is_started_again(serve: Start) -> None:
 
 
 PREPARED = """
-    from nodes.llm.local_prompts import messages
-    from nodes.llm.local_slots import Purpose
+    from nodes.llm.embedded.prompts import messages
+    from nodes.llm.embedded.slots import Purpose
     from prompts import PROMPTS
 
     async def ask(server, name, run, thread=None, more=""):

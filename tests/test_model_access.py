@@ -19,8 +19,9 @@ from langchain_core.callbacks import AsyncCallbackHandler
 from pydantic import ValidationError
 
 from graphs import graph, sequential
-from nodes.llm import clients, connections
-from nodes.llm.errors import ConfigurationError
+from nodes.llm import clients
+from nodes.llm.replies.errors import ConfigurationError
+from nodes.llm.servers import connections
 from tests.server import DROP, HANG, Fault, ModelServer, Reply, Step, Tool, model_server, outline
 
 KEY = "sk-planted-0123456789abcdef"

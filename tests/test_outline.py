@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from nodes.outline import independent, read_parts, unnamed
+from nodes.planning.outline import independent, read_parts, unnamed
 from tests.inputs import numbered
 
 PENS = numbered("Ana has 3 boxes.", "She loses 5 pens.", "How many pens are left?", "Who wrote Faust?")

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from graphs import graph
-from nodes.cleaning import clean_text
-from nodes.plan import ThreadSpec
-from nodes.segments import split_input
+from nodes.input.segments import split_input
+from nodes.planning.plan import ThreadSpec
+from nodes.shared.cleaning import clean_text
 from nodes.state import Solution
 from tests.overruled import GUERNICA, LANGUAGES, ROWS, Row, lines_of
 from tests.server import ModelServer, Reply, outline, plan, review

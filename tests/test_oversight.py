@@ -16,11 +16,11 @@ from langgraph.types import Command
 from langgraph_sdk import get_client
 
 from graphs import build_graph, graph
-from nodes import outlook
-from nodes.llm.errors import ConfigurationError
-from nodes.oversight import Edit, EditError, edited
-from nodes.plan import ThreadPlan, ThreadSpec
-from nodes.segments import split_input
+from nodes.input.segments import split_input
+from nodes.llm.replies.errors import ConfigurationError
+from nodes.planning.edits import Edit, EditError, edited
+from nodes.planning.plan import ThreadPlan, ThreadSpec
+from nodes.reporting import estimate as outlook
 from tests.command import APR, apr, environment
 from tests.server import ModelServer, outline, plan, review
 from tests.studio import dev_server

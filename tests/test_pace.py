@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from graphs import graph
-from nodes.llm import clients, pace_store
-from nodes.llm.endpoint import Endpoint
-from nodes.llm.pace import Pace, Shown, Stage
-from nodes.llm.pace_store import FILE, MOST_ENDPOINTS, add_to_pace, find_or_measure, find_pace
+from nodes.llm import clients
+from nodes.llm.endpoints import pace_store
+from nodes.llm.endpoints.endpoint import Endpoint
+from nodes.llm.endpoints.pace import Pace, Shown, Stage
+from nodes.llm.endpoints.pace_store import FILE, MOST_ENDPOINTS, add_to_pace, find_or_measure, find_pace
 from nodes.state import Solution
 from tests.command import apr
 from tests.server import ModelServer, Reply, outline, review

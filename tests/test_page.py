@@ -10,18 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphs import graph
-from graphs.page import POLICY, page
-from nodes.gate import Forecast
-from nodes.llm.usage import Call, Usage
-from nodes.outline import Part
-from nodes.plan import ThreadPlan, ThreadSpec
-from nodes.prices import Cost
-from nodes.repairs import Repair
-from nodes.report import Baseline, Context, Degree, Estimate, Report
-from nodes.results import ThreadResult
-from nodes.sources import Source
+from graphs.page.page import POLICY, page
+from nodes.judging.verdicts import Conflict, Review
+from nodes.llm.endpoints.usage import Call, Usage
+from nodes.planning.forecast import Forecast
+from nodes.planning.outline import Part
+from nodes.planning.plan import ThreadPlan, ThreadSpec
+from nodes.planning.repair import Repair
+from nodes.reporting.prices import Cost
+from nodes.reporting.report import Baseline, Context, Degree, Estimate, Report
+from nodes.reporting.sources import Source
 from nodes.state import Assessment, Contradiction, Solution
-from nodes.verdicts import Conflict, Review
+from nodes.threads.results import ThreadResult
 from tests.server import ModelServer, outline, review
 
 OTHER = ("error", "fault", "model")

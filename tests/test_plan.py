@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.outline import AnswerForm, independent, read_parts
-from nodes.plan import Planned, make_plan, reading_everything, undecided
-from nodes.repairs import Repair, faults
-from nodes.scope import closest
-from nodes.segments import Segment
+from nodes.input.segments import Segment
+from nodes.planning.outline import AnswerForm, independent, read_parts
+from nodes.planning.plan import Planned, make_plan, reading_everything, undecided
+from nodes.planning.repair import Repair, faults
+from nodes.planning.scope import closest
 from tests.inputs import numbered
 
 PENS = numbered("Ana has 3 boxes.", "She loses 5 pens.", "How many pens are left?", "Who wrote Faust?")

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from nodes.materials import by_number, overview, whole
-from nodes.outline import Outline, Plan, read_parts
-from nodes.results import ThreadResult
-from nodes.segments import Segment
-from nodes.verdicts import Review, judge
+from nodes.input.excerpts import by_number, overview, whole
+from nodes.input.segments import Segment
+from nodes.judging.verdicts import Review, judge
+from nodes.planning.outline import Outline, Plan, read_parts
+from nodes.threads.results import ThreadResult
 from prompts import PROMPTS, Prompt, PromptError, block, chosen_versions, load, load_families
 
 SHAPES: dict[str, type[BaseModel]] = {

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import graph, sequential
-from nodes.cleaning import storable
-from nodes.llm.finish import REASONS, decisive, reason_of, state_of
-from nodes.llm.wire import LARGEST_COUNT, Heard, count
+from nodes.llm.replies.finish import REASONS, decisive, reason_of, state_of
+from nodes.llm.replies.wire import LARGEST_COUNT, Heard, count
+from nodes.shared.cleaning import storable
 from tests.server import Events, Fault, ModelServer, Reply, Step, completion, model_server, outline, review
 
 PARTS = ["What is one?", "What is two?", "What is three?"]

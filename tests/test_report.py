@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from graphs import graph, sequential
-from nodes.llm.usage import Usage
-from nodes.prices import cost_of
+from nodes.llm.endpoints.usage import Usage
+from nodes.reporting.prices import cost_of
 from nodes.settings import Settings
 from tests.server import HANG, Fault, ModelServer, Reply, Step, outline, review
 

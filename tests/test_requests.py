@@ -8,8 +8,9 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from graphs import foreign, graph, sequential
-from nodes.llm.errors import ConfigurationError
+from graphs import graph, sequential
+from graphs.server import foreign
+from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 from tests.server import ModelServer, model_server, serving
 from tests.studio import dev_server

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.llm.usage import Call, Usage, add_calls, total_usage
-from nodes.measure import make_report
-from nodes.repairs import Repair
-from nodes.results import Status, ThreadResult, merge_results
-from nodes.spans import peak_overlap
+from nodes.llm.endpoints.usage import Call, Usage, add_calls, total_usage
+from nodes.planning.repair import Repair
+from nodes.reporting.measure import make_report
+from nodes.reporting.spans import peak_overlap
+from nodes.threads.results import Status, ThreadResult, merge_results
 
 
 def result(id: str, rounds: int = 1, answer: str = "", status: Status = "answered") -> ThreadResult:

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import graph
-from nodes.repairs import faults
-from nodes.results import ThreadResult
+from nodes.judging.verdicts import Conflict, Review, judge
+from nodes.planning.repair import faults
 from nodes.state import Solution
-from nodes.verdicts import Conflict, Review, judge
+from nodes.threads.results import ThreadResult
 from tests.server import Fault, ModelServer, Reply, outline
 from tests.server import review as written
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.finer import cut_sources, finer, in_place, without_vain_splits
-from nodes.llm.usage import Call, Usage
-from nodes.outline import read_parts
-from nodes.pieces import as_segments, cut
-from nodes.plan import ThreadPlan, ThreadSpec
-from nodes.results import Mark, Status, ThreadResult
-from nodes.rot import marks_of, repetition
-from nodes.segments import Segment
+from nodes.input.pieces import as_segments, cut
+from nodes.input.segments import Segment
+from nodes.llm.endpoints.usage import Call, Usage
+from nodes.planning.finer import cut_sources, finer, in_place, without_vain_splits
+from nodes.planning.outline import read_parts
+from nodes.planning.plan import ThreadPlan, ThreadSpec
+from nodes.threads.context_rot import marks_of, repetition
+from nodes.threads.results import Mark, Status, ThreadResult
 
 PROSE = st.text(alphabet="ab .\n\u00e9", max_size=300)
 

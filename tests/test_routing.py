@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from langgraph.types import Send
 
 from graphs.routing import after_assess, after_decompose, after_review, to_threads
-from nodes.plan import ThreadPlan, ThreadSpec
-from nodes.results import ThreadResult
+from nodes.planning.plan import ThreadPlan, ThreadSpec
 from nodes.state import Assessment, Document, State, ThreadTask
+from nodes.threads.results import ThreadResult
 
 
 @pytest.mark.parametrize(("parallel", "next_node"), [(True, "decompose"), (False, "direct")])

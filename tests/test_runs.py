@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.types import Send
 
-from graphs.runs import Entry, Runs, config
-from graphs.saver import strict
-from graphs.store import StoreError, open_store
-from graphs.texts import LONG, put_back, take_out, taken_out
+from graphs.history.runs import Entry, Runs, config
+from graphs.history.store import StoreError, open_store
+from graphs.history.texts import LONG, put_back, take_out, taken_out
+from graphs.history.types import DeclaredTypes
 from nodes.settings import Settings
 from nodes.state import Document, Problem, State
 from tests.command import APR, apr, environment, start
@@ -491,7 +491,7 @@ def stop_and_start(request: pytest.FixtureRequest, place: str) -> None:
 
 
 def test_only_what_the_states_declare_is_read_back() -> None:
-    serde = strict()
+    serde = DeclaredTypes()
     known, unknown = Document(id="a", text="b"), Entry(id="a", question="q", started_at=0, active_at=0)
     assert serde.loads_typed(serde.dumps_typed(known)) == known
     assert not isinstance(serde.loads_typed(serde.dumps_typed(unknown)), Entry)

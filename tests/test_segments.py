@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import graph
-from nodes.cleaning import clean_text
-from nodes.materials import by_number
-from nodes.outline import read_parts
-from nodes.segments import is_item, list_items, marker, split_input, split_question
-from nodes.sentences import has_question_mark, sentences
+from nodes.input.excerpts import by_number
+from nodes.input.segments import is_item, list_items, marker, split_input, split_question
+from nodes.input.sentences import has_question_mark, sentences
+from nodes.planning.outline import read_parts
+from nodes.shared.cleaning import clean_text
 from tests.server import ModelServer, outline
 
 CODE = "```python\ndef f(x):\n    # Why? Who knows.\n- x\n    return 1. + x\n```"

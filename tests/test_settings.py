@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from nodes.environment import environment_endpoints, environment_model_file
 from nodes.settings import Settings
+from nodes.shared.environment import environment_endpoints, environment_model_file
 from prompts import PROMPTS
 
 

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nodes.cleaning import storable
-from nodes.llm.objects import NoObject, explain, parse_object
-from nodes.llm.reasoning import TAGS, split_reasoning
-from nodes.llm.text import short_result, shorten
-from nodes.outline import Outline, Plan
-from nodes.record import Record
-from nodes.verdicts import Review
+from nodes.judging.verdicts import Review
+from nodes.llm.replies.objects import NoObject, explain, parse_object
+from nodes.llm.replies.reasoning import TAGS, split_reasoning
+from nodes.llm.replies.text import short_result, shorten
+from nodes.planning.outline import Outline, Plan
+from nodes.shared.cleaning import storable
+from nodes.shared.record import Record
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ async def _this_graph(order: Order, base_url: str) -> AsyncIterator[Run]:
 async def _without_report(order: Order, base_url: str) -> AsyncIterator[Run]:
     """Leave the report empty: what it costs is the difference to the whole graph."""
     from nodes import conclude
-    from nodes.report import Report
+    from nodes.reporting.report import Report
 
     empty = Report()
     setattr(conclude, "make_report", lambda *_, **__: empty)  # noqa: B010

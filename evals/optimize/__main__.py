@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from evals.items import DataError
-from nodes.llm.errors import ConfigurationError
+from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 from prompts import FOLDER, load, load_families
 

@@ -12,12 +12,12 @@ from typing import Any
 import dspy
 from pydantic import BaseModel
 
-from nodes.llm.budget import budget
 from nodes.llm.caller import Caller
-from nodes.llm.errors import ModelError
-from nodes.llm.ledger import Spending
-from nodes.run import Run
+from nodes.llm.limits.budget import budget
+from nodes.llm.limits.ledger import Spending
+from nodes.llm.replies.errors import ModelError
 from nodes.settings import Role, Settings
+from nodes.shared.run import Run
 from prompts import Prompt
 
 Ask = Callable[[Prompt, dict[str, str]], BaseModel | None]

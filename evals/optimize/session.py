@@ -16,8 +16,8 @@ from evals.optimize.program import PromptProgram, asking, fields
 from evals.optimize.tasks import Task, mean
 from evals.optimize.write import make_default, next_version, write_version
 from nodes.llm.clients import client_for
-from nodes.record import Record
 from nodes.settings import Settings
+from nodes.shared.record import Record
 from prompts import FOLDER, Prompt
 
 

@@ -13,14 +13,14 @@ from pydantic import BaseModel
 from evals.item import Half, Item
 from evals.items import load_items, sample
 from evals.run.reviewer import found, recorded_results
-from nodes.arithmetic import evidence
+from nodes.input.excerpts import by_number
+from nodes.input.segments import Segment
 from nodes.join import as_lines
-from nodes.materials import by_number
-from nodes.outline import Outline, independent, read_parts
-from nodes.segments import Segment
+from nodes.judging.arithmetic import evidence
+from nodes.judging.verdicts import Conflict, Review
+from nodes.planning.outline import Outline, independent, read_parts
 from nodes.settings import Role
 from nodes.state import Problem
-from nodes.verdicts import Conflict, Review
 from prompts import block
 
 

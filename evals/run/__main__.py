@@ -16,7 +16,7 @@ from evals.run.store import RESULTS, Cell, StoreError
 from evals.run.table import tables
 from evals.run.upload import upload, wanted
 from evals.run.variants import MOST_SAMPLES, VARIANTS
-from nodes.llm.errors import ConfigurationError
+from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 
 _VARIANTS = "\n\n".join(f"  {name}: {variant.meaning}" for name, variant in VARIANTS.items())

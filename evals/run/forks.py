@@ -16,10 +16,10 @@ from langgraph.types import StateSnapshot
 
 from evals.item import Item
 from graphs import build_graph
-from graphs.saver import strict
-from nodes.llm.usage import last_end
-from nodes.plan import ThreadPlan, reading_everything
-from nodes.run import Run
+from graphs.history.types import DeclaredTypes
+from nodes.llm.endpoints.usage import last_end
+from nodes.planning.plan import ThreadPlan, reading_everything
+from nodes.shared.run import Run
 from nodes.state import Problem, Solution, State
 
 FILE = ".runs.sqlite"
@@ -83,7 +83,7 @@ async def open_runs(folder: Path) -> AsyncIterator[Runs]:
     """Open the runs that are kept in a folder, which is made if it is not there."""
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with AsyncSqliteSaver.from_conn_string(str(folder / FILE)) as saver:
-        saver.serde = strict()
+        saver.serde = DeclaredTypes()
         await saver.setup()
         yield Runs(saver)
 

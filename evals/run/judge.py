@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from evals.item import Item
 from nodes.llm.clients import client_for
-from nodes.llm.errors import ConfigurationError
+from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 
 Judge = Callable[[Item, str], Awaitable[float | None]]

@@ -9,18 +9,18 @@ from langgraph.graph import END, START, StateGraph
 
 from evals.item import Item
 from evals.run.row import Row, tokens_by_stage
-from nodes.check import check
-from nodes.llm.budget import budget
-from nodes.llm.ledger import Spending
-from nodes.llm.usage import Call, total_usage
-from nodes.measure import make_report
-from nodes.plan import ThreadPlan, ThreadSpec
-from nodes.results import ThreadResult
+from nodes.asking.check import check
+from nodes.judging.verdicts import Review, judge
+from nodes.llm.endpoints.usage import Call, total_usage
+from nodes.llm.limits.budget import budget
+from nodes.llm.limits.ledger import Spending
+from nodes.planning.plan import ThreadPlan, ThreadSpec
+from nodes.reporting.measure import make_report
 from nodes.review import review
-from nodes.run import Run
 from nodes.settings import Settings
+from nodes.shared.run import Run
 from nodes.state import Problem, State, ThreadTask
-from nodes.verdicts import Review, judge
+from nodes.threads.results import ThreadResult
 
 
 def build_reviewer() -> Any:

@@ -8,10 +8,10 @@ from pydantic import Field
 from evals.item import Item
 from evals.score import parts_right
 from evals.shape import Shape, parts_of, shape
-from nodes.llm.usage import Call, total_usage
-from nodes.plan import ThreadPlan
-from nodes.record import Record
-from nodes.repairs import Repair, faults
+from nodes.llm.endpoints.usage import Call, total_usage
+from nodes.planning.plan import ThreadPlan
+from nodes.planning.repair import Repair, faults
+from nodes.shared.record import Record
 from nodes.state import Assessment, Problem, Solution
 
 

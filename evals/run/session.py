@@ -13,9 +13,9 @@ from evals.run.row import Row, known_of
 from evals.run.store import Cell, StoreError, commit, prompt_labels, resumed, save
 from evals.run.variants import REVIEWERS, VARIANTS, Variant, answer
 from nodes.llm.clients import prepare
-from nodes.llm.errors import ConfigurationError
-from nodes.record import Record
+from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
+from nodes.shared.record import Record
 
 
 class Order(Record):

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from evals.run.row import Row
-from nodes.record import Record
 from nodes.settings import Settings
+from nodes.shared.record import Record
 from prompts import PROMPTS, chosen_versions
 
 RESULTS = Path(__file__).parent.parent / "results"

@@ -12,8 +12,8 @@ from evals.item import Item
 from evals.items import OURS, load_items
 from evals.run.row import Row
 from evals.run.store import Cell
-from nodes.environment import environment_key
-from nodes.tracing import anonymizer
+from nodes.reporting.tracing import anonymizer
+from nodes.shared.environment import environment_key
 
 _FIGURES = ("score", "judged", "wall_s", "critical_path_tokens", "total", "threads", "rounds")
 

@@ -11,22 +11,25 @@ import tenacity
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
-from nodes.llm import errors, retries, structured
-from nodes.llm.budget import Budget
+from nodes.llm import structured
 from nodes.llm.clients import Client, call_options, client_for
-from nodes.llm.errors import CONGESTION, OUT_OF_BUDGET, CallFailed, ConfigurationError, ModelError, classify
-from nodes.llm.ledger import CHARACTERS_A_TOKEN
-from nodes.llm.limiter import ShutTooLong, Turn
-from nodes.llm.local_slots import Purpose
-from nodes.llm.overhear import overhear
-from nodes.llm.reply import Reply, broken_off, read_reply
-from nodes.llm.time_limit import TimeLimit
+from nodes.llm.embedded.slots import Purpose
+from nodes.llm.endpoints.usage import Call, Usage
+from nodes.llm.limits import retries
+from nodes.llm.limits.budget import Budget
+from nodes.llm.limits.ledger import CHARACTERS_A_TOKEN
+from nodes.llm.limits.limiter import ShutTooLong, Turn
+from nodes.llm.limits.time_limit import TimeLimit
+from nodes.llm.limits.window import Ceilings
+from nodes.llm.replies import errors
+from nodes.llm.replies.classify import classify
+from nodes.llm.replies.errors import CONGESTION, OUT_OF_BUDGET, CallFailed, ConfigurationError, ModelError
+from nodes.llm.replies.overhear import overhear
+from nodes.llm.replies.reply import Reply, broken_off, read_reply
+from nodes.llm.replies.wire import Heard
 from nodes.llm.trace import named
-from nodes.llm.usage import Call, Usage
-from nodes.llm.window import Ceilings
-from nodes.llm.wire import Heard
-from nodes.run import Run
 from nodes.settings import Role, Settings
+from nodes.shared.run import Run
 
 R = TypeVar("R")
 T = TypeVar("T", bound=BaseModel)
@@ -160,7 +163,7 @@ class Caller:
         )
 
     async def request(self, client: Client, messages: Sequence[BaseMessage], **extra: Any) -> Reply:
-        """Send a request, again where another try may mend a fault (see `nodes.llm.errors.RETRYABLE`).
+        """Send a request, again where another try may mend a fault (see `nodes.llm.replies.errors.RETRYABLE`).
 
         Args:
             client: Whom to ask.

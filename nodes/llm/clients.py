@@ -13,19 +13,19 @@ import httpx2
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
-from nodes.address import sound_address
-from nodes.environment import environment_base_url, environment_key
-from nodes.llm.chat import CarefulOpenAI, deep_seek
-from nodes.llm.connections import CONNECT_TIMEOUT, Connection, Connections, open_connection
-from nodes.llm.endpoint import Endpoint, Learnt
-from nodes.llm.errors import ConfigurationError, without_key
-from nodes.llm.kept_pace import KeptPace
-from nodes.llm.limiter import Limiter
-from nodes.llm.local_slots import Purpose, Slots
-from nodes.llm.recent import Recent
-from nodes.llm.time_limit import TimeLimit
-from nodes.llm.told import told_by
+from nodes.llm.embedded.slots import Purpose, Slots
+from nodes.llm.endpoints.endpoint import Endpoint, Learnt
+from nodes.llm.endpoints.kept_pace import KeptPace
+from nodes.llm.endpoints.recent import Recent
+from nodes.llm.limits.limiter import Limiter
+from nodes.llm.limits.time_limit import TimeLimit
+from nodes.llm.replies.errors import ConfigurationError, without_key
+from nodes.llm.servers.chat import CarefulOpenAI, deep_seek
+from nodes.llm.servers.connections import CONNECT_TIMEOUT, Connection, Connections, open_connection
+from nodes.llm.servers.facts import told_by
 from nodes.settings import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, Role, Settings
+from nodes.shared.address import sound_address
+from nodes.shared.environment import environment_base_url, environment_key
 
 LOCAL_MAX_TOKENS = 1_024
 MAX_CLIENTS = 32
@@ -113,7 +113,7 @@ async def resolve(settings: Settings, model: str) -> Endpoint:
         ConfigurationError: A key or an extra is missing; the message says which and what to do.
     """
     if model == "local":
-        from nodes.llm import local
+        from nodes.llm.embedded import server as local
 
         server = await local.running_server()
         secret = SecretStr(server.api_key)
@@ -159,7 +159,7 @@ async def prepare(settings: Settings) -> None:
     """
     check_configuration(settings)
     if "local" in settings.models():
-        from nodes.llm import local
+        from nodes.llm.embedded import server as local
 
         await local.running_server()
 
@@ -229,7 +229,7 @@ async def _open(pool: _Pool, endpoint: Endpoint) -> Client:
 async def _local_slots(endpoint: Endpoint) -> Slots | None:
     if endpoint.provider != "local":
         return None
-    from nodes.llm import local
+    from nodes.llm.embedded import server as local
 
     return (await local.running_server()).slots
 

@@ -2,7 +2,7 @@
 
 Native JSON schema, then tool calling, then JSON found in free text, then one more ask with the
 validation error, then a failure of kind `malformed`. A server that was seen to refuse, break on or ignore
-a rung is not asked for it again for a while (see `nodes.llm.endpoint.Ladder`).
+a rung is not asked for it again for a while (see `nodes.llm.endpoints.endpoint.Ladder`).
 """
 
 import json
@@ -13,12 +13,12 @@ from typing import Any, Protocol, TypeVar
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from pydantic import BaseModel, ValidationError
 
-from nodes.llm.endpoint import RUNGS, Learnt, Rung
-from nodes.llm.errors import Kind, ModelError
-from nodes.llm.fit import fit
-from nodes.llm.objects import NoObject, explain, parse_object
-from nodes.llm.reply import Reply
-from nodes.llm.text import shorten
+from nodes.llm.endpoints.endpoint import RUNGS, Learnt, Rung
+from nodes.llm.replies.errors import Kind, ModelError
+from nodes.llm.replies.fit import fit
+from nodes.llm.replies.objects import NoObject, explain, parse_object
+from nodes.llm.replies.reply import Reply
+from nodes.llm.replies.text import shorten
 
 T = TypeVar("T", bound=BaseModel)
 

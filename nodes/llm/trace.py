@@ -2,7 +2,7 @@
 
 from langchain_core.runnables import RunnableConfig
 
-from nodes.llm.usage import Call
+from nodes.llm.endpoints.usage import Call
 
 
 def named(call: Call, prompt: str, subquestion: str | None) -> RunnableConfig:

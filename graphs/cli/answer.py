@@ -1,0 +1,115 @@
+"""What `apr` prints of a run that has ended, and how it leaves.
+
+Everything heavy is imported when it is needed.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from graphs.cli.report import refuse, write
+from graphs.page.wording import harmless
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from nodes.reporting.report import Baseline
+    from nodes.state import Solution
+
+EXIT_FAILED, EXIT_PARTIAL, EXIT_INTERRUPTED, EXIT_DRAINED = 1, 3, 130, 143
+
+
+def finish(run: "Callable[[], Solution]", *, as_json: bool = False, report: Path | None = None) -> NoReturn:
+    """Run something to its end, print what came of it, and leave with the status that says so.
+
+    Args:
+        run: What to run.
+        as_json: Print the whole solution.
+        report: Where its page is to be written.
+    """
+    from graphs.cli.oversee import Quit
+    from graphs.cli.run import Stopped, how_to_resume
+    from graphs.history.runs import RunError
+    from graphs.history.store import StoreError
+    from nodes.llm.replies.errors import ConfigurationError
+
+    try:
+        solution = run()
+    except (ConfigurationError, RunError, StoreError) as error:
+        refuse(str(error))
+    except Quit:
+        refuse("left; this run is not kept, so it cannot be resumed")
+    except Stopped as stopped:
+        sys.stderr.write(f"apr: stopped{how_to_resume(stopped.run)}\n")
+        raise typer.Exit(EXIT_DRAINED) from None
+    except KeyboardInterrupt:
+        sys.stderr.write(f"apr: stopped{how_to_resume()}\n")
+        sys.stderr.flush()
+        if "nodes.llm.embedded.server" in sys.modules:
+            sys.modules["nodes.llm.embedded.server"].stop()
+        # At once, without waiting for threads that read or write the embedded model.
+        os._exit(EXIT_INTERRUPTED)
+    print_solution(solution, as_json=as_json)
+    if report:
+        write(solution, report, "--report")
+    raise typer.Exit({"complete": 0, "partial": EXIT_PARTIAL}.get(solution.outcome, EXIT_FAILED))
+
+
+def lines(error: "ValidationError") -> list[str]:
+    """Say of each wrong value its name, what is wrong and what was given."""
+    said = []
+    for detail in error.errors():
+        name = ".".join(str(part) for part in detail["loc"])
+        message = detail["msg"].removeprefix("Value error, ")
+        # Texts are long, and their messages name what matters.
+        given = detail["input"]
+        brief = isinstance(given, int | float | str) and len(str(given)) <= 60 and str(given) not in message
+        shown = f" (given: {given!r})" if brief else ""
+        said.append(f"{name}: {message}{shown}" if name and f"`{name}`" not in message else f"{message}{shown}")
+    return said
+
+
+def print_solution(solution: "Solution", *, as_json: bool) -> None:
+    """Print the answer to standard output, and a summary to standard error."""
+    if as_json:
+        typer.echo(solution.model_dump_json(indent=2))
+    elif solution.answer:
+        # A file or a pipe gets the answer as it is; a terminal would act on what it holds.
+        typer.echo(harmless(solution.answer) if sys.stdout.isatty() else solution.answer)
+    if solution.outcome == "failed":
+        sys.stderr.write("".join(f"apr: {line}\n" for line in harmless(solution.stop_reason).splitlines()))
+    report = solution.report
+    cached = f" ({report.cached} cached)" if report.cached else ""
+    threads = f"{report.threads_planned} threads{cached}, {report.rounds} extra rounds, " if solution.threads else ""
+    sys.stderr.write(
+        f"{solution.outcome}: {solution.route} route, {threads}{report.calls} calls, "
+        f"{report.tokens.total:,} tokens, {report.wall_s:.1f} s{_money(report.cost_usd)}\n"
+    )
+    if report.forecast:
+        sys.stderr.write(f"forecast: {report.forecast}\n")
+    if report.baseline:
+        sys.stderr.write(_comparison(report.baseline))
+
+
+def _money(usd: float | None) -> str:
+    return "" if usd is None else f", ${usd:.4f}"
+
+
+def _comparison(baseline: "Baseline") -> str:
+    """Say what one call took, and how the run stands against it."""
+    if baseline.error:
+        return f"baseline: one call gave no whole answer: {harmless(baseline.error)}\n"
+    took = f"baseline: one call, {baseline.tokens.total:,} tokens, {baseline.wall_s:.1f} s"
+    told = {
+        "time of one call / of the run": baseline.wall_ratio,
+        "tokens one after another": baseline.token_latency,
+        "tokens of the run / of one call": baseline.token_multiplier,
+    }
+    ratios = "; ".join(f"{name} {ratio:.2f}" for name, ratio in told.items() if ratio is not None)
+    return (
+        f"{took}; {ratios}\n\n{harmless(baseline.answer)}\n" if ratios else f"{took}\n\n{harmless(baseline.answer)}\n"
+    )

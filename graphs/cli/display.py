@@ -1,0 +1,174 @@
+"""What `apr` shows on standard error while a run goes on, from the run's own custom stream."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from graphs.page.wording import harmless
+
+STAGES = {
+    "assess": "Looking for independent parts",
+    "decompose": "Planning the threads",
+    "direct": "Answering in one call",
+    "review": "Reviewing the results",
+    "refine": "Splitting large threads again",
+    "baseline": "Asking once more in one call, to compare",
+}
+_STYLES = {
+    "queued": "dim",
+    "running": "cyan",
+    "answered": "green",
+    "failed": "red",
+    "timed_out": "red",
+    "refuted": "yellow",
+}
+_ORDER = {"running": 0, "queued": 1}
+UNDER_TABLE = 4
+"""Lines that are kept for the count, which may need two, for what is left out, and for the cursor."""
+GAP = 2
+SHORTEST = 12
+"""Columns that the beginning of a question needs, to be worth showing beside the tokens."""
+_ENDED = ("answered", "failed", "timed_out", "refuted")
+
+
+@dataclass
+class Standing:
+    """How a run stands, as far as its stream has told."""
+
+    stage: str = ""
+    threads: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The last event of each thread, by id."""
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Take in one event of the stream."""
+        if event.get("status") == "split":
+            self.threads.pop(event["thread_id"], None)
+        elif "thread_id" in event:
+            self.threads[event["thread_id"]] = event
+            self.stage = ""
+        else:
+            why = f", since {event['why']}" if event.get("why") else ""
+            self.stage = STAGES.get(event["stage"], event["stage"]) + why
+
+    @property
+    def count(self) -> str:
+        """A line such as `5/8 finished (4 answered, 1 failed)`."""
+        if not self.threads:
+            return ""
+        statuses = Counter(str(event["status"]) for event in self.threads.values())
+        done = sum(statuses[status] for status in _ENDED)
+        total = max(int(event["n_total"]) for event in self.threads.values())
+        parts = ", ".join(f"{statuses[status]} {_words(status)}" for status in _ENDED if statuses[status])
+        return f"{done}/{total} finished" + (f" ({parts})" if parts else "")
+
+
+def _words(status: str) -> str:
+    return status.replace("_", " ")
+
+
+class Display(Protocol):
+    """Shows events as they come."""
+
+    def show(self, event: Mapping[str, Any]) -> None:
+        """Show one event of the custom stream."""
+
+
+class Lines:
+    """Plain lines, for pipes and logs."""
+
+    def __init__(self) -> None:
+        self._standing = Standing()
+
+    def show(self, event: Mapping[str, Any]) -> None:
+        """Print a line for a stage that begins and for a thread that starts or ends."""
+        self._standing.take(event)
+        if "thread_id" not in event:
+            self._print(f"{self._standing.stage} …")
+        elif event["status"] in _ENDED:
+            self._print(f"{event['thread_id']} {_words(event['status'])}: {self._standing.count}")
+        elif event["status"] == "running":
+            self._print(f"{event['thread_id']} running: {_one_line(event['subquestion'])}")
+
+    def _print(self, line: str) -> None:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+
+class Board:
+    """A table that is kept up to date, for a terminal."""
+
+    def __init__(self) -> None:
+        self._standing = Standing()
+        self._spinner = Spinner("dots")
+        self._started = time.monotonic()
+
+    def show(self, event: Mapping[str, Any]) -> None:
+        """Take in an event; the next refresh draws it."""
+        self._standing.take(event)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the threads and what the run is at: ids, states and the count whole, whatever the terminal's size."""
+        shown, left = self._fitting(max(1, console.height - UNDER_TABLE))
+        if shown:
+            yield _table(shown, options.max_width)
+        if left:
+            yield Text(f"… and {left} more threads", style="dim")
+        now = self._standing.stage or self._standing.count or "Starting"
+        self._spinner.update(text=Text(f" {now} · {time.monotonic() - self._started:.0f} s"))
+        yield self._spinner
+
+    def _fitting(self, most: int) -> tuple[list[tuple[str, Mapping[str, Any]]], int]:
+        """Return as many threads as there is room for, those at work before the rest, and how many are left out."""
+        threads = self._standing.threads
+        first = sorted(threads, key=lambda id: _ORDER.get(str(threads[id]["status"]), len(_ORDER)))[:most]
+        return [(id, event) for id, event in threads.items() if id in first], len(threads) - len(first)
+
+
+def _table(threads: Sequence[tuple[str, Mapping[str, Any]]], width: int) -> Table:
+    """Write a line a thread; where there is too little room, the question gives way, then the tokens."""
+    labels = [_label(event) for _, event in threads]
+    tokens = [f"{event['tokens']:,} tokens" if event["tokens"] else "" for _, event in threads]
+    room = width - max(len(id) for id, _ in threads) - max(map(cell_len, labels)) - 2 * GAP
+    beside = max(map(len, tokens)) + GAP
+    with_tokens = room - beside >= SHORTEST
+    room -= beside if with_tokens else 0
+    table = Table.grid(padding=(0, GAP))
+    for (id, event), label, used in zip(threads, labels, tokens, strict=True):
+        question = Text(_one_line(event["subquestion"]))
+        question.truncate(max(0, room), overflow="ellipsis", pad=with_tokens)
+        style = _STYLES.get(str(event["status"]), "")
+        table.add_row(
+            id, Text(label, style=style), question, *([Text(used, "dim", justify="right")] if with_tokens else [])
+        )
+    return table
+
+
+def _label(event: Mapping[str, Any]) -> str:
+    return _words(str(event["status"])) + (f" (round {event['round'] + 1})" if event["round"] else "")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(harmless(text).split())
+
+
+@contextmanager
+def display() -> Iterator[Display]:
+    """Open the display that fits: a table on a terminal, else plain lines."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Lines()
+        return
+    table = Board()
+    with Live(table, console=console, refresh_per_second=8, transient=True):
+        yield table

@@ -1,0 +1,117 @@
+"""`apr report` and `apr … --report`: a run as a page of HTML.
+
+Everything heavy is imported when it is needed.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from nodes.state import Solution
+
+EXIT_USAGE = 2
+
+HELP = """Write the page of a run: timeline, threads, plan, review, cost. One file that needs no network.
+
+RUN is what `apr … --json` printed; - reads standard input.
+
+[bold]Examples[/bold]
+
+  apr report run.json
+
+  apr report run.json --output page.html
+
+  apr "…" --json | apr report - --output run.html
+"""
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@app.command(help=HELP, no_args_is_help=True)
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's JSON; - reads standard input.")],
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="Where the page goes; - prints it. Default: beside RUN, ending in .html."),
+    ] = None,
+) -> None:
+    """Write the page of a run."""
+    if output is None:
+        output = "-" if run == "-" else str(Path(run).with_suffix(".html") if Path(run).name else Path("run.html"))
+    target = None if output == "-" else Path(output)
+    if target and (why := unwritable(target)):
+        refuse(f"--output {output}: {why}")
+    solution = _solution(run)
+    if target is None:
+        from graphs.page.page import page
+
+        sys.stdout.buffer.write(page(solution).encode())
+        return
+    write(solution, target, "--output")
+
+
+def unwritable(path: Path) -> str:
+    """Say why no file can be written there; empty if one can."""
+    folder = path.parent
+    if path.is_dir():
+        return "is a folder; name a file in it"
+    if not folder.is_dir():
+        return f"the folder {folder} does not exist; make it first"
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        return "cannot be written: permission denied"
+    return ""
+
+
+def write(solution: "Solution", path: Path, option: str) -> None:
+    """Write a run to a file, whole or not at all: as JSON where its name ends so, else as a page.
+
+    Raises:
+        typer.Exit: The file cannot be written; the message names `option`.
+    """
+    from graphs.page.page import page
+
+    text = solution.model_dump_json(indent=2) if path.suffix.lower() == ".json" else page(solution)
+    # Beside the target, so that it can take its place in one step.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        refuse(f"{option} {path}: cannot be written: {error.strerror}")
+    sys.stderr.write(f"report: {path}\n")
+
+
+def _solution(run: str) -> "Solution":
+    """Read a run, or say what is wrong with it and leave."""
+    from pydantic import ValidationError
+
+    from nodes.state import Solution
+
+    name = "standard input" if run == "-" else run
+    try:
+        content = sys.stdin.buffer.read() if run == "-" else Path(run).read_bytes()
+    except FileNotFoundError:
+        refuse(f"{name}: no such file; make one with: apr … --json > {run}")
+    except OSError as error:
+        refuse(f"{name}: cannot be read: {error.strerror}")
+    try:
+        solution = Solution.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        refuse(f"{name}: is no run as `apr --json` prints it: {f'{where}: ' if where else ''}{first['msg']}")
+    if not (solution.question or solution.answer or solution.calls):
+        refuse(f"{name}: is no run as `apr --json` prints it: it has neither a question nor an answer")
+    return solution
+
+
+def refuse(message: str) -> NoReturn:
+    """Say what is wrong with the usage, and leave."""
+    for line in message.splitlines():
+        sys.stderr.write(f"apr: {line}\n")
+    raise typer.Exit(EXIT_USAGE)

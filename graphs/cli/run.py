@@ -1,0 +1,202 @@
+"""Running a question, or going on with a run that was stopped, kept in a store."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import aclosing
+from typing import Any
+
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import GraphDrained
+from langgraph.runtime import RunControl
+from langgraph.types import Command, Interrupt
+from pydantic import ValidationError
+
+from graphs.adaptive import build_graph
+from graphs.cli.display import display
+from graphs.cli.oversee import Quit, ask
+from graphs.history.runs import Entry, RunError, Runs, config
+from graphs.history.store import open_store
+from graphs.history.types import DeclaredTypes
+from graphs.sequential import build_sequential
+from nodes.boundary.access import for_request
+from nodes.llm.clients import prepare
+from nodes.llm.replies.errors import ConfigurationError
+from nodes.settings import Settings
+from nodes.shared.environment import environment_store, use_store
+from nodes.state import Problem, Solution
+
+_current: list[str] = []
+"""The run at work, for who is interrupted."""
+
+
+class Stopped(Exception):
+    """A run was stopped by a signal, at a point from which it can be resumed."""
+
+    def __init__(self, run: str) -> None:
+        """Name the run."""
+        super().__init__(run)
+        self.run = run
+
+
+def how_to_resume(run: str | None = None) -> str:
+    """Say how the run, by default the one at work, is resumed; nothing where it is not kept."""
+    known = run or (_current[-1] if _current else "")
+    return f"; apr resume {known} goes on" if known else ""
+
+
+def asked(problem: Problem, settings: Settings, *, sequential: bool, store: str | None) -> Solution:
+    """Answer a question in a run that is kept.
+
+    Raises:
+        StoreError: It cannot be kept where it was asked for.
+        Stopped: A signal stopped it.
+    """
+    if store:
+        use_store(store)
+    return asyncio.run(_asked(problem, settings, sequential=sequential, store=store))
+
+
+def resumed(id: str, store: str, base_url: str | None) -> Solution:
+    """Go on with a run.
+
+    Raises:
+        RunError: There is nothing to go on with.
+        StoreError: The store cannot be opened.
+        Stopped: A signal stopped it again.
+    """
+    use_store(store)
+    return asyncio.run(_resumed(id, store, base_url))
+
+
+async def _asked(problem: Problem, settings: Settings, *, sequential: bool, store: str | None) -> Solution:
+    # Before the display opens: writing the embedded model has a progress bar of its own.
+    await prepare(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            begun = await _begun(stack, problem, settings, sequential=sequential, place=store or environment_store())
+        except Exception as error:
+            if store:
+                raise
+            # A default place that cannot be used costs a warning.
+            sys.stderr.write(f"apr: this run is not kept: {error}\n")
+            begun = None
+        if begun:
+            return await _kept(*begun, problem.model_dump(), settings)
+        return await _unkept(problem, settings, sequential=sequential)
+
+
+async def _begun(
+    stack: contextlib.AsyncExitStack, problem: Problem, settings: Settings, *, sequential: bool, place: str
+) -> tuple[Runs, Entry] | None:
+    """Open the store and enter the run; nothing where no store is wanted."""
+    if place.lower() == "none":
+        return None
+    runs = Runs(await stack.enter_async_context(open_store(place)))
+    return runs, await stack.enter_async_context(runs.begin(problem, settings.shown(), sequential=sequential))
+
+
+async def _unkept(problem: Problem, settings: Settings, *, sequential: bool) -> Solution:
+    waits: dict[str, Any] = (
+        {"checkpointer": InMemorySaver(serde=DeclaredTypes())} if settings.oversight != "none" else {}
+    )
+    graph = build_sequential() if sequential else build_graph(**waits)
+    alone = {"configurable": {"thread_id": "alone"}}
+    return Solution.model_validate(await _talked(graph, problem.model_dump(), settings, alone))
+
+
+async def _resumed(id: str, store: str, base_url: str | None) -> Solution:
+    async with open_store(store) as opened:
+        runs = Runs(opened)
+        async with runs.resume(id) as entry:
+            settings = _settings_of(entry, base_url)
+            problem = await runs.left(entry)
+            await prepare(settings)
+            return await _kept(runs, entry, problem, settings)
+
+
+def _settings_of(entry: Entry, base_url: str | None) -> Settings:
+    """Read the settings of a run; whoever else can write to the store does not choose where keys go.
+
+    Raises:
+        RunError: They are no good, or name an address or a key that only who resumes it may name.
+    """
+    try:
+        kept = Settings(**entry.settings)
+        if base_url:
+            return Settings(**kept.given | {"base_url": base_url, "api_key_env": Settings().api_key_env})
+        return for_request(kept, but=("prompts",))
+    except ValidationError as error:
+        why = "; ".join(detail["msg"] for detail in error.errors(include_url=False, include_input=False))
+        raise RunError(f"the settings of run {entry.id} are not to be used any more: {why}") from error
+    except ConfigurationError as error:
+        where = f" {kept.base_url}" if kept.base_url else ""
+        raise RunError(
+            f"run {entry.id} was begun with a server or a key that this environment does not name; if its server{where}"
+            f" is yours, name it: apr resume {entry.id} --base-url ADDRESS"
+        ) from error
+
+
+@contextlib.contextmanager
+def _drained_by_sigterm() -> Iterator[RunControl]:
+    """Let SIGTERM stop the run at its next step."""
+    control = RunControl()
+    # Windows has no such signal to wait for.
+    loop = asyncio.get_running_loop() if sys.platform != "win32" else None
+    if loop:
+        loop.add_signal_handler(signal.SIGTERM, control.request_drain)
+    try:
+        yield control
+    finally:
+        if loop:
+            loop.remove_signal_handler(signal.SIGTERM)
+
+
+async def _kept(runs: Runs, entry: Entry, problem: dict[str, Any] | None, settings: Settings) -> Solution:
+    _current.append(entry.id)
+    if settings.oversight in ("plan", "both"):
+        await runs.learn()
+    try:
+        with _drained_by_sigterm() as control:
+            graph = runs.graph(entry)
+            values = await _talked(graph, problem, settings, config(entry), durability="sync", control=control)
+    except (GraphDrained, Quit):
+        await runs.end(entry, "stopped")
+        raise Stopped(entry.id) from None
+    solution = Solution.model_validate(values)
+    await runs.end(entry, solution.outcome, solution.calls)
+    _current.remove(entry.id)
+    return solution
+
+
+async def _talked(
+    graph: Any, given: dict[str, Any] | Command[Any] | None, settings: Settings, run: Any, **options: Any
+) -> dict[str, Any]:
+    """Run to the end, asking the person in the terminal where the run waits for one."""
+    while True:
+        values, waiting = await _shown(graph, given, settings, run, **options)
+        if not waiting:
+            return values
+        # All that waits is answered, one after the other.
+        replies = {one.id: await asyncio.to_thread(ask, one.value) for one in waiting}
+        given = Command(resume=replies)
+
+
+async def _shown(
+    graph: Any, given: dict[str, Any] | Command[Any] | None, settings: Settings, run: Any, **options: Any
+) -> tuple[dict[str, Any], tuple[Interrupt, ...]]:
+    values: dict[str, Any] = {}
+    waiting: tuple[Interrupt, ...] = ()
+    with display() as shown:
+        stream = graph.astream(given, run, context=settings, stream_mode=["custom", "values"], **options)
+        async with aclosing(stream) as events:
+            async for mode, event in events:
+                if mode == "custom":
+                    shown.show(event)
+                elif "__interrupt__" in event:
+                    waiting = event["__interrupt__"]
+                else:
+                    values = event
+    return values, waiting

@@ -1,0 +1,144 @@
+"""`apr runs`, `apr show`, `apr resume` and `apr prune`: runs that were kept.
+
+Everything heavy is imported when it is needed.
+"""
+
+import re
+import time
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from graphs.cli.report import refuse
+
+if TYPE_CHECKING:
+    from graphs.history.runs import Runs
+
+T = TypeVar("T")
+HELP = """Runs that were kept.
+
+Every run of apr is kept, step by step, in a SQLite file in your state folder, or where --store or APR_STORE says:
+another file, postgresql://user:password@host/database, or none. What is kept holds the question, the documents and the
+answer.
+
+[bold]Examples[/bold]
+
+  apr runs
+
+  apr show 3f2a
+
+  apr resume 3f2a
+
+  apr prune --older-than 30d
+"""
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+StoreOption = Annotated[
+    str | None, typer.Option("--store", metavar="PLACE", help="A SQLite file, or postgresql://… Default: APR_STORE.")
+]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Its id, or the beginning of it.")]
+
+app = typer.Typer(
+    add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True, help=HELP
+)
+
+
+@app.command()
+def runs(store: StoreOption = None) -> None:
+    """List runs, the latest first, with their outcome."""
+
+    async def work(kept: "Runs") -> None:
+        entries = await kept.all()
+        for entry in entries:
+            started = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.started_at))
+            question = " ".join(entry.question.split())
+            typer.echo(f"{entry.id}  {started}  {entry.outcome:<8}  {question[:80]}{'…' if len(question) > 80 else ''}")
+        if not entries:
+            typer.echo("no runs are kept", err=True)
+
+    in_store(store, work)
+
+
+@app.command()
+def show(
+    run: RunArgument,
+    store: StoreOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole Solution as JSON.")] = False,
+) -> None:
+    """Print a run's answer and report."""
+    from graphs.cli.answer import print_solution
+
+    async def work(kept: "Runs") -> Any:
+        return await kept.solution(run)
+
+    print_solution(in_store(store, work), as_json=as_json)
+
+
+@app.command()
+def resume(
+    run: RunArgument,
+    store: StoreOption = None,
+    base_url: Annotated[str | None, typer.Option("--base-url", help="Another address of the server.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole Solution as JSON.")] = False,
+) -> None:
+    """Go on where a run was stopped; nothing that had finished is asked again."""
+    from graphs.cli.answer import finish
+    from graphs.cli.run import resumed
+
+    finish(lambda: resumed(run, where(store), base_url), as_json=as_json)
+
+
+@app.command()
+def prune(
+    store: StoreOption = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option("--older-than", metavar="AGE", help="Such as 30d, 12h, 90m: since they were last active."),
+    ] = None,
+    keep: Annotated[int | None, typer.Option("--keep", min=0, metavar="N", help="Keep the N latest.")] = None,
+) -> None:
+    """Remove old runs for good; those at work stay."""
+    if older_than is None and keep is None:
+        refuse("say what to remove: --older-than AGE, --keep N, or both")
+    age = seconds(older_than) if older_than is not None else None
+
+    async def work(kept: "Runs") -> int:
+        return await kept.prune(older_than=age, keep=keep)
+
+    typer.echo(f"{in_store(store, work):,} runs removed")
+
+
+def seconds(age: str) -> float:
+    """Read an age such as `30d`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", age.strip().lower())
+    if not found:
+        refuse(f"--older-than {age}: is not an age such as 30d, 12h, 90m or 45s")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def where(store: str | None) -> str:
+    """Name the store that is meant."""
+    from nodes.shared.environment import environment_store
+
+    place = store or environment_store()
+    if place.lower() == "none":
+        refuse("--store none: no runs are kept there; name a file or postgresql://…")
+    return place
+
+
+def in_store(store: str | None, work: "Callable[[Runs], Coroutine[Any, Any, T]]") -> T:
+    """Do something with the runs of a store, or say what is wrong and leave."""
+    import asyncio
+
+    from graphs.history.runs import RunError, Runs
+    from graphs.history.store import StoreError, open_store
+
+    async def opened() -> T:
+        async with open_store(where(store)) as found:
+            return await work(Runs(found))
+
+    try:
+        return asyncio.run(opened())
+    except (RunError, StoreError) as error:
+        refuse(str(error))

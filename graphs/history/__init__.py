@@ -1,0 +1,1 @@
+"""Runs that are kept: store, checkpointer, long texts, locks."""

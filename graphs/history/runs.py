@@ -1,0 +1,223 @@
+"""Runs that are kept: begun, resumed, listed, shown and pruned."""
+
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from pydantic import Field, ValidationError
+
+from graphs.adaptive import build_graph
+from graphs.history.store import Store
+from graphs.sequential import build_sequential
+from nodes.llm.endpoints.usage import Call
+from nodes.reporting.estimate import recall, worth_knowing
+from nodes.shared.record import Record
+from nodes.state import Problem, Solution
+
+RUNS = ("runs",)
+"""Namespace of the entries."""
+PAGE = 100
+"""Entries read at once."""
+LEARNT = 30
+"""Runs that estimates rest on."""
+ID_BYTES = 8
+"""So many that no two runs have the same id, whoever shares the store."""
+LONGEST = 500
+"""Characters of a question that an entry holds."""
+
+_log = logging.getLogger(__name__)
+
+Standing = Literal["running", "stopped", "complete", "partial", "failed"]
+
+
+class RunError(Exception):
+    """A run cannot be resumed or shown; the message says why and what to do."""
+
+
+class Entry(Record):
+    """A run in the list."""
+
+    id: str
+    question: str
+    """Its beginning."""
+    graph: Literal["adaptive", "sequential"] = "adaptive"
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """As the run was started, without keys."""
+    started_at: float
+    """Seconds since the epoch."""
+    active_at: float
+    """When it was last begun, resumed or ended, in seconds since the epoch."""
+    outcome: Standing = "running"
+    taught: list[tuple[str, str, int, float]] = Field(default_factory=list)
+    """What its calls teach about the models, for estimates; see `nodes.reporting.estimate`."""
+    problem: dict[str, Any] = Field(default_factory=dict)
+    """What was asked, without its long texts: for a run that was stopped before its first step was kept."""
+
+
+class Runs:
+    """The runs of a store."""
+
+    def __init__(self, store: Store) -> None:
+        """Use an open store."""
+        self.store = store
+
+    def graph(self, entry: Entry) -> Any:
+        """Compile the graph of a run, kept in the store."""
+        build = build_sequential if entry.graph == "sequential" else build_graph
+        return build(checkpointer=self.saver)
+
+    @property
+    def saver(self) -> BaseCheckpointSaver[Any]:
+        """The checkpointer."""
+        saver: BaseCheckpointSaver[Any] = self.store.saver
+        return saver
+
+    @asynccontextmanager
+    async def begin(self, problem: Problem, settings: dict[str, Any], *, sequential: bool) -> AsyncIterator[Entry]:
+        """Enter a new run into the list, and hold its lock."""
+        now, id = time.time(), secrets.token_hex(ID_BYTES)
+        entry = Entry(
+            id=id,
+            question=problem.question[:LONGEST],
+            graph="sequential" if sequential else "adaptive",
+            settings=settings,
+            started_at=now,
+            active_at=now,
+            problem=await self.store.saver.lighten(id, problem.model_dump()),
+        )
+        async with self.store.locks.hold(entry.id):
+            await self._write(entry)
+            yield entry
+
+    @asynccontextmanager
+    async def resume(self, id: str) -> AsyncIterator[Entry]:
+        """Take up a run that was stopped, and hold its lock.
+
+        Args:
+            id: Its id, or a beginning of it that no other run has.
+
+        Raises:
+            RunError: It is unknown, has ended, or is at work.
+        """
+        entry = await self.find(id)
+        async with self.store.locks.hold(entry.id) as free:
+            if entry.outcome == "running" or not free:
+                raise RunError(f"run {entry.id} is at work in another process; wait for it, or stop that process first")
+            if entry.outcome != "stopped":
+                raise RunError(f"run {entry.id} has ended ({entry.outcome}); apr show {entry.id} prints its answer")
+            entry = entry.model_copy(update={"outcome": "running", "active_at": time.time()})
+            await self._write(entry)
+            yield entry
+
+    async def left(self, entry: Entry) -> dict[str, Any] | None:
+        """Return what a run that was taken up starts with: nothing, or its problem if no step of it was kept."""
+        state = await self.graph(entry).aget_state(config(entry))
+        problem: dict[str, Any] | None = None
+        # `next` is empty, too, where all threads of a step have ended and the step itself had not been kept yet.
+        if state.created_at is None:
+            problem = await self.store.saver.complete(entry.id, entry.problem)
+        return problem
+
+    async def learn(self) -> None:
+        """Let estimates of this process rest on the latest runs."""
+        for entry in sorted(await self._entries(), key=lambda entry: entry.active_at)[-LEARNT:]:
+            recall(entry.taught)
+
+    async def end(self, entry: Entry, outcome: Standing, calls: Sequence[Call] = ()) -> None:
+        """Note how a run ended; where that cannot be kept any more, a warning must do."""
+        if self.store.saver.broken:
+            return
+        try:
+            change = {"outcome": outcome, "active_at": time.time(), "taught": worth_knowing(calls)}
+            await self._write(entry.model_copy(update=change))
+        except Exception as error:
+            _log.warning("run %s has ended (%s), which cannot be kept: %s", entry.id, outcome, error)
+
+    async def all(self) -> list[Entry]:
+        """List all runs, the latest first; those whose process has gone are stopped."""
+        entries = [await self._as_it_stands(entry) for entry in await self._entries()]
+        return sorted(entries, key=lambda entry: entry.started_at, reverse=True)
+
+    async def find(self, id: str) -> Entry:
+        """Find a run by its id, or by a beginning of it that no other run has.
+
+        Raises:
+            RunError: There is none, or several.
+        """
+        found = (
+            [entry for entry in await self._entries() if entry.id.startswith(id.strip().lower())] if id.strip() else []
+        )
+        if len(found) != 1:
+            several = f"the ids of {len(found)} runs begin with `{id}`" if found else f"there is no run `{id}`"
+            raise RunError(f"{several}; apr runs lists them")
+        return await self._as_it_stands(found[0])
+
+    async def solution(self, id: str) -> Solution:
+        """Return what a run came to.
+
+        Raises:
+            RunError: There is no such run, or it has not ended.
+        """
+        entry = await self.find(id)
+        if entry.outcome in ("running", "stopped"):
+            what = "is still at work" if entry.outcome == "running" else f"was stopped; apr resume {entry.id} goes on"
+            raise RunError(f"run {entry.id} {what}")
+        state = await self.graph(entry).aget_state(config(entry))
+        try:
+            return Solution.model_validate(state.values)
+        except ValidationError as error:
+            raise RunError(f"run {entry.id} was kept by another version and cannot be read") from error
+
+    async def prune(self, *, older_than: float | None = None, keep: int | None = None) -> int:
+        """Remove runs that have ended or were stopped; those at work stay.
+
+        Args:
+            older_than: Seconds since they were last active.
+            keep: How many of the latest stay.
+
+        Returns:
+            How many were removed.
+        """
+        entries = await self.all()
+        old = {entry.id for entry in entries if older_than is not None and time.time() - entry.active_at > older_than}
+        beyond = {entry.id for entry in entries[keep:]} if keep is not None else set()
+        going = [entry for entry in entries if entry.id in old | beyond and entry.outcome != "running"]
+        return sum([await self._remove(entry) for entry in going])
+
+    async def _remove(self, entry: Entry) -> bool:
+        """Remove a run unless somebody has taken it up meanwhile; tells whether it has gone."""
+        async with self.store.locks.hold(entry.id) as free:
+            item = await self.store.items.aget(RUNS, entry.id)
+            if not free or item is None or Entry.model_validate(item.value).active_at != entry.active_at:
+                return False
+            await self.saver.adelete_thread(entry.id)
+            await self.store.items.adelete(RUNS, entry.id)
+            return True
+
+    async def _entries(self) -> list[Entry]:
+        entries: list[Entry] = []
+        while page := await self.store.items.asearch(RUNS, limit=PAGE, offset=len(entries)):
+            entries += [Entry.model_validate(item.value) for item in page]
+        return entries
+
+    async def _as_it_stands(self, entry: Entry) -> Entry:
+        if entry.outcome != "running" or await self.store.locks.held(entry.id):
+            return entry
+        # Its process has gone; perhaps it had ended all but its own note of it.
+        state = await self.graph(entry).aget_state(config(entry))
+        report = state.values.get("report")
+        # Of a run that was hardly begun the report is blank.
+        ended = not state.next and report is not None and report.settings
+        return entry.model_copy(update={"outcome": state.values["outcome"] if ended else "stopped"})
+
+    async def _write(self, entry: Entry) -> None:
+        await self.store.items.aput(RUNS, entry.id, entry.model_dump(mode="json"))
+
+
+def config(entry: Entry) -> Any:
+    """Return LangGraph's configuration of a run."""
+    return {"configurable": {"thread_id": entry.id}}

@@ -1,0 +1,164 @@
+"""The picture of a run: one page of HTML that needs nothing else, no network and no script."""
+
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from graphs.page.timeline import length, rows_of, ticks_of
+from graphs.page.wording import NAME, Clipped, clipped, compared, counted, found, money, percent, times, tone, words
+from nodes.llm.endpoints.usage import Usage
+from nodes.reporting.sources import Source
+from nodes.state import Solution
+from nodes.threads.context_rot import WORDS
+
+FOLDER = Path(__file__).parent
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""Even if something slipped through the escaping, nothing would run and nothing would be fetched."""
+ROOM = 500_000
+"""Bytes of all texts together, as they are written into the page; the rest of it stays under 1 MB with them."""
+MOST_CALLS = 500
+"""Calls that the page shows one by one."""
+_SECTIONS = {
+    "answer": "Answer",
+    "timeline": "Timeline",
+    "threads": "Threads",
+    "plan": "Plan",
+    "review": "Review",
+    "cost": "Time and cost",
+    "baseline": "Against one call",
+    "settings": "Settings",
+}
+
+
+def page(solution: Solution) -> str:
+    """Write the page of a run.
+
+    Args:
+        solution: What the run came to. Every text in it is data: it is escaped, and what is too long for a page
+            of less than 1 MB is shortened with a note.
+
+    Returns:
+        A whole HTML document.
+    """
+    report, calls, clip = solution.report, solution.calls[:MOST_CALLS], _clipper(solution)
+    rows = rows_of(calls, solution)
+    with_content = {
+        "threads": bool(solution.threads),
+        "plan": bool(solution.plan or solution.assessment),
+        "review": bool(solution.reviews or solution.contradictions),
+    }
+    html: str = _template().render(
+        run=solution,
+        report=report,
+        title=" ".join(clip(solution.question).shown.split())[:80] or "A run",
+        policy=POLICY,
+        css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
+        figures=_figures(solution),
+        sections=[(id, name) for id, name in _SECTIONS.items() if with_content.get(id, True)],
+        rows=rows,
+        ticks=ticks_of(length(calls, solution)),
+        chart_label=f"Timeline of {len(calls)} calls in {len(rows)} rows over {report.wall_s:.1f} seconds; "
+        "the table below it lists every call",
+        calls=calls,
+        calls_left=len(solution.calls) - len(calls),
+        tokens=_tokens(solution),
+        models=_models(solution),
+        sources_of=_sources_of(solution),
+        clip=clip,
+        name=lambda text: clipped(text, NAME).shown,
+        words=words,
+        tone=tone,
+        percent=percent,
+        times=times,
+        compared=compared,
+        counted=counted,
+        found=found,
+        money=money,
+    )
+    return html
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["mark"] = lambda mark: WORDS[mark]
+    return environment.get_template("page.html.j2")
+
+
+def _clipper(solution: Solution) -> Callable[[str], Clipped]:
+    """Give each text of the page an equal share of its room, measured as it will be written."""
+    texts = 20 + 9 * len(solution.threads) + len(solution.sources) + len(solution.report.repairs)
+    texts += len(solution.assessment.parts) if solution.assessment else 0
+    texts += len(solution.plan.open_parts) if solution.plan else 0
+    conflicts = [conflict.threads for review in solution.reviews for conflict in review.conflicts]
+    conflicts += [found.thread_ids for found in solution.contradictions]
+    texts += sum(1 + 2 * len(ids) for ids in conflicts) + sum(len(review.redo) for review in solution.reviews)
+    texts += len(solution.report.settings)
+    return partial(clipped, most=max(40, ROOM // texts))
+
+
+def _figures(solution: Solution) -> list[tuple[str, str, str]]:
+    report = solution.report
+    threads = f"{report.threads_used} of {report.threads_planned} used" if solution.threads else "none"
+    return [
+        ("Outcome", solution.outcome, tone(solution.outcome)),
+        ("Route", solution.route, ""),
+        ("Wall time", f"{report.wall_s:.1f} s", ""),
+        ("Threads", threads, ""),
+        ("Calls", f"{report.calls:,}", ""),
+        ("Tokens", f"{report.tokens.total:,}", ""),
+        ("Cost", money(report.cost_usd), ""),
+    ]
+
+
+def _tokens(solution: Solution) -> list[dict[str, Any]]:
+    """List the threads with their tokens, those that were split again included."""
+    report = solution.report
+    threads = {thread.id: thread for thread in solution.threads}
+    largest = max((usage.total for usage in report.tokens_by_thread.values()), default=0) or 1
+    rows = []
+    for id in dict.fromkeys([*report.tokens_by_thread, *threads]):
+        usage, thread = report.tokens_by_thread.get(id, Usage()), threads.get(id)
+        own = [call for call in solution.calls if call.thread_id == id]
+        rows.append(
+            {
+                "id": id,
+                "usage": usage,
+                "status": words(thread.status) if thread else "split again",
+                "tone": tone(thread.status) if thread else "warn",
+                "input_share": round(100 * usage.input / largest, 2),
+                "output_share": round(100 * usage.output / largest, 2),
+                "seconds": f"{sum(call.latency_s for call in own):.1f}",
+                "calls": len(own),
+            }
+        )
+    return rows
+
+
+def _models(solution: Solution) -> list[dict[str, Any]]:
+    costs = {cost.model: cost for cost in solution.report.costs}
+    contexts = {context.model: context for context in solution.report.contexts}
+    return [
+        {"name": name, "tokens": usage.total, "cost": costs.get(name), "context": contexts.get(name)}
+        for name, usage in solution.report.tokens_by_model.items()
+    ]
+
+
+def _sources_of(solution: Solution) -> Callable[[str], list[Source]]:
+    known = {source.number: source for source in solution.sources}
+    specs = {spec.id: spec for spec in solution.plan.threads} if solution.plan else {}
+
+    def of(id: str) -> list[Source]:
+        return [known[number] for number in specs[id].sources if number in known] if id in specs else []
+
+    return of

@@ -1,0 +1,88 @@
+"""The timeline of a run: which call was at work when, in percent of the whole (pure)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from graphs.page.wording import NAME, clipped, words
+from nodes.llm.endpoints.usage import Call
+from nodes.state import Solution
+
+
+class Bar(NamedTuple):
+    """A call, or its wait, on the timeline; positions in percent of the whole."""
+
+    left: float
+    width: float
+    kind: str
+    title: str
+    sign: str = ""
+
+
+@dataclass
+class Row:
+    """A line of the timeline."""
+
+    name: str
+    bars: list[Bar] = field(default_factory=list)
+
+    @property
+    def signs(self) -> str:
+        """What befell its calls, in their order; beside the name, where no bar can cover it."""
+        return " · ".join(bar.sign for bar in self.bars if bar.sign)
+
+
+def length(calls: list[Call], solution: Solution) -> float:
+    """Return the seconds that the timeline spans."""
+    return max([solution.report.wall_s, 0.001, *(call.started_s + call.latency_s for call in calls)])
+
+
+def rows_of(calls: list[Call], solution: Solution) -> list[Row]:
+    """Lay the calls out: a row for each stage and round, and one for each thread."""
+    whole = length(calls, solution)
+    rows: dict[str, Row] = {}
+    for call in calls:
+        name = _name(call.thread_id) or (f"{call.stage}, round {call.round}" if call.round else call.stage)
+        rows.setdefault(name, Row(name)).bars.extend(_bars(call, whole))
+    for name, thread in ((_name(thread.id), thread) for thread in solution.threads if thread.cached):
+        left = round(100 * thread.started_s / whole, 3)
+        rows.setdefault(name, Row(name, [Bar(left, 0.5, "cached", f"{name}: from the cache", "cached")]))
+    return list(rows.values())
+
+
+def _name(id: str | None) -> str:
+    return clipped(id or "", NAME).shown
+
+
+def _bars(call: Call, whole: float) -> Iterator[Bar]:
+    start, width = 100 * call.started_s / whole, 100 * call.latency_s / whole
+    who = f"{call.stage} {_name(call.thread_id)}".strip()
+    if call.queued_s > 0.001:
+        waited = min(start, 100 * call.queued_s / whole)
+        yield Bar(round(start - waited, 3), round(waited, 3), "queued", f"{who}: queued for {call.queued_s:.2f} s")
+    kinds = ["" if call.thread_id else "lone"]
+    signs = ["copy"] if call.hedge else []
+    kinds += ["hedge"] if call.hedge else []
+    if call.attempt > 1:
+        signs.append(f"↻{call.attempt}")
+    if call.status == "cancelled":
+        kinds, signs = [*kinds, "dropped"], [*signs, "cancelled"]
+    elif call.status != "ok":
+        kinds, signs = [*kinds, "fault"], [*signs, "timeout" if call.status in ("timed_out", "deadline") else "✕"]
+    title = f"{who}, round {call.round}, try {call.attempt}: {words(call.status)} after {call.latency_s:.2f} s"
+    yield Bar(round(start, 3), round(width, 3), " ".join(kinds).strip(), title, " ".join(signs))
+
+
+class Tick(NamedTuple):
+    """A label of the time axis."""
+
+    left: float
+    label: str
+
+
+def ticks_of(whole: float) -> list[Tick]:
+    """Label the axis at round steps, at most six of them."""
+    step = next(base * 10**power for power in range(-3, 7) for base in (1, 2, 5) if whole / (base * 10**power) <= 5)
+    return [
+        Tick(round(100 * number * step / whole, 3), f"{number * step:g} s") for number in range(int(whole / step) + 1)
+    ]

@@ -1,0 +1,1 @@
+"""Routes and authentication of the HTTP server."""

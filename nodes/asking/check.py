@@ -1,0 +1,67 @@
+"""Check: one result in a short call of its own, as its thread ends, while its siblings still work."""
+
+import logging
+from collections.abc import Sequence
+
+from langchain_core.messages import BaseMessage
+
+from nodes.input.excerpts import json_line
+from nodes.join import MAX_RESULT
+from nodes.judging.arithmetic import evidence
+from nodes.judging.verdicts import Review, ReviewOfOne, judge
+from nodes.llm.caller import Caller
+from nodes.llm.endpoints.usage import Call
+from nodes.llm.limits.budget import Budget
+from nodes.llm.replies.errors import ModelError
+from nodes.llm.replies.text import shorten
+from nodes.settings import Settings
+from nodes.state import ThreadTask
+from nodes.threads.results import ThreadResult
+from prompts import PROMPTS, block
+
+VERSIONS = PROMPTS["check"].checked({"evidence", "result"}, Review)
+
+_log = logging.getLogger(__name__)
+
+
+async def check(
+    task: ThreadTask, result: ThreadResult, settings: Settings, budget: Budget
+) -> tuple[ThreadResult, Sequence[Call]]:
+    """Ask what is wrong with one result; a check that fails leaves it unchecked.
+
+    Args:
+        task: The thread's task.
+        result: What it came to.
+        settings: The run's settings.
+        budget: What the check may use.
+
+    Returns:
+        The result, with what was found wrong, and every request made.
+    """
+    caller = Caller(
+        settings,
+        "review",
+        run=task.run,
+        prompt=VERSIONS.chosen(settings.prompts).label,
+        budget=budget,
+        thread_id=task.spec.id,
+        subquestion=task.spec.subquestion,
+        round=task.round,
+    )
+    try:
+        written = await caller.structured(messages(task, result, settings), ReviewOfOne)
+    except ModelError as error:
+        _log.info("the result of %s stays unchecked: %s", result.id, error)
+        return result, caller.calls
+    fault = judge(written, [result]).critiques.get(result.id, "")
+    return result.model_copy(update={"checked": True, "fault": fault}), caller.calls
+
+
+def messages(task: ThreadTask, result: ThreadResult, settings: Settings) -> list[BaseMessage]:
+    """Ask for what is wrong with one result."""
+    given = "\n".join([task.instructions, task.shared_context, *(segment.text for segment in task.segments)])
+    found = evidence([(result.id, result.text)], given)
+    line = {"id": result.id, "asked": result.subquestion, "result": shorten(result.answer, MAX_RESULT)}
+    return VERSIONS.chosen(settings.prompts).messages(
+        result=json_line(line), evidence=block("Done again by a calculator", "\n".join(found))
+    )

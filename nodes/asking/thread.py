@@ -1,0 +1,53 @@
+"""What one thread is asked: its subquestion, with all that it may know (pure)."""
+
+from langchain_core.messages import BaseMessage
+
+from nodes.input.excerpts import whole
+from nodes.input.segments import Segment
+from nodes.planning.plan import ThreadSpec
+from nodes.settings import Settings
+from nodes.state import ThreadTask
+from prompts import PROMPTS, block
+
+VERSIONS = PROMPTS["solve"].checked({"context", "critique", "instructions", "material", "subquestion"})
+
+
+def messages(task: ThreadTask, settings: Settings) -> list[BaseMessage]:
+    """Ask one subquestion."""
+    earlier = f"Your earlier result: {task.previous.answer}\n" if task.previous and task.previous.answer else ""
+    return VERSIONS.chosen(settings.prompts).messages(
+        instructions=block("Instructions", task.instructions),
+        context=block("What holds for every part", task.shared_context),
+        material=block("Material", whole(_beside_question(task))),
+        critique=block(
+            "A reviewer sent this back",
+            f"{earlier}{task.critique}\nDo it again from the start." if task.critique else "",
+        ),
+        subquestion=task.spec.subquestion,
+    )
+
+
+def by_part(task: ThreadTask) -> list[ThreadTask]:
+    """Return a task for each part that shares the thread; the task itself where it has one."""
+    if len(task.spec.parts) < 2:
+        return [task]
+    own = {segment.number: segment for segment in task.segments}
+    return [
+        task.model_copy(
+            update={
+                "spec": ThreadSpec(id=task.spec.id, sources=part.sources, subquestion=part.question, parts=[part]),
+                "segments": [own[number] for number in part.sources if number in own],
+            }
+        )
+        for part in task.spec.parts
+    ]
+
+
+def _beside_question(task: ThreadTask) -> list[Segment]:
+    """List what a thread reads, less what its subquestion says already."""
+    asked = task.spec.subquestion
+    return [
+        segment
+        for segment in task.segments
+        if segment.kind == "document" or segment.text.removeprefix(segment.marker).strip() not in asked
+    ]

@@ -1,0 +1,119 @@
+"""Splitting the input into numbered segments (all pure)."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import groupby
+from typing import Literal, NamedTuple
+
+from nodes.input.blocks import blocks
+from nodes.input.sentences import has_question_mark as has_question_mark
+from nodes.input.sentences import sentences
+from nodes.shared.cleaning import clean_text
+from nodes.shared.record import Record
+
+
+class Segment(Record):
+    """A numbered piece of the input."""
+
+    number: int
+    """From 1: first those of the question, then one a document, last those that only introduce a list."""
+    text: str
+    kind: Literal["question", "document"] = "question"
+    label: str = ""
+    """A document's title or id; empty for the question's segments."""
+    marker: str = ""
+    """What an item of a list begins with, such as `1.` or `-`; empty for what is no item."""
+    introduces: bool = False
+    """Whether it only introduces the list after it: it is shown without a number, and no part of its own."""
+
+
+class _Part(NamedTuple):
+    text: str
+    marker: str = ""
+    prose: bool = False
+
+
+def split_input(question: str, documents: Iterable[tuple[str, str]] = ()) -> list[Segment]:
+    """Number the segments of an input: the question's sentences and list items, then whole documents.
+
+    What introduces a list is numbered last, so that the numbers shown of a list are those that its items have.
+
+    Args:
+        question: The question; items of its lists and blocks of code stay whole.
+        documents: Pairs of label and text.
+    """
+    parts = _parts(question)
+    asked = [
+        Segment(number=0, text=part.text, marker=part.marker, introduces=_introduces(part, after))
+        for part, after in zip(parts, [*parts[1:], None], strict=False)
+    ]
+    found = asked + [Segment(number=0, text=text, kind="document", label=label) for label, text in documents]
+    places = sorted(range(len(found)), key=lambda place: found[place].introduces)
+    numbers = {place: number for number, place in enumerate(places, 1)}
+    return [segment.model_copy(update={"number": numbers[place]}) for place, segment in enumerate(found)]
+
+
+def _introduces(part: _Part, after: _Part | None) -> bool:
+    """Tell whether a part asks nothing itself, and an item follows it."""
+    return after is not None and bool(after.marker) and not part.marker and not has_question_mark(part.text)
+
+
+def split_question(question: str) -> list[str]:
+    """Split a question into sentences, items of lists and blocks of code; no text is lost.
+
+    An item of a list is its whole block, with the lists and the code in it. There is no cut where it is not certain
+    that a sentence ends.
+    """
+    return [part.text for part in _parts(question)]
+
+
+def is_item(segment: Segment) -> bool:
+    """Tell whether a segment is an item of a list."""
+    return bool(segment.marker)
+
+
+def marker(segment: Segment) -> str:
+    """Return what an item begins with, such as `1.` or `-`; empty for what is no item."""
+    return segment.marker
+
+
+def list_items(text: str) -> int:
+    """Count the items of a text's lists; what an item holds is not counted."""
+    return sum(bool(part.marker) for part in _parts(text))
+
+
+# The same question is numbered at every step of a run.
+@lru_cache(maxsize=32)
+def _parts(question: str) -> tuple[_Part, ...]:
+    found: list[_Part] = []
+    for prose, group in groupby(blocks(clean_text(question)), key=lambda block: block.prose):
+        if prose:
+            found += _asked([block.text for block in group])
+        else:
+            found += [_Part(block.text.strip(), block.marker) for block in group]
+    return tuple(_with_words([part for part in found if part.text]))
+
+
+def _asked(paragraphs: Sequence[str]) -> list[_Part]:
+    """Cut prose into its sentences where it asks several times; else it stays whole.
+
+    Facts that lead up to one question are no parts of their own, and numbered one by one they look like it.
+    """
+    told = [sentence for paragraph in paragraphs for sentence in sentences(paragraph)]
+    if sum(map(has_question_mark, told)) < 2:
+        told = ["\n\n".join(paragraph.strip() for paragraph in paragraphs)]
+    return [_Part(sentence, prose=True) for sentence in told]
+
+
+def _with_words(parts: Sequence[_Part]) -> list[_Part]:
+    """Put what holds no word, such as a ruler, to the prose beside it."""
+    found: list[_Part] = []
+    worded = True
+    for part in parts:
+        before, worded = worded, any(char.isalnum() for char in part.text)
+        if found and part.prose and found[-1].prose and not (before and worded):
+            found[-1] = found[-1]._replace(text=f"{found[-1].text}\n{part.text}")
+            worded = worded or before
+        else:
+            found.append(part)
+    return found

@@ -1,0 +1,1 @@
+"""What a reviewer wrote, and calculations done again as evidence."""

@@ -1,0 +1,128 @@
+"""How fast an endpoint was seen to read and write, and how much it writes at each stage."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+
+from nodes.llm.endpoints.usage import Call
+
+Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+"""What a kept file may say of time and tokens."""
+
+ENOUGH = 2
+"""Calls of a stage that must have been seen before a forecast rests on them."""
+WEIGHT = 0.1
+"""Of the newest call in every mean, so that what a server was an hour ago fades."""
+
+
+class Shown(NamedTuple):
+    """What a successful call has shown."""
+
+    stage: str
+    side_by_side: bool
+    """Whether other threads ran beside it."""
+    read: int
+    """Tokens of the prompt that no cache held."""
+    written: int
+    seconds: float
+
+    @classmethod
+    def by(cls, call: Call) -> "Shown":
+        """Read it off a call."""
+        read = max(0, call.usage.input - call.usage.cached)
+        return cls(call.stage, bool(call.thread_id), read, call.usage.output, call.latency_s)
+
+
+@dataclass
+class Stage:
+    """What the calls of one stage generated."""
+
+    calls: int = 0
+    output: Amount = 0.0
+    """Tokens a call, on the mean."""
+    least: Amount = 0.0
+    """Fewest tokens of a call."""
+    usual: bool = False
+    """Whether it began with what is usual, to be replaced by the first call that is seen."""
+
+    @property
+    def enough(self) -> bool:
+        """Whether a forecast may rest on it."""
+        return self.usual or self.calls >= ENOUGH
+
+    def see(self, output: int) -> None:
+        """Take one more call in."""
+        self.calls += 1
+        self.least = output if self.calls == 1 else min(self.least, output)
+        self.output += (output - self.output) * max(WEIGHT, 1 / self.calls)
+
+
+@dataclass
+class Speed:
+    """Least squares of `seconds = a * tokens read + b * tokens written` over the calls seen, newest first."""
+
+    rr: Amount = 0.0
+    rw: Amount = 0.0
+    ww: Amount = 0.0
+    rs: Amount = 0.0
+    ws: Amount = 0.0
+
+    def see(self, read: float, written: float, seconds: float) -> None:
+        """Take one more call in."""
+        for name, product in (
+            ("rr", read * read),
+            ("rw", read * written),
+            ("ww", written * written),
+            ("rs", read * seconds),
+            ("ws", written * seconds),
+        ):
+            setattr(self, name, (1 - WEIGHT) * getattr(self, name) + product)
+
+    def rates(self) -> tuple[float, float]:
+        """Return the seconds of a token read and of a token written; neither is below 0."""
+        determinant = self.rr * self.ww - self.rw * self.rw
+        if determinant > 1e-6 * self.rr * self.ww:
+            reading = (self.rs * self.ww - self.ws * self.rw) / determinant
+            writing = (self.ws * self.rr - self.rs * self.rw) / determinant
+            if reading >= 0 and writing >= 0:
+                return reading, writing
+        # Calls too much alike, or a fit that makes no sense: all the time goes to what was written.
+        return 0.0, self.ws / self.ww if self.ww else 0.0
+
+
+@dataclass
+class Pace:
+    """What successful calls have shown about an endpoint."""
+
+    stages: dict[str, Stage] = field(default_factory=dict)
+    alone: Speed = field(default_factory=Speed)
+    """Of calls with no sibling beside them."""
+    threads: Speed = field(default_factory=Speed)
+    """Of threads, which slow each other down where a server has less to give."""
+
+    def see(self, call: Call) -> None:
+        """Take a successful call in."""
+        self.take(Shown.by(call))
+
+    def take(self, shown: Shown) -> None:
+        """Take in what a successful call has shown."""
+        self.stages.setdefault(shown.stage, Stage()).see(shown.written)
+        speed = self.threads if shown.side_by_side else self.alone
+        speed.see(shown.read, shown.written, shown.seconds)
+
+    def of(self, stage: str) -> Stage:
+        """Return what a stage's calls generated."""
+        return self.stages.get(stage, Stage())
+
+    def seconds(self, *, read: float, written: float, side_by_side: bool = False) -> float:
+        """Tell how long a call is expected to take.
+
+        Args:
+            read: Tokens of the prompt that no cache holds.
+            written: Tokens generated.
+            side_by_side: Whether other threads run beside it.
+        """
+        speed = self.threads if side_by_side or not self.alone.ww else self.alone
+        reading, writing = speed.rates()
+        return reading * read + writing * written

@@ -1,0 +1,57 @@
+"""What one task may still use of its run: time and tokens."""
+
+import math
+from dataclasses import dataclass
+
+from nodes.llm.limits.ledger import Ledger, Spending
+from nodes.settings import Settings
+from nodes.shared.run import Run, now
+
+SHARES = {"assess": 0.25, "decompose": 0.5, "solve": 0.8, "direct": 1.0, "review": 1.0}
+"""By stage: the share of the run's time by which it must end, so that what hangs leaves time for an answer."""
+LONGEST_RESERVE = 30.0
+"""Seconds that are kept after the threads, at most: enough for a review."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one task may still use.
+
+    Attributes:
+        latest: When it must end, in seconds since the epoch.
+        ledger: The tokens that it shares with the tasks beside it.
+    """
+
+    latest: float
+    ledger: Ledger
+
+
+def budget(settings: Settings, run: Run, stage: str, spent: Spending, ledger: Ledger | None = None) -> Budget:
+    """Return what a task of a stage may still use.
+
+    Args:
+        settings: The run's settings.
+        run: The run.
+        stage: A key of `SHARES`.
+        spent: What the run has used so far.
+        ledger: The one that it shares with others, if so.
+    """
+    return Budget(latest(settings, run, stage), ledger or Ledger(settings.max_total_tokens, spent))
+
+
+def latest(settings: Settings, run: Run, stage: str) -> float:
+    """Return when a stage must have ended, in seconds since the epoch; infinite without a deadline."""
+    if settings.deadline is None:
+        return math.inf
+    reserve = (1 - SHARES[stage]) * settings.deadline
+    return run.started_at + settings.deadline - (min(reserve, LONGEST_RESERVE) if stage == "solve" else reserve)
+
+
+def exhausted(settings: Settings, run: Run, spent: Spending) -> str:
+    """Say why no further thread may start; empty when one may."""
+    if now() >= latest(settings, run, "solve"):
+        return f"the run's deadline of {settings.deadline:g} s (`deadline`) leaves no time for more threads"
+    limit = settings.max_total_tokens
+    if limit is not None and spent.total + spent.thread + spent.join > limit:
+        return f"{spent.total:,} of {limit:,} tokens (`max_total_tokens`) are used, too many for another thread"
+    return ""

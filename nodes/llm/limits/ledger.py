@@ -1,0 +1,83 @@
+"""How many tokens a run may still use."""
+
+from collections.abc import Iterable
+
+from nodes.llm.endpoints.usage import Call, total_usage
+from nodes.llm.replies.errors import ModelError
+from nodes.shared.record import Record
+
+CHARACTERS_A_TOKEN = 4
+"""Of English text, with the tokenisers in use; a prompt's size before a server has counted it."""
+REPLY = 500
+"""Tokens expected of a reply while none has been seen."""
+
+
+class Spending(Record):
+    """What a run has used so far, and what its next calls are expected to use, in tokens."""
+
+    total: int = 0
+    thread: int = 0
+    """Mean of the threads' successful requests; 0 while there is none."""
+    join: int = 0
+    """Expected of the review: as much as the outline took, which is a prompt of the same kind."""
+
+
+def spending(calls: Iterable[Call]) -> Spending:
+    """Sum up the calls of a run so far."""
+    known = list(calls)
+    threads = [call.usage.total for call in known if call.stage == "solve" and call.status == "ok"]
+    return Spending(
+        total=total_usage(known).total,
+        thread=sum(threads) // len(threads) if threads else 0,
+        join=total_usage(call for call in known if call.stage == "assess").total,
+    )
+
+
+class Ledger:
+    """The tokens of tasks that run side by side, against what the run may use in all.
+
+    Attributes:
+        limit: Tokens of the whole run; `None` for any number.
+    """
+
+    def __init__(self, limit: int | None, spent: Spending, *, kept: int = 0) -> None:
+        """Start from what is spent.
+
+        Args:
+            limit: Tokens of the whole run.
+            spent: What the run has used before these tasks.
+            kept: Tokens to leave for later.
+        """
+        self.limit = limit
+        self._used, self._kept = spent.total, kept
+        self._expected = spent.thread
+        self._open = 0
+        self._seen: list[int] = []
+
+    def reserve(self, prompt: int) -> int:
+        """Set tokens aside for a request, as many as its finished siblings used on the mean.
+
+        Args:
+            prompt: Estimated tokens of its prompt.
+
+        Raises:
+            ModelError: The run cannot afford it (`over_budget`).
+        """
+        expected = sum(self._seen) // len(self._seen) if self._seen else self._expected
+        estimate = max(prompt, expected or prompt + REPLY)
+        if self.limit is not None and self._used + self._open + self._kept + estimate > self.limit:
+            kept = f", {self._kept:,} kept for the review" if self._kept else ""
+            raise ModelError(
+                "over_budget",
+                f"not asked: some {estimate:,} tokens more would pass the {self.limit:,} of `max_total_tokens` "
+                f"({self._used:,} used, {self._open:,} expected of open requests{kept})",
+            )
+        self._open += estimate
+        return estimate
+
+    def settle(self, reserved: int, used: int) -> None:
+        """Replace what was set aside by what the request used; 0 where it failed."""
+        self._open -= reserved
+        self._used += used
+        if used:
+            self._seen.append(used)

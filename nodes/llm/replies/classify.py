@@ -1,0 +1,143 @@
+"""What a client raised, as an error of ours that says what can be done about it."""
+
+import email.utils
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import httpx2
+import openai
+from pydantic import SecretStr
+
+from nodes.llm.endpoints.bounded import ReplyTooLarge
+from nodes.llm.endpoints.endpoint import Endpoint
+from nodes.llm.replies.codes import not_this_way, status_in, too_long, words_of
+from nodes.llm.replies.errors import CallFailed, ErrorInside, ModelError, without_key
+from nodes.shared.cleaning import storable
+
+_EXCERPT = 300
+"""Characters of a server's words that a message repeats."""
+
+
+def classify(error: Exception, endpoint: Endpoint) -> ModelError:
+    """Turn whatever a client raised into a `ModelError` that says what to do.
+
+    Args:
+        error: What the client library raised.
+        endpoint: Who was asked; its key is kept out of the message.
+    """
+    if isinstance(error, ModelError):
+        return error
+    if isinstance(error, CallFailed):
+        error = error.error
+    if isinstance(error, openai.APIStatusError):
+        body = error.body if isinstance(error.body, Mapping) else {}
+        wait = retry_after(error.response.headers.get("retry-after"))
+        return _from_status(error.status_code, error.message, body, endpoint, wait)
+    if isinstance(error, ErrorInside):
+        return _from_inside(error.said, endpoint)
+    if isinstance(error, openai.APIError) and not isinstance(error, _WRONG):  # in the middle of a stream
+        return _from_inside(error.body if isinstance(error.body, Mapping) else {"message": error.message}, endpoint)
+    return _from_transport(error, endpoint)
+
+
+_WRONG = (openai.APIResponseValidationError, openai.APIConnectionError)
+
+
+def _from_inside(said: Mapping[str, Any], endpoint: Endpoint) -> ModelError:
+    """Read an error object as if its code had been the status; without one it is a fault of the server's."""
+    words = words_of(said)
+    status = status_in(said) or (400 if too_long(None, words) else 500)
+    return _from_status(status, words, said, endpoint, None)
+
+
+def _from_transport(error: Exception, endpoint: Endpoint) -> ModelError:
+    address, key, root = endpoint.address, endpoint.api_key, _root(error)
+    if isinstance(root, ReplyTooLarge):
+        return ModelError("malformed", f"`{endpoint.model}` at {address} was broken off: {root}")
+    # The HTTP transport reports refused and dropped connections as timed out, too.
+    broken = isinstance(root, aiohttp.ClientConnectionError | OSError) and not isinstance(root, TimeoutError)
+    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError) and not broken:
+        return ModelError("timed_out", f"`{endpoint.model}` at {address} did not answer in time; check `base_url`")
+    said = f"{type(root).__name__}: {_excerpt(str(root), key)}"
+    cure = "check `base_url`, which usually ends in /v1"
+    if isinstance(root, httpx2.TooManyRedirects):
+        return ModelError("not_found", f"{address} leads nowhere ({said}); {cure}")
+    if isinstance(error, openai.APIConnectionError | httpx2.TransportError | ConnectionError):
+        cause = str(root) or type(root).__name__
+        if isinstance(root, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | ConnectionResetError):
+            return ModelError("dropped", f"{address} broke off the connection ({_excerpt(cause, key)})")
+        return ModelError(
+            "unreachable",
+            f"cannot reach {address} ({_excerpt(cause, key)}); check that the server runs and that `base_url` is right",
+        )
+    return ModelError("bad_reply", f"{address} did not answer as an OpenAI-compatible chat server ({said}); {cure}")
+
+
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__:
+        error = error.__cause__
+    return error
+
+
+def _from_status(
+    status: int, message: str, body: Mapping[str, Any], endpoint: Endpoint, wait: float | None
+) -> ModelError:
+    """Say what a status means.
+
+    Args:
+        status: The reply's, or the one that stands in it.
+        message: What the server says.
+        body: The error object.
+        endpoint: Who was asked.
+        wait: Seconds that the server asked to wait.
+    """
+    said, address, model = _excerpt(message, endpoint.api_key), endpoint.address, endpoint.model
+    inner = status_in(body)
+    if 300 <= status < 400:
+        cure = "which is not followed, since the question and the key would go there; check `base_url`"
+        return ModelError("bad_reply", f"{address} sends requests on to another address (HTTP {status}), {cure}")
+    if status in (401, 403):
+        # The server's own words are left out: some repeat a part of the key.
+        held = f"the key in {endpoint.key_env}" if endpoint.key_env else "a request without a key"
+        return ModelError("unauthorized", f"{address} refused {held} (HTTP {status}); set a valid key")
+    if status == 404 and not not_this_way(said):
+        cure = "check `model` and `base_url`, which usually ends in /v1"
+        return ModelError("not_found", f"{address} knows no model or path for `{model}` (HTTP 404): {said}; {cure}")
+    if status == 402 or (status == 429 and inner == 402):
+        return ModelError(
+            "quota", f"the account at {address} has no quota left (HTTP {status}): {said}; add credit to it"
+        )
+    if status == 429:
+        return ModelError("rate_limited", f"{address} limits the rate of requests (HTTP 429): {said}", retry_after=wait)
+    if status in (503, 529):
+        return ModelError("overloaded", f"{address} is overloaded (HTTP {status}): {said}", retry_after=wait)
+    if too_long(413 if inner == 413 and status < 500 else status, said):
+        return ModelError(
+            "context_length",
+            f"the prompt does not fit the context window of `{model}` at {address}; ask less at once, or choose a "
+            f"`model` with a longer one: {said}",
+        )
+    if status != 501 and (status >= 500 or status in (408, 409)):
+        return ModelError("server_error", f"{address} failed (HTTP {status}): {said}", retry_after=wait)
+    return ModelError("bad_request", f"{address} refused the request (HTTP {status}): {said}")
+
+
+def retry_after(value: str | None) -> float | None:
+    """Read a Retry-After header, in seconds from now; it holds seconds or an HTTP date (RFC 9110, 10.2.3)."""
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _excerpt(text: str, key: SecretStr) -> str:
+    flat = " ".join(storable(without_key(text, key)).split())
+    return flat if len(flat) <= _EXCERPT else flat[:_EXCERPT] + " …"

@@ -1,0 +1,1 @@
+"""Talking to a server: connections, chat models, what it tells of itself."""

@@ -1,0 +1,215 @@
+"""LangChain's chat models, which send; what comes back is read by `nodes.llm.replies.wire`."""
+
+import importlib
+import json
+import types
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import openai
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_openai import ChatOpenAI
+from openai import AsyncStream
+from pydantic import SecretStr
+
+from nodes.llm.replies.errors import CallFailed, ErrorInside, NotChat
+from nodes.llm.replies.overhear import listen
+from nodes.llm.replies.wire import TOOLS, Heard
+
+if TYPE_CHECKING:
+    from langchain_openai.chat_models.base import BaseChatOpenAI as _Base
+else:
+    _Base = object
+
+_OPTIONS = {"timeout": "timeout", "extra_headers": "headers", "extra_query": "params"}
+"""What is not part of a request's body, and what the SDK calls it."""
+
+
+class Careful(_Base):
+    """What is changed: replies of every dialect are understood, none is lost, and nothing tells the key."""
+
+    async def _agenerate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        heard = listen()
+        with self._silent_about_key():
+            if "response_format" in kwargs:  # LangChain's own structured output
+                return await super()._agenerate(messages, stop, run_manager, **kwargs)
+            body, options = self._request(messages, stop, kwargs)
+            response = await self.root_async_client.post(
+                "/chat/completions", cast_to=httpx2.Response, body=body, options=options
+            )
+            heard.take(_json(response))
+            _check(heard, response)
+        info = _info(heard)
+        return ChatResult(generations=[ChatGeneration(message=_message(heard), generation_info=info)], llm_output=info)
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: Any = None,
+        *,
+        stream_usage: bool | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        heard = listen()
+        with self._silent_about_key():
+            async for new in self._pieces(heard, messages, stop, kwargs):
+                if run_manager:
+                    await run_manager.on_llm_new_token(new.text, chunk=new)
+                yield new
+
+    async def _pieces(
+        self, heard: Heard, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        usage = {"stream": True, "stream_options": {"include_usage": True}}
+        body, options = self._request(messages, stop, kwargs | usage)
+        async with await self._open(body, options) as stream:
+            async for data in _events(stream):
+                new = heard.take(data)
+                if heard.error:
+                    break
+                if new.text or new.reasoning:
+                    thought = {"reasoning_content": new.reasoning} if new.reasoning else {}
+                    yield ChatGenerationChunk(message=AIMessageChunk(content=new.text, additional_kwargs=thought))
+            _check(heard, stream.response)
+        yield _last_chunk(heard)
+
+    async def _open(self, body: dict[str, Any], options: Any) -> AsyncStream[object]:
+        async def post(body: dict[str, Any]) -> AsyncStream[object]:
+            stream: AsyncStream[object] = await self.root_async_client.post(
+                "/chat/completions",
+                cast_to=object,
+                body=body,
+                options=options,
+                stream=True,
+                stream_cls=AsyncStream[object],
+            )
+            return stream
+
+        try:
+            return await post(body)
+        except openai.APIStatusError as error:
+            if "stream_options" not in error.message:
+                raise
+        # A server that knows no such field still streams; it only does not count.
+        return await post({name: value for name, value in body.items() if name != "stream_options"})
+
+    def _request(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> tuple[dict[str, Any], Any]:
+        """Return a request's body and its options.
+
+        The body is sent as it is: the SDK's own methods walk every message by its declared types at each call, which
+        was a third of a run's processor time.
+        """
+        body = self._get_request_payload(messages, stop=stop, **kwargs)
+        options = {theirs: body.pop(ours) for ours, theirs in _OPTIONS.items() if ours in body}
+        return body | (body.pop("extra_body", None) or {}), options
+
+    @contextmanager
+    def _silent_about_key(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            # Both classes keep it under a name of their own.
+            key = getattr(self, "api_key", None) or self.openai_api_key
+            raise CallFailed(error, key if isinstance(key, SecretStr) else SecretStr("")) from None
+
+
+def _json(response: httpx2.Response) -> Any:
+    try:
+        return response.json()
+    except (ValueError, RecursionError) as error:
+        raise NotChat(f"no JSON but {response.text[:100]!r}") from error
+
+
+async def _events(stream: AsyncStream[object]) -> AsyncIterator[object]:
+    """Yield the objects of a stream; of a server that does not stream, its one reply."""
+    kind = stream.response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.endswith(("json", "html")):
+        await stream.response.aread()
+        yield _json(stream.response)
+        return
+    try:
+        async for data in stream:
+            yield data
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotChat(f"an event that is no JSON ({error})") from error
+
+
+def _check(heard: Heard, response: httpx2.Response) -> None:
+    """Make sure that what came is a chat server's reply.
+
+    Raises:
+        ErrorInside: It is an error.
+        NotChat: It is something else.
+    """
+    if heard.error:
+        raise ErrorInside(heard.error)
+    if not heard.is_chat:
+        kind = response.headers.get("content-type", "nothing said of its type")
+        raise NotChat(f"no message in the reply ({kind})")
+
+
+def _info(heard: Heard) -> dict[str, Any]:
+    return {"finish_reason": heard.finish_reason, "model_name": heard.model}
+
+
+def _extras(heard: Heard) -> dict[str, Any]:
+    told = {"refusal": heard.refusal, TOOLS: heard.tools}
+    return {name: value for name, value in told.items() if value}
+
+
+def _message(heard: Heard) -> AIMessage:
+    sound, unsound = [], []
+    for number, arguments in enumerate(heard.tools):
+        try:
+            read = json.loads(arguments, strict=False)
+        except (ValueError, RecursionError):
+            read = None
+        if isinstance(read, dict):
+            sound.append(tool_call(name="", args=read, id=str(number)))
+        else:
+            unsound.append(invalid_tool_call(args=arguments, id=str(number), error="no JSON object"))
+    thought = {"reasoning_content": heard.reasoning} if heard.reasoning else {}
+    return AIMessage(
+        content=heard.text,
+        additional_kwargs={**thought, **_extras(heard)},
+        tool_calls=sound,
+        invalid_tool_calls=unsound,
+        usage_metadata=heard.usage,
+        response_metadata={"model_provider": "openai"},
+    )
+
+
+def _last_chunk(heard: Heard) -> ChatGenerationChunk:
+    """Return what is known at the end of a stream only."""
+    called = [
+        tool_call_chunk(name="", args=arguments, id=str(number), index=number)
+        for number, arguments in enumerate(heard.tools)
+    ]
+    message = AIMessageChunk(
+        content="",
+        additional_kwargs=_extras(heard),
+        tool_call_chunks=called,
+        usage_metadata=heard.usage,
+        response_metadata={"model_provider": "openai"},
+    )
+    return ChatGenerationChunk(message=message, generation_info=_info(heard))
+
+
+class CarefulOpenAI(Careful, ChatOpenAI):
+    """`ChatOpenAI`, mended."""
+
+
+def deep_seek() -> type[ChatOpenAI]:
+    """Return `ChatDeepSeek`, mended. Imported here, since it is an extra."""
+    bases = (Careful, importlib.import_module("langchain_deepseek").ChatDeepSeek)
+    model: type[ChatOpenAI] = types.new_class("CarefulDeepSeek", bases)
+    return model

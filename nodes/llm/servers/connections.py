@@ -1,0 +1,68 @@
+"""Connections to an address, shared by the clients of its models and closed when none of them is in use any more."""
+
+import asyncio
+import weakref
+
+import httpx2
+from openai import DefaultAioHttpClient
+
+from nodes.llm.endpoints.bounded import ACCEPTED, bound
+from nodes.llm.endpoints.endpoint import Endpoint
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds to open a connection; a server that is there answers a great deal sooner."""
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+class Connection:
+    """The connections to one address. Whoever holds this may use them."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, http: httpx2.AsyncClient) -> None:
+        """Close a client of HTTP when this one has gone."""
+        self.http = http
+        weakref.finalize(self, _close_soon, loop, http)
+
+
+Connections = weakref.WeakValueDictionary[tuple[str, str], Connection]
+"""By provider and address."""
+
+
+async def open_connection(known: Connections, endpoint: Endpoint) -> Connection:
+    """Return the connections to an endpoint's address, opened if there are none.
+
+    Args:
+        known: Those of this event loop.
+        endpoint: The endpoint.
+    """
+    key = (endpoint.provider, endpoint.base_url)
+    connection = known.get(key)
+    if connection is None:
+        # In a thread: building a client reads certificates from disk.
+        http = await asyncio.to_thread(_http_client, endpoint)
+        connection = known[key] = Connection(asyncio.get_running_loop(), http)
+    return connection
+
+
+def _close_soon(loop: asyncio.AbstractEventLoop, http: httpx2.AsyncClient) -> None:
+    if not loop.is_closed() and not http.is_closed:
+        loop.call_soon_threadsafe(_close, loop, http)
+
+
+def _close(loop: asyncio.AbstractEventLoop, http: httpx2.AsyncClient) -> None:
+    task = loop.create_task(http.aclose())
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+
+
+def _http_client(endpoint: Endpoint) -> httpx2.AsyncClient:
+    # aiohttp's connection pool stays cheap with hundreds of calls in flight, httpx's does not.
+    return DefaultAioHttpClient(
+        timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
+        # A redirect would take the question, and perhaps the key, to where nobody has said that it may go.
+        follow_redirects=False,
+        headers={"Accept-Encoding": ACCEPTED},
+        event_hooks={"response": [bound]},
+        # The embedded server is never behind the user's proxy.
+        trust_env=endpoint.provider != "local",
+    )

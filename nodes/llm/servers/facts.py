@@ -1,0 +1,73 @@
+"""What a server tells of itself: how much it works on at once, and how long its context window is."""
+
+import asyncio
+import json
+from typing import Any, NamedTuple
+
+import httpx2
+
+from nodes.llm.endpoints.endpoint import Endpoint
+from nodes.llm.replies.wire import count
+
+PATIENCE = 2.0
+"""Seconds for the whole answer; it delays the first call only, and once in a process."""
+MOST = 1_000_000
+"""Bytes of the answer; a server that tells more tells nothing."""
+
+
+class Told(NamedTuple):
+    """What a server told."""
+
+    answered: bool
+    """Whether it answered at all."""
+    slots: int | None
+    """Requests that it works on at once (llama.cpp)."""
+    window: int | None
+    """Tokens of prompt and reply together (llama.cpp, vLLM and what follows it)."""
+
+
+async def told_by(endpoint: Endpoint, http: httpx2.AsyncClient) -> Told:
+    """Ask a server of one's own; llama.cpp tells at `/props`, vLLM at `/v1/models` (`max_model_len`)."""
+    props, models = await asyncio.gather(
+        _get(endpoint, http, endpoint.base_url.removesuffix("/v1") + "/props"),
+        _get(endpoint, http, endpoint.base_url + "/models"),
+    )
+    slots = _field(props, "total_slots")
+    window = _field(_field(props, "default_generation_settings"), "n_ctx")
+    listed = _field(models, "data")
+    for model in listed if isinstance(listed, list) else []:
+        if _field(model, "id") == endpoint.name:
+            window = window or _field(model, "max_model_len")
+    return Told(props is not None, _positive(slots), _positive(window))
+
+
+async def _get(endpoint: Endpoint, http: httpx2.AsyncClient, url: str) -> Any:
+    """Return the JSON at an address: empty where there is none, `None` where nobody answered.
+
+    Whatever is at the other end, and whatever it sends: what is not told is not known, and no more.
+    """
+    # Packed replies are not asked for, since a small one may open to a large one.
+    asked = {"Authorization": f"Bearer {endpoint.api_key.get_secret_value()}", "Accept-Encoding": "identity"}
+    try:
+        async with asyncio.timeout(PATIENCE), http.stream("GET", url, headers=asked, timeout=PATIENCE) as reply:
+            if not reply.is_success or reply.headers.get("Content-Encoding", "identity") != "identity":
+                return {}
+            body = b""
+            async for piece in reply.aiter_raw():
+                body += piece
+                if len(body) > MOST:
+                    return {}
+    except Exception:
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _positive(value: Any) -> int | None:
+    return count(value) or None if isinstance(value, int) else None

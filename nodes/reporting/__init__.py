@@ -1,0 +1,1 @@
+"""What a run did, cost and is expected to cost."""

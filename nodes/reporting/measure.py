@@ -1,0 +1,210 @@
+"""Taking the measures of a run from the record of its calls (pure)."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from nodes.llm.endpoints.usage import Call, Usage, total_usage
+from nodes.planning.forecast import Forecast
+from nodes.planning.repair import Repair
+from nodes.reporting.prices import Cost
+from nodes.reporting.report import Context, Degree, Estimate, Report, Stage
+from nodes.reporting.spans import covered, peak_overlap
+from nodes.threads.results import Mark, ThreadResult
+
+BROKEN_OFF = frozenset({"cancelled", "timed_out", "deadline", "dropped"})
+"""Statuses of requests whose server did not get to say what they used."""
+
+
+def make_report(
+    calls: Sequence[Call],
+    threads: Sequence[ThreadResult],
+    *,
+    wall_s: float,
+    rounds: int,
+    planned: int,
+    repairs: Sequence[Repair],
+    suggested: int = 0,
+    price: Callable[[str, Usage], Cost] | None = None,
+    marks: Mapping[str, list[Mark]] | None = None,
+    refined: Mapping[str, list[str]] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    forecast: Forecast | None = None,
+) -> Report:
+    """Put the report of a run together.
+
+    Args:
+        calls: Every request of the run.
+        threads: The threads' results.
+        wall_s: Seconds since the run started.
+        rounds: Extra rounds made.
+        planned: Threads of the repaired plan.
+        repairs: What was mended in the plan or passed over.
+        suggested: Parts that the assessment listed.
+        price: Tells what a model's usage cost.
+        marks: Signs of context rot by thread id.
+        refined: Threads that were split again.
+        settings: The settings in force, without keys.
+        forecast: What the split was expected to take.
+    """
+    by_model = _tokens_by(calls, lambda call: call.model)
+    back = sum(thread.rounds - 1 for thread in threads) + sum(bool(into) for into in (refined or {}).values())
+    costs = [price(model, usage) for model, usage in by_model.items()] if price else []
+    known = [cost.usd for cost in costs if cost.usd is not None]
+    return Report(
+        **_times(calls, wall_s),
+        **_tokens(calls),
+        **_context(calls),
+        stages=[_stage(name, calls) for name in dict.fromkeys(call.stage for call in calls)],
+        tokens_by_model=by_model,
+        costs=costs,
+        cost_usd=sum(known) if costs and len(known) == len(costs) else None,
+        threads_suggested=suggested,
+        calls=len(calls),
+        rounds=rounds,
+        retries=sum(call.attempt > 1 for call in calls) + back,
+        threads_planned=planned,
+        threads_used=sum(thread.status == "answered" for thread in threads),
+        cached=sum(thread.cached for thread in threads),
+        peak_parallel=peak_overlap((call.started_s, call.latency_s) for call in calls if call.stage == "solve"),
+        hedges=len({(call.thread_id, call.round) for call in calls if call.hedge}),
+        fallbacks=sum(call.model != before.model for before, call in _pairs(calls)),
+        uncounted=sum(call.status in BROKEN_OFF for call in calls),
+        degrees=degrees_of(calls),
+        repairs=list(repairs),
+        marks=dict(marks or {}),
+        refined=dict(refined or {}),
+        settings=dict(settings or {}),
+        forecast=forecast,
+    )
+
+
+def _times(calls: Sequence[Call], wall_s: float) -> dict[str, float]:
+    spans = [(call.started_s, call.latency_s) for call in calls]
+    running, at_once = sum(call.latency_s for call in calls), peak_overlap(spans)
+    speedup = running / wall_s if wall_s > 0 else 0.0
+    times = {
+        "wall_s": wall_s,
+        "queued_s": sum(call.queued_s for call in calls),
+        "running_s": running,
+        "idle_s": max(0.0, wall_s - covered(spans)),
+        "critical_path_s": _longest_chain(calls, lambda call: call.latency_s),
+        "speedup": speedup,
+        "efficiency": speedup / at_once if at_once else 0.0,
+    }
+    return {name: round(value, 3) for name, value in times.items()}
+
+
+def _tokens(calls: Sequence[Call]) -> dict[str, Any]:
+    tokens = total_usage(calls)
+    of_threads = [call for call in calls if call.thread_id]
+    critical = int(_longest_chain(calls, lambda call: call.usage.output))
+    share = sum(call.usage.output for call in of_threads) / tokens.output if tokens.output else 0.0
+    chain = _written(calls)
+    return {
+        "tokens": tokens,
+        "tokens_by_thread": _tokens_by(of_threads, lambda call: str(call.thread_id)),
+        "critical_path_tokens": critical,
+        "parallel_share": round(share, 3),
+        "estimate": Estimate(
+            output=chain,
+            token_latency=round(chain / critical, 3) if critical else None,
+            token_multiplier=round(tokens.output / chain, 3) if chain else None,
+        )
+        if chain is not None
+        else None,
+    }
+
+
+def _written(calls: Iterable[Call]) -> int | None:
+    """Count what the threads wrote, each in the last of its rounds with a reply; `None` where none replied."""
+    rounds: dict[str | None, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for call in calls:
+        if call.stage == "solve" and call.status == "ok":
+            rounds[call.thread_id][call.round] += call.usage.output
+    return sum(of[max(of)] for of in rounds.values()) if rounds else None
+
+
+def _context(calls: Sequence[Call]) -> dict[str, Any]:
+    of_threads = [call for call in calls if call.thread_id]
+    latest = {call.model: call for call in calls}
+    return {
+        "contexts": [
+            Context(
+                model=model,
+                window=call.window,
+                source=call.window_source,
+                utilisation=_fullest(other for other in calls if other.model == model),
+            )
+            for model, call in latest.items()
+        ],
+        "utilisation": {
+            str(id): share
+            for id in dict.fromkeys(call.thread_id for call in of_threads)
+            if (share := _fullest(call for call in of_threads if call.thread_id == id)) is not None
+        },
+        "join_utilisation": _fullest(call for call in calls if call.role == "review"),
+    }
+
+
+def _fullest(calls: Iterable[Call]) -> float | None:
+    """Return the largest share of its window that a request took; `None` where no window is known."""
+    shares = [share for call in calls if (share := call.utilisation) is not None]
+    return round(max(shares), 3) if shares else None
+
+
+def _longest_chain(calls: Iterable[Call], size: Callable[[Call], float]) -> float:
+    """Add up what had to wait for each other: stages and rounds in turn, of threads the longest of each round.
+
+    The two copies of a late thread ran side by side, so each is a chain of its own.
+    """
+    alone = 0.0
+    rounds: dict[tuple[int, str], dict[tuple[str, bool], float]] = defaultdict(lambda: defaultdict(float))
+    for call in calls:
+        if call.thread_id:
+            rounds[call.round, call.stage][call.thread_id, call.hedge] += size(call)
+        else:
+            alone += size(call)
+    return alone + sum(max(chains.values()) for chains in rounds.values())
+
+
+def _stage(name: str, calls: Sequence[Call]) -> Stage:
+    own = [call for call in calls if call.stage == name]
+    return Stage(
+        stage=name,
+        calls=len(own),
+        wall_s=round(covered((call.started_s, call.latency_s) for call in own), 3),
+        queued_s=round(sum(call.queued_s for call in own), 3),
+        running_s=round(sum(call.latency_s for call in own), 3),
+        tokens=total_usage(own),
+    )
+
+
+def _tokens_by(calls: Iterable[Call], key: Callable[[Call], str]) -> dict[str, Usage]:
+    sums: dict[str, Usage] = {}
+    for call in calls:
+        sums[key(call)] = sums.get(key(call), Usage()) + call.usage
+    return sums
+
+
+def _pairs(calls: Sequence[Call]) -> Iterable[tuple[Call, Call]]:
+    """Pair each request of a task with the next one of the same task."""
+    tasks: dict[tuple[str, str | None, int, bool], Call] = {}
+    for call in calls:
+        task = (call.role, call.thread_id, call.round, call.hedge)
+        if call.attempt > 1 and task in tasks:
+            yield tasks[task], call
+        tasks[task] = call
+
+
+def degrees_of(calls: Iterable[Call]) -> list[Degree]:
+    """Tell from the requests of a run which degrees of parallelism were in force, and when each began."""
+    changes: list[Degree] = []
+    latest: dict[str, int | None] = {}
+    for call in sorted(calls, key=lambda call: call.started_s):
+        if latest.setdefault(call.model, None) != call.degree:
+            latest[call.model] = call.degree
+            changes.append(
+                Degree(at_s=round(call.started_s, 3), model=call.model, degree=call.degree, reason=call.degree_reason)
+            )
+    return changes

@@ -1,0 +1,44 @@
+"""What a model's tokens cost, where its price is known: the published prices of `genai-prices`."""
+
+from nodes.llm.endpoints.usage import Usage
+from nodes.settings import DEFAULT_BASE_URL, Settings
+from nodes.shared.environment import environment_base_url
+from nodes.shared.record import Record
+
+
+class Cost(Record):
+    """What one model's calls of a run cost."""
+
+    model: str
+    """`provider:name`."""
+    usd: float | None = None
+    """US dollars; `None` where the price is unknown."""
+    source: str = ""
+    """Where the price is from, or why it is unknown."""
+
+
+def cost_of(settings: Settings, model: str, usage: Usage) -> Cost:
+    """Price the usage of a model; unknown for servers of one's own and models that nobody lists.
+
+    Args:
+        settings: The run's settings.
+        model: As `provider:name`.
+        usage: What the server counted.
+    """
+    provider, _, name = model.partition(":")
+    if provider not in DEFAULT_BASE_URL:
+        return Cost(model=model, source="the embedded model has no price")
+    address = settings.base_url or environment_base_url(provider) or DEFAULT_BASE_URL[provider]
+    if address.rstrip("/") != DEFAULT_BASE_URL[provider]:
+        return Cost(model=model, source="the price of a server of one's own is unknown")
+    # Imported here: most runs ask for no price, and its tables are large.
+    import genai_prices
+
+    tokens = genai_prices.Usage(
+        input_tokens=usage.input, output_tokens=usage.output, cache_read_tokens=min(usage.cached, usage.input)
+    )
+    try:
+        price = genai_prices.calc_price(tokens, model_ref=name, provider_id=provider)
+    except (LookupError, ValueError):
+        return Cost(model=model, source="genai-prices lists no price for it")
+    return Cost(model=model, usd=float(price.total_price), source="genai-prices")

@@ -1,0 +1,77 @@
+"""What traces get to see of a run: a speaking name, its figures, and no secrets.
+
+LangChain's tracer sends runs to LangSmith, or to OpenTelemetry, through one client for the whole process. It is set up
+here, before the tracer asks for it, so that everything is masked on its way out.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackManager
+from langchain_core.tracers.base import AsyncBaseTracer, BaseTracer
+from langgraph.config import get_config
+from langsmith.anonymizer import create_anonymizer
+from langsmith.run_trees import get_cached_client
+from langsmith.utils import tracing_is_enabled
+
+from nodes.reporting.report import Report
+from nodes.shared.masking import mask
+
+LONGEST_NAME = 80
+"""Characters of a run's name."""
+DEEPEST = 100
+"""Levels of nested values; what lies deeper would not be masked."""
+FIGURES = (
+    "wall_s",
+    "critical_path_s",
+    "speedup",
+    "critical_path_tokens",
+    "calls",
+    "rounds",
+    "retries",
+    "hedges",
+    "threads_planned",
+    "threads_used",
+    "peak_parallel",
+    "cached",
+    "cost_usd",
+)
+"""Fields of the report that stand in the root run's metadata."""
+
+anonymizer: Callable[[Any], Any] = create_anonymizer(lambda text, _: mask(text), max_depth=DEEPEST)
+"""For a LangSmith client of one's own: `Client(anonymizer=anonymizer)`."""
+
+
+def mask_traces() -> None:
+    """Make the process's client for traces one that masks. Does nothing where tracing is off, or a client is there."""
+    if tracing_is_enabled():
+        get_cached_client(anonymizer=anonymizer)
+
+
+def name_run(graph: str, question: str) -> None:
+    """Name the graph's run after what is asked."""
+    for run in _graph_runs():
+        # Masked before it is shortened: half a key would not be known as one.
+        name = f"{graph}: {' '.join(mask(question).split())}"
+        run.name = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 2] + " …"
+
+
+def tell_outcome(outcome: str, route: str, report: Report) -> None:
+    """Put the outcome and the figures into the metadata of the graph's run."""
+    for run in _graph_runs():
+        tokens = {f"apr_tokens_{name}": count for name, count in report.tokens.model_dump().items()}
+        figures = {f"apr_{name}": report[name] for name in FIGURES if report[name] is not None}
+        run.add_metadata({"apr_outcome": outcome, "apr_route": route, **tokens, **figures})
+
+
+def _graph_runs() -> list[Any]:
+    """Return what each tracer keeps of the graph whose node runs now."""
+    try:
+        manager = get_config().get("callbacks")
+        if not isinstance(manager, BaseCallbackManager):
+            return []
+        maps = [handler.run_map for handler in manager.handlers if isinstance(handler, BaseTracer | AsyncBaseTracer)]
+        node = str(manager.parent_run_id)
+        return [known[str(known[node].parent_run_id)] for known in maps]
+    except (RuntimeError, KeyError):  # outside of a graph, or a tracer that has let go of it
+        return []

@@ -1,0 +1,1 @@
+"""The words that all share: the environment, a run and its clock, what texts and files pass through."""

@@ -1,0 +1,54 @@
+"""LangGraph's cache on a Redis server, without blocking the loop and with faults told.
+
+LangGraph's own asks the server in the loop's thread and keeps its faults to itself.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import redis
+from langgraph.cache.base import FullKey
+from langgraph.cache.redis import RedisCache as Plain
+
+from nodes.shared.plain_json import PlainJson
+
+WAIT = 5.0
+"""Seconds to wait for the server."""
+
+
+class RedisCache(Plain[Any]):
+    """A cache on a Redis server."""
+
+    @classmethod
+    def from_url(cls, url: str) -> "RedisCache":
+        """Connect on first use.
+
+        Raises:
+            ValueError: The address is none.
+        """
+        server = redis.Redis.from_url(url, socket_timeout=WAIT, socket_connect_timeout=WAIT)
+        return cls(server, serde=PlainJson(), prefix="apr:")
+
+    def sizes(self, namespace: tuple[str, ...]) -> list[int]:
+        """Return the size of every entry, in bytes.
+
+        Raises:
+            OSError: The server cannot be asked.
+        """
+        try:
+            return [
+                int(self.redis.strlen(key)) for key in self.redis.scan_iter(match=f"{self._make_key(namespace, '*')}")
+            ]
+        except redis.RedisError as error:
+            raise OSError(str(error)) from error
+
+    async def aget(self, keys: Sequence[FullKey]) -> dict[FullKey, Any]:
+        """Get values; raises what `redis` raises."""
+        await asyncio.to_thread(self.redis.ping)
+        return await asyncio.to_thread(self.get, keys)
+
+    async def aset(self, mapping: Mapping[FullKey, tuple[Any, int | None]]) -> None:
+        """Set values; raises what `redis` raises."""
+        await asyncio.to_thread(self.redis.ping)
+        await asyncio.to_thread(self.set, mapping)

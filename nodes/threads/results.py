@@ -1,0 +1,76 @@
+"""What a thread came to, and how results merge (pure)."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from nodes.llm.endpoints.usage import Usage
+from nodes.shared.record import Record
+
+Status = Literal["answered", "failed", "timed_out", "refuted"]
+Mark = Literal["cut", "crowded", "repetitive", "too_long", "sent_back_twice"]
+"""A sign of context rot; see `nodes.threads.context_rot`."""
+
+
+class ThreadResult(Record):
+    """What one thread came to. A thread that failed or ran out of time is not a refuted one."""
+
+    id: str
+    subquestion: str
+    status: Status
+    answer: str = ""
+    """The short result, whole."""
+    answers: list[str] = Field(default_factory=list)
+    """The result of each part, in order, where several parts share the thread."""
+    needs: list[str] = Field(default_factory=list)
+    """Ids of the threads whose results it was given."""
+    checked: bool = False
+    """Whether a short call of its own checked the result."""
+    fault: str = ""
+    """What that check found wrong; empty for nothing."""
+    text: str = ""
+    """All that the thread wrote."""
+    reasoning: str = ""
+    """The model's reasoning, where it is kept apart from its text."""
+    attempts: int = 0
+    """Requests made for this thread, over all rounds."""
+    rounds: int = 1
+    """How often the thread was run: 1, and 1 more each time it was sent back."""
+    error: str = ""
+    """Why it failed or was refuted, in words that can be shown."""
+    finish_reason: str = ""
+    """As the server gave it: `stop`, `length`, …"""
+    model: str = ""
+    """`provider:name`."""
+    usage: Usage = Usage()
+    """Of all its requests, failed ones included."""
+    queued_s: float = 0.0
+    """Seconds its last run waited for its turn."""
+    started_s: float = 0.0
+    """Seconds from the start of the run to the start of its last run."""
+    latency_s: float = 0.0
+    """Seconds its last run took, from its first request to its end."""
+    marks: list[Mark] = Field(default_factory=list)
+    """Signs that its context was too much for the model, in any of its rounds."""
+    cached: bool = False
+    """Whether the result was taken from the thread cache."""
+    cache_key: str = ""
+    """What it is kept under, where a cache is in use."""
+
+
+def merge_results(
+    standing: Mapping[str, ThreadResult], new: Mapping[str, ThreadResult] | None
+) -> dict[str, ThreadResult]:
+    """Merge by thread id: a retry replaces, nothing is appended, first-seen order stays.
+
+    A result of fewer rounds never replaces one of more, so a late write changes nothing. `None` starts
+    over: a new question on the same LangGraph thread keeps nothing of the one before.
+    """
+    if new is None:
+        return {}
+    merged = dict(standing)
+    for key, result in new.items():
+        if key not in merged or result.rounds >= merged[key].rounds:
+            merged[key] = result
+    return merged
