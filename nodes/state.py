@@ -17,7 +17,6 @@ from nodes.planning.plan import ThreadPlan, ThreadSpec
 from nodes.planning.repair import Repair
 from nodes.reporting.report import Report
 from nodes.reporting.sources import Source
-from nodes.settings import Oversight
 from nodes.shared.cleaning import clean_text
 from nodes.shared.record import Record
 from nodes.shared.run import Run
@@ -192,12 +191,8 @@ class State(Problem, Solution):
     """Failures of stages, in words that can be shown."""
     dead_model: str = ""
     """A model that was seen not to answer at all, as `provider:name`; it is not asked again."""
-    oversight: Oversight = "none"
-    """What a person approves."""
     note: str = ""
     """Why a person rejected the last plan."""
-    compare: bool = False
-    """Whether the baseline is to be measured after the answer."""
     split: list[str] = Field(default_factory=list)
     """Ids of the threads that are split into smaller ones before they run."""
     refined: dict[str, list[str]] = Field(default_factory=dict)
@@ -268,26 +263,8 @@ def fresh_run(run: Run, problem: Problem) -> dict[str, Any]:
 
     What is asked is written back as it was cleaned: a graph keeps its input as it came.
     """
-    blank = Solution()
-    return {
-        **{name: blank[name] for name in Solution.model_fields if name not in Problem.model_fields},
-        "question": problem.question,
-        "instructions": problem.instructions,
-        "run": run,
-        "results": None,
-        "calls": None,
-        "critiques": {},
-        "redo": [],
-        "round": 0,
-        "parallel": False,
-        "forecast": None,
-        "repairs": [],
-        "problems": [],
-        "dead_model": "",
-        "oversight": "none",
-        "note": "",
-        "compare": False,
-        "split": [],
-        "refined": {},
-        "pieces": [],
-    }
+    blank = State(question="nothing yet", run=run)
+    kept = {name: blank[name] for name in State.model_fields if name not in Problem.model_fields}
+    # For a channel that adds up what it is sent, nothing stands for a new beginning.
+    added_up = dict.fromkeys(("results", "calls"))
+    return kept | added_up | {"question": problem.question, "instructions": problem.instructions}

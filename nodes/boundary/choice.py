@@ -29,7 +29,7 @@ def choose(runtime: Runtime[Any], begun_with: Mapping[str, Any]) -> Settings:
     Raises:
         ConfigurationError: They are no good; the message says which and why.
     """
-    configurable = get_config().get("configurable", {})
+    configurable = _configurable()
     # In a node of another graph, or called by one.
     inside = "|" in str(configurable.get("checkpoint_ns", ""))
     bound = {name: configurable[name] for name in Settings.model_fields if name in configurable}
@@ -43,6 +43,13 @@ def choose(runtime: Runtime[Any], begun_with: Mapping[str, Any]) -> Settings:
         settings = _made(None, {**begun_with, **_sound(bound), **_sound(given)})
     # What a server runs was asked for in a request, whatever way it took to get here.
     return for_request(settings) if runtime.server_info else settings
+
+
+def _configurable() -> Mapping[str, Any]:
+    try:
+        return get_config().get("configurable", {})
+    except RuntimeError:  # not within a graph
+        return {}
 
 
 def _meant_for_us(context: Any, *, inside: bool) -> dict[str, Any]:
