@@ -2,11 +2,9 @@
 
 from typing import Literal
 
-from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from nodes.boundary.choice import choose
-from nodes.settings import Settings
+from nodes.boundary.choice import settings_for_routing
 from nodes.state import State, tasks_of
 
 
@@ -15,11 +13,11 @@ def after_assess(state: State) -> Literal["decompose", "direct"]:
     return "decompose" if state.parallel else "direct"
 
 
-def after_decompose(state: State, runtime: Runtime[Settings]) -> list[Send] | Literal["approve_plan", "direct"]:
+def after_decompose(state: State) -> list[Send] | Literal["approve_plan", "direct"]:
     """Fan out over a plan of two threads or more; an empty list of Sends would end the run silently."""
     if state.plan is None or len(state.plan.threads) < 2:
         return "direct"
-    if choose(runtime, state.run.settings).oversight in ("plan", "both"):
+    if settings_for_routing(state.run).oversight in ("plan", "both"):
         return "approve_plan"
     return to_threads(state) or "direct"
 
@@ -30,29 +28,27 @@ def after_plan_approval(state: State) -> list[Send] | Literal["decompose", "dire
     return "decompose" if rejected else to_threads(state) or "direct"
 
 
-def after_answer(state: State, runtime: Runtime[Settings]) -> Literal["approve_answer", "baseline", "__end__"]:
+def after_answer(state: State) -> Literal["approve_answer", "baseline", "__end__"]:
     """Have the answer approved where that was asked for."""
-    if state.outcome != "failed" and choose(runtime, state.run.settings).oversight in ("answer", "both"):
+    if state.outcome != "failed" and settings_for_routing(state.run).oversight in ("answer", "both"):
         return "approve_answer"
-    return _after_all(state, runtime)
+    return _after_all(state)
 
 
-def after_answer_approval(state: State, runtime: Runtime[Settings]) -> list[Send] | Literal["baseline", "__end__"]:
+def after_answer_approval(state: State) -> list[Send] | Literal["baseline", "__end__"]:
     """Run the threads again that a person sent back, or end."""
-    return to_threads(state) if state.redo else _after_all(state, runtime)
+    return to_threads(state) if state.redo else _after_all(state)
 
 
-def _after_all(state: State, runtime: Runtime[Settings]) -> Literal["baseline", "__end__"]:
+def _after_all(state: State) -> Literal["baseline", "__end__"]:
     """Measure the baseline where it was asked for and there is an answer to compare with."""
-    return "baseline" if state.outcome != "failed" and choose(runtime, state.run.settings).baseline else "__end__"
+    return "baseline" if state.outcome != "failed" and settings_for_routing(state.run).baseline else "__end__"
 
 
-def after_review(
-    state: State, runtime: Runtime[Settings]
-) -> list[Send] | Literal["refine", "direct", "approve_answer", "baseline", "__end__"]:
+def after_review(state: State) -> list[Send] | Literal["refine", "direct", "approve_answer", "baseline", "__end__"]:
     """Run the named threads again, some split first; answer directly when nothing stands, or end."""
     if state.outcome != "running":
-        return after_answer(state, runtime)
+        return after_answer(state)
     return "refine" if state.split else after_refine(state)
 
 

@@ -5,16 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from graphs.routing import after_assess, after_decompose, after_review, to_threads
 from nodes.planning.plan import ThreadPlan, ThreadSpec
-from nodes.settings import Settings
 from nodes.state import Assessment, Document, State, ThreadTask
 from nodes.threads.results import ThreadResult
-
-RUNTIME = Runtime(context=Settings(model="openai:scripted"))
 
 
 @pytest.mark.parametrize(("parallel", "next_node"), [(True, "decompose"), (False, "direct")])
@@ -43,15 +39,15 @@ def tasks(sends: list[Send] | str) -> dict[str, ThreadTask]:
     ids=["no plan", "no thread", "one thread", "nothing to run"],
 )
 def test_a_plan_without_threads_side_by_side_is_answered_directly(state: State) -> None:
-    assert after_decompose(state, RUNTIME) == "direct"
+    assert after_decompose(state) == "direct"
 
 
 def test_every_thread_of_a_plan_is_sent() -> None:
-    assert list(tasks(after_decompose(planned(), RUNTIME))) == ["T1", "T2", "T3"]
+    assert list(tasks(after_decompose(planned()))) == ["T1", "T2", "T3"]
 
 
 def test_a_thread_knows_its_own_segments_and_no_others() -> None:
-    task = tasks(after_decompose(planned(instructions="Be brief."), RUNTIME))["T2"]
+    task = tasks(after_decompose(planned(instructions="Be brief.")))["T2"]
     assert [segment.text for segment in task.segments] == ["Two?", "text"]
     assert (task.shared_context, task.instructions, task.degree, task.planned, task.settled) == (
         "All.",
@@ -67,7 +63,7 @@ def test_a_thread_knows_its_own_segments_and_no_others() -> None:
 def test_only_named_threads_run_again_with_what_was_said_of_them() -> None:
     earlier = {id: ThreadResult(id=id, subquestion="?", status="refuted", answer=f"by {id}") for id in ("T1", "T2")}
     state = planned(redo=("T2", "T9"), round=1, results=earlier, critiques={"T2": "no unit", "T1": "late"})
-    (task,) = tasks(after_review(state, RUNTIME)).values()
+    (task,) = tasks(after_review(state)).values()
     assert (task.spec.id, task.round, task.critique, task.previous) == ("T2", 1, "no unit", earlier["T2"])
     assert (task.planned, task.settled) == (3, 2)
 
@@ -84,7 +80,7 @@ def test_only_named_threads_run_again_with_what_was_said_of_them() -> None:
     ids=["answered", "answered is final", "nothing stands", "only unknown threads", "no plan"],
 )
 def test_after_the_review_the_run_ends_or_answers_directly(state: State, next_node: str) -> None:
-    assert after_review(state, RUNTIME) == next_node
+    assert after_review(state) == next_node
 
 
 IDS = st.sampled_from(["T1", "T2", "T3", "", "x"])
@@ -114,7 +110,7 @@ STATES = st.builds(
 def test_no_state_breaks_a_router_or_ends_the_run_silently(state: State) -> None:
     before = state.model_copy(deep=True)
     assert after_assess(state) in ("decompose", "direct")
-    for went in (after_decompose(state, RUNTIME), after_review(state, RUNTIME)):
+    for went in (after_decompose(state), after_review(state)):
         assert went in ("direct", "__end__") or (isinstance(went, list) and went)
     assert all(0 <= send.arg.settled < send.arg.planned for send in to_threads(state))
     assert state == before
