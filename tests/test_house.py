@@ -47,8 +47,20 @@ def test_the_readme_opens_with_two_commands() -> None:
     assert "apr " in blocks[0] and "pytest" in blocks[1]
 
 
-@pytest.mark.parametrize("first", ["from graphs import graph", "from graphs import sequential", "import graphs"])
-def test_the_public_names_are_compiled_graphs_whatever_is_imported_first(first: str) -> None:
-    code = f"{first}\nfrom graphs import build_graph, graph, sequential\nprint(graph.name, sequential.name)"
+@pytest.mark.parametrize(
+    "first",
+    [
+        "from graphs import graph",
+        "from graphs import sequential",
+        "from graphs import answer",
+        "from graphs.answer import Options",
+        "import graphs, graphs.answer, graphs.sequential",
+    ],
+)
+def test_the_public_names_are_what_they_say_whatever_is_imported_first(first: str) -> None:
+    code = (
+        f"{first}\nimport graphs\nfrom graphs import answer, answer_sync, build_graph, graph, sequential\n"
+        "print(graph.name, sequential.name, callable(answer), graphs.answer is answer)"
+    )
     out = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert out.stdout == "adaptive sequential\n"
+    assert out.stdout == "adaptive sequential True True\n"
