@@ -64,3 +64,19 @@ def test_the_public_names_are_what_they_say_whatever_is_imported_first(first: st
     )
     out = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert out.stdout == "adaptive sequential True True\n"
+
+
+@pytest.mark.parametrize("file", ["CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"])
+def test_what_contributors_are_led_to_is_there(file: str) -> None:
+    text = (PROJECT / file).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    named = re.findall(r"`((?:\.ci|\.github|graphs|nodes|prompts|evals|tests)/[\w./]*)`", text)
+    assert [path for path in {*links, *named} if not (PROJECT / path).exists()] == []
+    assert links or named
+
+
+def test_commits_and_ci_run_what_make_check_runs() -> None:
+    checks = set(re.findall(r"-m (ruff format|ruff check|mypy)", (PROJECT / ".pre-commit-config.yaml").read_text()))
+    for file in ("Makefile", ".ci/run"):
+        assert set(re.findall(r"-m (ruff format|ruff check|mypy)", (PROJECT / file).read_text())) == checks
+    assert len(checks) == 3
