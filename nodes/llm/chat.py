@@ -16,7 +16,7 @@ from langchain_openai import ChatOpenAI
 from openai import AsyncStream
 from pydantic import SecretStr
 
-from nodes.llm.errors import CallFailed, ErrorInside, NotChat
+from nodes.llm.errors import CallFailed, ErrorInside, NotChat, Unended
 from nodes.llm.overhear import listen
 from nodes.llm.wire import Heard
 
@@ -29,6 +29,23 @@ TOOLS = "apr_tools"
 """In a message's `additional_kwargs`: the arguments of each tool call, as they were sent."""
 _OPTIONS = {"timeout": "timeout", "extra_headers": "headers", "extra_query": "params"}
 """What is not part of a request's body, and what the SDK calls it."""
+_DONE = "[DONE]"
+"""The last event of a stream."""
+
+
+class _Stream(AsyncStream[object]):
+    """A stream that knows whether its server ended it.
+
+    Attributes:
+        ended: Whether the server said that nothing more comes.
+    """
+
+    ended = False
+
+    async def _iter_events(self) -> AsyncIterator[Any]:
+        async for event in super()._iter_events():
+            self.ended = self.ended or event.data.startswith(_DONE)
+            yield event
 
 
 class Careful(_Base):
@@ -80,17 +97,19 @@ class Careful(_Base):
                     thought = {"reasoning_content": new.reasoning} if new.reasoning else {}
                     yield ChatGenerationChunk(message=AIMessageChunk(content=new.text, additional_kwargs=thought))
             _check(heard, stream.response)
+            if not stream.ended and (heard.went_on or not heard.finish_reason):
+                raise Unended
         yield _last_chunk(heard)
 
-    async def _open(self, body: dict[str, Any], options: Any) -> AsyncStream[object]:
-        async def post(body: dict[str, Any]) -> AsyncStream[object]:
-            stream: AsyncStream[object] = await self.root_async_client.post(
+    async def _open(self, body: dict[str, Any], options: Any) -> _Stream:
+        async def post(body: dict[str, Any]) -> _Stream:
+            stream: _Stream = await self.root_async_client.post(
                 "/chat/completions",
                 cast_to=object,
                 body=body,
                 options=options,
                 stream=True,
-                stream_cls=AsyncStream[object],
+                stream_cls=_Stream,
             )
             return stream
 
@@ -131,11 +150,12 @@ def _json(response: httpx2.Response) -> Any:
         raise NotChat(f"no JSON but {response.text[:100]!r}") from error
 
 
-async def _events(stream: AsyncStream[object]) -> AsyncIterator[object]:
+async def _events(stream: _Stream) -> AsyncIterator[object]:
     """Yield the objects of a stream; of a server that does not stream, its one reply."""
     kind = stream.response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind.endswith(("json", "html")):
         await stream.response.aread()
+        stream.ended = True
         yield _json(stream.response)
         return
     try:

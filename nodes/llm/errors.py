@@ -107,6 +107,10 @@ class NotChat(Exception):
     """A reply with a good status that is none of a chat server."""
 
 
+class Unended(Exception):
+    """A stream that stopped without a finish reason and without its last event."""
+
+
 class CallFailed(Exception):
     """What a client raised, in words without the key: tracers see these errors, and servers may repeat the key.
 
@@ -137,7 +141,8 @@ def classify(error: Exception, endpoint: Endpoint) -> ModelError:
     if isinstance(error, ErrorInside):
         return _from_inside(error.said, endpoint)
     if isinstance(error, openai.APIError) and not isinstance(error, _WRONG):  # in the middle of a stream
-        return _from_inside(error.body if isinstance(error.body, Mapping) else {"message": error.message}, endpoint)
+        said = error.body if isinstance(error.body, Mapping) else {"message": str(error.body or error.message)}
+        return _from_inside(said, endpoint)
     return _from_transport(error, endpoint)
 
 
@@ -153,6 +158,8 @@ def _from_inside(said: Mapping[str, Any], endpoint: Endpoint) -> ModelError:
 
 def _from_transport(error: Exception, endpoint: Endpoint) -> ModelError:
     address, key, root = endpoint.address, endpoint.api_key, _root(error)
+    if isinstance(root, Unended):
+        return ModelError("dropped", f"the reply of {address} broke off (no finish reason, and no end of the stream)")
     if isinstance(root, ReplyTooLarge):
         return ModelError("malformed", f"`{endpoint.model}` at {address} was broken off: {root}")
     # The HTTP transport reports refused and dropped connections as timed out, too.
