@@ -33,6 +33,11 @@ TOO_LONG: tuple[tuple[str, ...], ...] = (
     ("input", "too long"),
     ("input token", "exceed"),
     ("input length", "exceed"),
+    ("input length", "should be"),
+    ("prompt token", "exceed"),
+    ("sequence length", "exceed"),
+    ("too many tokens",),
+    ("inputs", "tokens", "must be <="),
     ("reduce the length",),
 )
 """Words that, all of a line together, say that a prompt is too long."""
@@ -106,6 +111,8 @@ def too_long(status: int | None, said: str) -> bool:
     if status == 413:
         return True
     low = said.casefold()
+    if status == 429:  # more than all the tokens of a minute: no waiting helps
+        return "request too large" in low
     return status in (None, 400, 422) and any(all(word in low for word in line) for line in TOO_LONG)
 
 

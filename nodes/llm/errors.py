@@ -215,16 +215,16 @@ def _from_status(
         return ModelError(
             "quota", f"the account at {address} has no quota left (HTTP {status}): {said}; add credit to it"
         )
-    if status == 429:
-        return ModelError("rate_limited", f"{address} limits the rate of requests (HTTP 429): {said}", retry_after=wait)
-    if status in (503, 529):
-        return ModelError("overloaded", f"{address} is overloaded (HTTP {status}): {said}", retry_after=wait)
     if too_long(413 if inner == 413 and status < 500 else status, said):
         return ModelError(
             "context_length",
             f"the prompt does not fit the context window of `{model}` at {address}; ask less at once, or choose a "
             f"`model` with a longer one: {said}",
         )
+    if status == 429:
+        return ModelError("rate_limited", f"{address} limits the rate of requests (HTTP 429): {said}", retry_after=wait)
+    if status in (503, 529):
+        return ModelError("overloaded", f"{address} is overloaded (HTTP {status}): {said}", retry_after=wait)
     if status != 501 and (status >= 500 or status in (408, 409)):
         return ModelError("server_error", f"{address} failed (HTTP {status}): {said}", retry_after=wait)
     return ModelError("bad_request", f"{address} refused the request (HTTP {status}): {said}")
