@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from graphs import sequential
 from nodes.llm.finish import FIELDS, REASONS, State, decisive, state_of
 from nodes.llm.wire import Heard
 from tests.server import DROP, Events, Fault, ModelServer, Reply, Step, completion, model_server, plan
+from tests.test_bounds import answering
+from tests.test_bounds import ask as ask_at
 from tests.test_replies import HALF, PARTS, ask, both_ways, chunk, script, tokens
 
 
@@ -90,6 +93,44 @@ async def test_of_a_stream_that_only_ever_stops_the_text_is_shown(server: ModelS
     assert f"the reply of {server.url} broke off" in solution["stop_reason"]
 
 
+@pytest.mark.parametrize(("reason", "outcome"), [("stop", "complete"), ("length", "partial")])
+async def test_what_breaks_off_after_the_end_was_whole(reason: str, outcome: str) -> None:
+    asked: list[bool] = []
+
+    async def break_off(http: web.Request) -> web.StreamResponse:
+        asked.append((await http.json())["stream"])
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(http)
+        for event in (chunk(HALF), chunk("", reason)):
+            await response.write(f"data: {json.dumps(event)}\n\n".encode())
+        assert http.transport is not None
+        http.transport.close()  # without the last chunk that HTTP wants
+        return response
+
+    async with answering(break_off) as address:
+        solution = await ask_at(address, streaming=True)
+    assert (solution["outcome"], asked) == (outcome, [True]) and solution["answer"].startswith(HALF)
+
+
+@pytest.mark.parametrize(
+    ("events", "outcome", "tries"),
+    [
+        ([chunk("All "), chunk("of it.", "stop"), "[DONE]"], "complete", 1),
+        ([chunk("All "), chunk("of it."), "[DONE]"], "partial", 1),
+        ([chunk("All "), chunk("of it.", "length"), "[DONE]"], "partial", 1),
+        ([chunk("All "), chunk("of it.")], "partial", 4),
+    ],
+    ids=["whole", "no reason", "cut", "stopped"],
+)
+async def test_a_stream_that_nobody_asked_for_is_read(
+    server: ModelServer, events: list[Any], outcome: str, tries: int
+) -> None:
+    body = "".join(f"data: {event if isinstance(event, str) else json.dumps(event)}\n\n" for event in events)
+    server.on("direct", Fault(body=body, content_type="text/event-stream"))
+    solution = await ask(server, asked=sequential)
+    assert (solution["outcome"], len(server.asked)) == (outcome, tries) and solution["answer"].startswith("All of it.")
+
+
 def told(piece: str, whole: str, reason: str | None = None) -> dict[str, Any]:
     said = {"index": 0, "delta": {"content": piece}, "message": {"content": whole}, "finish_reason": reason}
     return {"choices": [said]}
@@ -97,6 +138,7 @@ def told(piece: str, whole: str, reason: str | None = None) -> dict[str, Any]:
 
 WHOLE_STREAMS = {
     "no last event": [chunk("All "), chunk("of it."), chunk("", "stop")],
+    "another last event": [chunk("All "), chunk("of it."), chunk("", "stop"), "[END]"],
     "a reason in every piece": [chunk("All ", "stop"), chunk("of it.", "stop"), "[DONE]"],
     "unspecified until the last": [chunk("All ", "FINISH_REASON_UNSPECIFIED"), chunk("of it.", "STOP"), "[DONE]"],
     "all so far beside each piece": [

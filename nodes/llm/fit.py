@@ -13,6 +13,7 @@ from nodes.cleaning import storable
 
 T = TypeVar("T", bound=BaseModel)
 
+
 def fit(shape: type[T], value: object) -> T:
     """Make an object of `shape`.
 

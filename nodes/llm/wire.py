@@ -29,13 +29,12 @@ class Heard:
         error: The error object of a reply that holds one.
         model: What the server calls the model.
         is_chat: Whether anything so far is a chat server's reply.
-        went_on: Whether more text came after a finish reason.
     """
 
     def __init__(self) -> None:
         self.refusal = self.model = ""
         self.error: dict[str, Any] | None = None
-        self.is_chat = self.went_on = self._in_pieces = False
+        self.is_chat = self._went_on = self._in_pieces = False
         self._reasons: list[str] = []
         self._usage: dict[str, Any] = {}
         self._tools: list[_Tool] = []
@@ -57,6 +56,11 @@ class Heard:
     def finish_reason(self) -> str:
         """Why the reply ended, as the server gave it; empty where it did not."""
         return decisive(self._reasons)
+
+    @property
+    def finished(self) -> bool:
+        """Whether a finish reason came, and meant the end: some servers send one with every piece."""
+        return bool(self._reasons) and not self._went_on
 
     @property
     def tools(self) -> list[str]:
@@ -85,7 +89,7 @@ class Heard:
         spoken = bool(choice.get("message")) or "delta" in choice or isinstance(choice.get("text"), str)
         self.is_chat = self.is_chat or spoken
         new = self._listen(choice, message)
-        self.went_on = self.went_on or bool(self._reasons and new.text)
+        self._went_on = self._went_on or bool(self._reasons and new.text)
         if reason := reason_in(choice, message, data):
             self._reasons.append(storable(reason))
         return new
