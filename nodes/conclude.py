@@ -9,6 +9,7 @@ from nodes.llm.budget import exhausted
 from nodes.llm.caller import Caller
 from nodes.llm.errors import ModelError
 from nodes.llm.ledger import spending
+from nodes.llm.text import one_line
 from nodes.llm.usage import Call, add_calls
 from nodes.measure import make_report
 from nodes.outlook import learn
@@ -21,8 +22,8 @@ from nodes.sources import listed
 from nodes.state import Contradiction, Outcome, State
 from nodes.tracing import tell_outcome
 
-REASONS = 3
-"""Threads whose failure `stop_reason` words; the rest stand in `threads`."""
+MAX_ASKED = 200
+"""Characters of a subquestion where a thread without an answer is named; whole, it stands in `threads`."""
 _WORDS = {"answered": "answered", "failed": "failed", "timed_out": "timed out", "refuted": "refuted by the review"}
 
 
@@ -48,7 +49,7 @@ def conclude(
     changed: Mapping[str, ThreadResult] | None = None,
     contradictions: Sequence[Contradiction] = (),
 ) -> dict[str, Any]:
-    """Return the update that ends a run with an answer.
+    """Return the update that ends a run with an answer, of which no word is ours; where it is empty, the run failed.
 
     Args:
         state: The run so far.
@@ -61,31 +62,24 @@ def conclude(
     """
     threads = in_plan_order(state, merge_results(state.results, changed or {}))
     missing = [thread for thread in threads if thread.status != "answered"]
-    outcome: Outcome = "partial" if missing or shortfall else "complete"
-    notes = [shortfall[0].upper() + shortfall[1:] + "."] if shortfall else []
-    if missing:
-        notes.append("Missing or not to be relied on:\n" + "\n".join(f"- {missing_line(thread)}" for thread in missing))
+    outcome: Outcome = "failed" if not answer.strip() else "partial" if missing or shortfall else "complete"
     reasons = [shortfall] if shortfall else []
     if missing:
         reasons.append(
-            f"{len(missing)} of {len(threads)} threads have no answer that stands after {state.round} extra rounds: "
-            + _why(missing)
+            f"{len(missing)} of {len(threads)} threads have no answer that stands after {state.round} extra rounds:"
         )
+        reasons += [f"- {missing_line(thread)}" for thread in missing]
         if why := exhausted(settings, state.run, spending([*state.calls, *calls])):
             reasons.append(why)
+    if outcome == "failed":
+        reasons = reasons or ["the model's reply was empty"]
     return {
-        "answer": "\n\n".join([answer.strip(), *notes]),
+        "answer": answer.strip(),
         "outcome": outcome,
-        "stop_reason": "; ".join(reasons),
+        "stop_reason": "\n".join(reasons),
         "contradictions": list(contradictions),
         **_bookkeeping(state, settings, outcome, threads, calls),
     } | ({"results": dict(changed)} if changed else {})
-
-
-def _why(missing: Sequence[ThreadResult]) -> str:
-    lines = [f"{thread.id} {_WORDS[thread.status]}: {thread.error}" for thread in missing[:REASONS]]
-    more = [f"and {len(missing) - REASONS} more"] if len(missing) > REASONS else []
-    return ", ".join(lines + more)
 
 
 def conclude_failed(
@@ -149,7 +143,7 @@ def in_plan_order(state: State, results: Mapping[str, ThreadResult]) -> list[Thr
 def missing_line(thread: ThreadResult) -> str:
     """Say which thread has no answer that stands, and why."""
     why = thread.error or "; ".join(WORDS[mark] for mark in thread.marks)
-    return f"{thread.id} ({thread.subquestion}): {_WORDS[thread.status]}: {why}"
+    return f"{thread.id} ({one_line(thread.subquestion, MAX_ASKED)}): {_WORDS[thread.status]}: {why}"
 
 
 def put_together(threads: Sequence[ThreadResult]) -> str:
