@@ -3,6 +3,7 @@
 Only types that the graphs' states declare are read back (LangGraph's strict msgpack).
 """
 
+import copy
 import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Self, get_args
@@ -36,9 +37,29 @@ def declared(*models: type[BaseModel]) -> set[type[BaseModel]]:
     return found
 
 
+OURS = declared(Problem, State, ThreadTask)
+"""All types that the graphs' states hold."""
+
+
 def strict() -> JsonPlusSerializer:
     """Return a serializer that reads back nothing but what the graphs' states declare."""
-    return JsonPlusSerializer(allowed_msgpack_modules=list(declared(Problem, State, ThreadTask)))
+    return JsonPlusSerializer(allowed_msgpack_modules=list(OURS))
+
+
+def knowing(checkpointer: Any) -> Any:
+    """Return a checkpointer of the user's own that knows the types of our states, and warns of none of them.
+
+    It shares what it keeps with the one that was given. One with a serializer of its own stays as it is.
+    """
+    serde = getattr(checkpointer, "serde", None)
+    # LangGraph's own serializer as it comes reads anything back, with a warning for each type.
+    if not isinstance(checkpointer, BaseCheckpointSaver) or type(serde) is not JsonPlusSerializer:
+        return checkpointer
+    if serde._allowed_msgpack_modules is not True or serde.pickle_fallback:
+        return checkpointer.with_allowlist([(kind.__module__, kind.__name__) for kind in OURS])
+    copied = copy.copy(checkpointer)
+    copied.serde = strict()
+    return copied
 
 
 class TextsOnce(BaseCheckpointSaver[Any]):

@@ -4,7 +4,7 @@ from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 
-from graphs.bindable import bindable
+from graphs.bindable import bindable, knowing_ours
 from nodes.boundary import bounded
 from nodes.direct import direct
 from nodes.settings import Settings
@@ -26,7 +26,7 @@ def build_sequential(**compile_options: Any) -> Any:
     builder.add_edge("start", "direct")
     builder.add_edge("direct", END)
     mask_traces()
-    return bindable(builder.compile(name="sequential", **compile_options))
+    return bindable(builder.compile(name="sequential", **knowing_ours(compile_options)))
 
 
 sequential = build_sequential()
