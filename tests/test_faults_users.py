@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import END, START, StateGraph
+from typing_extensions import TypedDict
 
-from graphs import build_graph
+from graphs import build_graph, graph
 from graphs.sequential import build_sequential
 from tests.server import ModelServer, outline, review
 
@@ -47,3 +49,22 @@ def test_the_wheel_holds_all_of_ours_and_no_package_that_others_may_have() -> No
         for file in (PROJECT / name).rglob("*.py")
     }
     assert set(listed) == folders
+
+
+class Outer(TypedDict, total=False):
+    question: str
+    answer: str
+
+
+async def test_a_checkpointer_of_an_outer_graph_brings_no_warning(
+    server: ModelServer, context: dict[str, Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APR_MODEL", "openai:scripted")
+    monkeypatch.setenv("APR_BASE_URL", server.url)
+    server.on("assess", outline("1", "2"))
+    outer: Any = StateGraph(Outer).add_node("inner", graph).add_edge(START, "inner").add_edge("inner", END)
+    compiled, config = outer.compile(checkpointer=InMemorySaver()), {"configurable": {"thread_id": "1"}}
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert (await compiled.ainvoke({"question": "1. One?\n2. Two?"}, config))["answer"]
+    assert not [record.getMessage() for record in caplog.records]
