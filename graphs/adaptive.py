@@ -5,7 +5,7 @@ from typing import Any
 from langgraph.cache.base import BaseCache
 from langgraph.graph import END, START, StateGraph
 
-from graphs.bindable import bindable
+from graphs.bindable import bindable, knowing_ours
 from graphs.routing import (
     after_answer,
     after_answer_approval,
@@ -19,7 +19,6 @@ from nodes.approve import approve_answer, approve_plan
 from nodes.assess import assess
 from nodes.baseline import baseline
 from nodes.boundary.node import bounded
-from nodes.boundary.stored_types import read_declared
 from nodes.decompose import decompose
 from nodes.direct import direct
 from nodes.refine import refine
@@ -62,9 +61,7 @@ def build_graph(*, cache: BaseCache[Any] | None = None, **compile_options: Any) 
     builder.add_conditional_edges("approve_answer", after_answer_approval, ["solve", "baseline", END])
     builder.add_edge("baseline", END)
     mask_traces()
-    if "checkpointer" in compile_options:
-        compile_options["checkpointer"] = read_declared(compile_options["checkpointer"])
-    compiled = bindable(builder.compile(name="adaptive", **compile_options))
+    compiled = bindable(builder.compile(name="adaptive", **knowing_ours(compile_options)))
     return compiled.with_config(configurable={CACHE: cache}) if cache is not None else compiled
 
 

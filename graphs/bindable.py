@@ -8,6 +8,15 @@ from langgraph.graph.state import CompiledStateGraph
 from nodes.boundary.choice import CONTEXT
 
 
+def knowing_ours(compile_options: dict[str, Any]) -> dict[str, Any]:
+    """Make a checkpointer among the options of `compile` one that knows the types of our states."""
+    if compile_options.get("checkpointer") in (None, True, False):
+        return compile_options
+    from nodes.boundary.stored_types import read_declared  # it takes its time, and most graphs are compiled without
+
+    return compile_options | {"checkpointer": read_declared(compile_options["checkpointer"])}
+
+
 class Bindable(CompiledStateGraph[Any, Any, Any, Any]):
     """A compiled graph."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from nodes.asking.results import STATUS_WORDS, missing_line
+from nodes.asking.results import missing_line
 from nodes.llm.endpoints.usage import Call, add_calls
 from nodes.llm.limits.budget import exhausted
 from nodes.llm.limits.ledger import spending
@@ -19,9 +19,6 @@ from nodes.settings import Settings
 from nodes.state import Contradiction, Outcome, State
 from nodes.threads.results import ThreadResult, merge_results
 
-REASONS = 3
-"""Threads whose failure `stop_reason` words; the rest stand in `threads`."""
-
 
 def conclude(
     state: State,
@@ -33,7 +30,7 @@ def conclude(
     changed: Mapping[str, ThreadResult] | None = None,
     contradictions: Sequence[Contradiction] = (),
 ) -> dict[str, Any]:
-    """Return the update that ends a run with an answer.
+    """Return the update that ends a run with an answer, of which no word is ours; where it is empty, the run failed.
 
     Args:
         state: The run so far.
@@ -46,31 +43,24 @@ def conclude(
     """
     threads = in_plan_order(state, merge_results(state.results, changed or {}))
     missing = [thread for thread in threads if thread.status != "answered"]
-    outcome: Outcome = "partial" if missing or shortfall else "complete"
-    notes = [shortfall[0].upper() + shortfall[1:] + "."] if shortfall else []
-    if missing:
-        notes.append("Missing or not to be relied on:\n" + "\n".join(f"- {missing_line(thread)}" for thread in missing))
+    outcome: Outcome = "failed" if not answer.strip() else "partial" if missing or shortfall else "complete"
     reasons = [shortfall] if shortfall else []
     if missing:
         reasons.append(
-            f"{len(missing)} of {len(threads)} threads have no answer that stands after {state.round} extra rounds: "
-            + _why(missing)
+            f"{len(missing)} of {len(threads)} threads have no answer that stands after {state.round} extra rounds:"
         )
+        reasons += [f"- {missing_line(thread)}" for thread in missing]
         if why := exhausted(settings, state.run, spending([*state.calls, *calls])):
             reasons.append(why)
+    if outcome == "failed":
+        reasons = reasons or ["the model's reply was empty"]
     return {
-        "answer": "\n\n".join([answer.strip(), *notes]),
+        "answer": answer.strip(),
         "outcome": outcome,
-        "stop_reason": "; ".join(reasons),
+        "stop_reason": "\n".join(reasons),
         "contradictions": list(contradictions),
         **_bookkeeping(state, settings, outcome, threads, calls),
     } | ({"results": dict(changed)} if changed else {})
-
-
-def _why(missing: Sequence[ThreadResult]) -> str:
-    lines = [f"{thread.id} {STATUS_WORDS[thread.status]}: {thread.error}" for thread in missing[:REASONS]]
-    more = [f"and {len(missing) - REASONS} more"] if len(missing) > REASONS else []
-    return ", ".join(lines + more)
 
 
 def conclude_failed(

@@ -147,10 +147,11 @@ class Solution(Record):
     question: str = ""
     """What was asked."""
     answer: str = ""
+    """What models wrote, or a person, under the parts' own words or markers: none of it is ours."""
     outcome: Outcome = "running"
     """`complete` only when every thread is answered and none stands refuted; `running` until the run has ended."""
     stop_reason: str = ""
-    """Why the run ended before everything was answered; empty when it did not."""
+    """Why the run ended before everything was answered, threads without an answer by name; empty when it did not."""
     route: Route = "direct"
     assessment: Assessment | None = None
     plan: ThreadPlan | None = None

@@ -61,7 +61,7 @@ async def test_a_partial_answer_ends_with_status_3(server: ModelServer, apr: Apr
     ended = await apr(QUESTION, APR_MAX_ROUNDS="0")
     assert ended.status == 3
     assert "3/3 finished (2 answered, 1 failed)" in ended.err
-    assert "T2 (What is 12 * 7?): failed" in ended.out
+    assert ended.out == "All of it.\n" and "\napr: - T2 (What is 12 * 7?): failed: " in ended.err
 
 
 async def test_a_failure_ends_with_status_1_and_its_reason(server: ModelServer, apr: Apr) -> None:

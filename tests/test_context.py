@@ -30,7 +30,7 @@ def split(server: ModelServer) -> None:
 
 def material(prompt: str) -> str:
     """What a thread was given of the document, in one piece."""
-    return "".join(re.findall(r"<document long\.txt, part \d+ of \d+>\n(.*?)\n</document>", prompt, re.DOTALL))
+    return "".join(re.findall(r"<document long\.txt \(\d+/\d+\)>\n(.*?)\n</document>", prompt, re.DOTALL))
 
 
 async def test_a_thread_whose_sources_do_not_fit_is_split_then_answered(
@@ -49,7 +49,7 @@ async def test_a_thread_whose_sources_do_not_fit_is_split_then_answered(
     read = [material(request.last) for request in server.calls("solve")[3:]]
     assert "".join(read).split() == LONG.split() and all(read)
     labels = [source.label for source in solution.sources[5:]]
-    assert labels == [f"long.txt, part {number} of {len(labels)}" for number in range(1, len(labels) + 1)]
+    assert labels == [f"long.txt ({number}/{len(labels)})" for number in range(1, len(labels) + 1)]
 
 
 async def test_the_model_itself_words_the_smaller_threads(server: ModelServer, context: dict[str, Any]) -> None:

@@ -133,13 +133,14 @@ async def check(server: ModelServer, stage: str, outcome: str, said: str, *solut
         finished = [part for part in PARTS if threads and server.about(part) and part != spoilt]
         assert standing == {part: f"answer to {part}" for part in finished}
         if outcome == "partial" and "unreviewed" in reason:
-            assert all(result in answer for result in standing.values()) and said in answer
+            assert answer == "\n\n".join(f"{part}\n{result}" for part, result in standing.items()) and said in reason
         else:
             begun = WORDS.strip() if said.startswith("gave no answer") else CUT.text
             cut = begun if outcome == "partial" else "Told at once."
             written = "" if outcome == "failed" else "All of it." if threads else cut
-            assert answer.startswith(written) and bool(answer) == bool(written)
-            assert outcome != "partial" or said in answer
+            # What is too large is made so by a tail of `x`.
+            assert answer.rstrip("x") == written, f"{stage}: {answer[:200]}"
+            assert outcome != "partial" or said in reason
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,8 @@ async def test_dead_threads_cost_only_themselves(server: ModelServer, context: d
     assert (by_id["T3"].status, by_id["T5"].status) == ("failed", "timed_out")
     assert "HTTP 500" in by_id["T3"].error and "4 s" in by_id["T5"].error
     for id in ("T3", "T5"):
-        assert f"{id} (" in solution["answer"] and by_id[id].error in solution["answer"]
+        assert f"- {id} (What is part {id[1]}?): " in solution["stop_reason"]
+        assert by_id[id].error in solution["stop_reason"]
 
 
 async def test_only_named_threads_run_again(server: ModelServer, context: dict[str, Any]) -> None:
@@ -76,9 +77,9 @@ async def test_when_every_thread_fails_one_direct_call_answers(server: ModelServ
     server.on("direct", "Told at once.")
     solution = await ask({**context, "max_rounds": 1})
     assert (solution["outcome"], solution["route"]) == ("partial", "parallel")
-    assert solution["answer"].startswith("Told at once.")
+    assert solution["answer"] == "Told at once."
     assert [thread.status for thread in solution["threads"]] == ["failed"] * 3
-    assert all(f"T{number} (" in solution["answer"] for number in (1, 2, 3))
+    assert all(f"T{number} (" in solution["stop_reason"] for number in (1, 2, 3))
     assert [request.role for request in server.asked].count("direct") == 1
     assert server.calls("review") == []
 
@@ -102,7 +103,7 @@ async def test_rounds_end_and_the_answer_is_written_from_what_stands(
     solution = await ask({**context, "max_rounds": 2})
     assert len(server.calls("review")) == 3 and len(server.about(PARTS[1])) == 3 and len(server.about(PARTS[0])) == 1
     assert (solution["outcome"], solution["threads"][1].status) == ("partial", "refuted")
-    assert solution["answer"].startswith("Half of it.") and "refuted by the review: wrong" in solution["answer"]
+    assert solution["answer"] == "Half of it." and "refuted by the review: wrong" in solution["stop_reason"]
 
 
 async def test_what_is_missing_in_the_end_is_told_to_the_reviewer_and_by_it(
@@ -114,7 +115,7 @@ async def test_what_is_missing_in_the_end_is_told_to_the_reviewer_and_by_it(
     first, last = server.calls("review")
     assert "run again, so leave `answer` empty:\n- T2 (" in first.last
     assert "Missing, to be said in the answer:\n- T2 (What is part 2?): failed: " in last.last
-    assert solution["outcome"] == "partial" and solution["answer"].startswith("Two of three.")
+    assert solution["outcome"] == "partial" and solution["answer"] == "Two of three."
 
 
 async def test_what_the_reviewer_says_nothing_of_stands(server: ModelServer, context: dict[str, Any]) -> None:
@@ -140,7 +141,7 @@ async def test_a_review_that_fails_leaves_a_partial_answer_of_all_results(
     server.on("review", Fault(status=400))
     solution = await ask(context)
     assert solution["outcome"] == "partial" and "unreviewed" in solution["stop_reason"]
-    assert all(f"answer to {part}" in solution["answer"] for part in PARTS[:2])
+    assert solution["answer"] == "\n\n".join(f"{part}\nanswer to {part}" for part in PARTS[:2])
 
 
 async def test_a_retry_that_fails_keeps_the_refuted_answer(server: ModelServer, context: dict[str, Any]) -> None:

@@ -199,7 +199,7 @@ async def test_a_list_with_a_refuted_entry_is_done_again_and_is_a_list_then(
     server.on(PARTS[0], "Result: 625 km")
     less = await ask(server, {**context, "max_rounds": 0}, written("", "T1: 652, not 625"), answer="list")
     assert less.outcome == "partial" and "625 km" not in less.answer and "Shakespeare" in less.answer
-    assert f"T1 ({PARTS[0]}): refuted by the review: 652, not 625" in less.answer
+    assert f"T1 ({PARTS[0]}): refuted by the review: 652, not 625" in less.stop_reason
 
 
 @pytest.mark.parametrize(("rounds", "outcome"), [(0, "partial"), (1, "complete")])

@@ -90,7 +90,7 @@ def test_smaller_threads_read_all_that_the_large_one_had_to(longest: int, limit:
 
 def test_the_models_split_is_used_when_it_is_sound() -> None:
     threads, read = split(300, ["3: Part 1?", "4: Part 2?"])
-    assert [segment.label for segment in read] == ["", "long.txt, part 1 of 2", "long.txt, part 2 of 2"]
+    assert [segment.label for segment in read] == ["", "long.txt (1/2)", "long.txt (2/2)"]
     assert [thread.subquestion for thread in threads] == ["Part 1?", "Part 2?"]
     assert [thread.sources for thread in threads] == [[1, 3], [1, 4]]  # what was asked is for both
 
@@ -104,7 +104,7 @@ def test_the_models_split_is_used_when_it_is_sound() -> None:
 def test_an_unsound_split_is_replaced_by_one_by_size(lines: list[str]) -> None:
     threads, _ = split(300, lines)
     assert [thread.sources for thread in threads] == [[1, 3], [4]]
-    assert "part 1 of 2" in threads[0].subquestion and SPEC.subquestion in threads[0].subquestion
+    assert [thread.subquestion for thread in threads] == [f"{SPEC.subquestion} ({number}/2)" for number in (1, 2)]
 
 
 def test_what_cannot_be_split_is_left_as_it_is() -> None:

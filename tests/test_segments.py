@@ -211,7 +211,9 @@ def test_code_quotations_and_tables_stay_whole(question: str, segments: list[str
     assert split_question(question.replace("\n", "\r\n")) == split_question(question) == segments
 
 
-@pytest.mark.parametrize("unseen", ["\ufeff", "\u200b", "\ufeff\u200b\u2060"])
+@pytest.mark.parametrize(
+    "unseen", ["\ufeff", "\u200b", "\ufeff\u200b\u2060", "\u200e", "\u200f\ufeff", "\u00ad", "\u061c"]
+)
 def test_what_is_not_seen_hides_no_item(unseen: str) -> None:
     assert split_question(f"{unseen}1. a\n2. b") == ["1. a", "2. b"]
     assert [marker(item) for item in split_input(f"- a\n{unseen}- b")] == ["-", "-"]

@@ -64,7 +64,7 @@ async def test_a_part_that_fails_costs_only_its_thread(server: ModelServer, shar
     assert [thread.status for thread in solution["threads"]] == ["failed", "answered"]
     assert "HTTP 400" in solution["threads"][0].error and solution["threads"][1].answers == ANSWERS[3:]
     assert solution["outcome"] == "partial" and asked(server) == [1, 1, 0, 1, 1]
-    assert solution["answer"].startswith("\n".join(ANSWERS[3:])) and "T1 (" in solution["answer"]
+    assert solution["answer"] == "\n".join(ANSWERS[3:]) and "- T1 (" in solution["stop_reason"]
 
 
 async def test_a_thread_that_failed_runs_again_with_all_its_parts(server: ModelServer, shared: dict[str, Any]) -> None:

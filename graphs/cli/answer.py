@@ -74,13 +74,13 @@ def lines(error: "ValidationError") -> list[str]:
 
 
 def print_solution(solution: "Solution", *, as_json: bool) -> None:
-    """Print the answer to standard output, and a summary to standard error."""
+    """Print the answer to standard output; what is missing, and a summary, to standard error."""
     if as_json:
         typer.echo(solution.model_dump_json(indent=2))
     elif solution.answer:
         # A file or a pipe gets the answer as it is; a terminal would act on what it holds.
         typer.echo(harmless(solution.answer) if sys.stdout.isatty() else solution.answer)
-    if solution.outcome == "failed":
+    if solution.stop_reason:
         sys.stderr.write("".join(f"apr: {line}\n" for line in harmless(solution.stop_reason).splitlines()))
     report = solution.report
     cached = f" ({report.cached} cached)" if report.cached else ""

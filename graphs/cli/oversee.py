@@ -110,6 +110,8 @@ def _edit(word: str, rest: str) -> Edit:
 
 def _answer(payload: Mapping[str, Any], read: Callable[[str], str]) -> dict[str, Any]:
     _say(f"\nThe answer ({payload['outcome']}), before it is used:\n\n{payload['answer']}\n")
+    if payload["stop_reason"]:
+        _say(f"Why it is not complete:\n{_under(payload['stop_reason'])}\n")
     for thread in payload["threads"]:
         _say(f"  {thread['id']:<5} {thread['status']}: {_under(thread['subquestion']).strip()}")
     while True:

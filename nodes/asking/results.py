@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nodes.input.excerpts import json_line
-from nodes.llm.replies.text import shorten
+from nodes.llm.replies.text import one_line, shorten
 from nodes.state import State
 from nodes.threads.context_rot import WORDS
 from nodes.threads.results import ThreadResult
@@ -11,6 +11,8 @@ from prompts import block
 
 MAX_RESULT = 2_000
 """Characters of a result that the reader of all results sees, so that a hundred of them fit one context."""
+MAX_ASKED = 200
+"""Characters of a subquestion where a thread without an answer is named; whole, it stands in `threads`."""
 STATUS_WORDS = {
     "answered": "answered",
     "failed": "failed",
@@ -36,4 +38,4 @@ def as_lines(results: Sequence[ThreadResult]) -> str:
 def missing_line(thread: ThreadResult) -> str:
     """Say which thread has no answer that stands, and why."""
     why = thread.error or "; ".join(WORDS[mark] for mark in thread.marks)
-    return f"{thread.id} ({thread.subquestion}): {STATUS_WORDS[thread.status]}: {why}"
+    return f"{thread.id} ({one_line(thread.subquestion, MAX_ASKED)}): {STATUS_WORDS[thread.status]}: {why}"

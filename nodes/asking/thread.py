@@ -21,7 +21,7 @@ def messages(task: ThreadTask, settings: Settings) -> list[BaseMessage]:
     return THREAD.prompt(settings).messages(
         instructions=block("Instructions", task.instructions),
         context=block("What holds for every part", task.shared_context),
-        material=block("Material", whole(_beside_question(task))),
+        material=block(f"Material{_portion(task.spec.portion)}", whole(_beside_question(task))),
         critique=block(
             "A reviewer sent this back",
             f"{earlier}{task.critique}\nDo it again from the start." if task.critique else "",
@@ -44,6 +44,11 @@ def by_part(task: ThreadTask) -> list[ThreadTask]:
         )
         for part in task.spec.parts
     ]
+
+
+def _portion(portion: str) -> str:
+    """Say that a thread answers for a portion of the material, where it reads no more."""
+    return f" (portion {portion}: answer for this portion)" if portion else ""
 
 
 def _beside_question(task: ThreadTask) -> list[Segment]:

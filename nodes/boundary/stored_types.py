@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import ormsgpack
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -12,7 +12,6 @@ from pydantic import BaseModel, ValidationError
 
 from nodes.state import Problem, State, ThreadTask
 
-T = TypeVar("T")
 Hook = Callable[[int, bytes], Any]
 
 
@@ -60,20 +59,22 @@ def _by_name(types: dict[str, type[BaseModel]], otherwise: Hook) -> Hook:
     return read
 
 
-def read_declared(checkpointer: T) -> T:
-    """Return a checkpointer that reads our types back in silence, and no others.
+def read_declared(checkpointer: Any) -> Any:
+    """Return a checkpointer that reads our types back in silence, and none that nobody declared.
 
-    LangGraph warns of every type that nobody declared to it, at each run that goes on. A checkpointer whose serializer
-    is not LangGraph's own, or was told already what it may read, stays as it is.
+    LangGraph warns of every such type, at each run that goes on. The copy shares what it keeps with the one that was
+    given. One with a serializer of its own stays as it is.
 
     Args:
         checkpointer: Whatever LangGraph's `compile` takes.
     """
-    if not isinstance(checkpointer, BaseCheckpointSaver):
+    if not isinstance(checkpointer, BaseCheckpointSaver) or type(checkpointer.serde) is not JsonPlusSerializer:
         return checkpointer
     serde = checkpointer.serde
-    if type(serde) is not JsonPlusSerializer or getattr(serde, "_allowed_msgpack_modules", None) is not True:
-        return checkpointer
+    # LangGraph's own serializer as it comes reads anything back, with a warning for each type.
+    if serde._allowed_msgpack_modules is not True or serde.pickle_fallback:
+        types = declared(Problem, State, ThreadTask)
+        return checkpointer.with_allowlist([(kind.__module__, kind.__name__) for kind in types])
     clone = copy.copy(checkpointer)
     clone.serde = DeclaredTypes()
     return clone

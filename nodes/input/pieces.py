@@ -64,8 +64,8 @@ def cut_up(segments: Sequence[Segment], longest: int, *, after: int) -> list[Pie
         spans = cut(segment.text, longest)
         for part, (start, end) in enumerate(spans, 1):
             number = after + len(pieces) + 1
-            name = segment.label or f"segment {segment.number}"
-            label = f"{name}, part {part} of {len(spans)}"
+            # Without words, in whatever language is asked: a piece that a part names is named in answers.
+            label = f"{segment.label or f'[{segment.number}]'} ({part}/{len(spans)})"
             pieces.append(Piece(number=number, of=segment.number, start=start, end=end, label=label))
     return pieces
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from nodes.input.blocks import blocks
 from nodes.input.sentences import has_question_mark as has_question_mark
-from nodes.input.sentences import sentences
+from nodes.input.sentences import may_ask_unmarked, sentences
 from nodes.shared.cleaning import clean_text
 from nodes.shared.record import Record
 
@@ -97,10 +97,12 @@ def _parts(question: str) -> tuple[_Part, ...]:
 def _asked(paragraphs: Sequence[str]) -> list[_Part]:
     """Cut prose into its sentences where it asks several times; else it stays whole.
 
-    Facts that lead up to one question are no parts of their own, and numbered one by one they look like it.
+    Facts that lead up to one question are no parts of their own, and numbered one by one they look like it. Where
+    nothing is marked as a question, what ends with `。`, `।` and their like may be one.
     """
     told = [sentence for paragraph in paragraphs for sentence in sentences(paragraph)]
-    if sum(map(has_question_mark, told)) < 2:
+    asked = sum(map(has_question_mark, told))
+    if asked < 2 and (asked or not any(map(may_ask_unmarked, told))):
         told = ["\n\n".join(paragraph.strip() for paragraph in paragraphs)]
     return [_Part(sentence, prose=True) for sentence in told]
 

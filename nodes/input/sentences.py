@@ -46,6 +46,12 @@ def ends_a_sentence(text: str) -> bool:
     return bool(bare) and unicodedata.category(bare[-1]) == "Po" and bare[-1] not in ",;:،؛、，；："
 
 
+def may_ask_unmarked(text: str) -> bool:
+    """Tell whether a text ends as sentences do in scripts in which a question needs no mark of its own, as in `。`."""
+    bare = text.rstrip()
+    return ends_a_sentence(bare) and not bare[-1].isascii() and bare[-1] not in _FULL_STOPS
+
+
 def _cuts(text: str) -> list[int]:
     read, code = _readable(text), _code_spans(text)
     cuts, worded, start = [], False, 0

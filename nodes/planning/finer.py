@@ -107,7 +107,9 @@ def _by_size(spec: ThreadSpec, segments: Sequence[Segment], longest: int, limit:
         ThreadSpec(
             id=spec.id,
             sources=[segment.number for segment in part],
-            subquestion=f"{spec.subquestion} (Answer for part {number} of {len(parts)} of the material.)",
+            # It stands in answers, so the number of the portion is told without words.
+            subquestion=f"{spec.subquestion} ({number}/{len(parts)})",
+            portion=f"{number}/{len(parts)}",
         )
         for number, part in enumerate(parts, 1)
     ]

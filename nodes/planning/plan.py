@@ -27,6 +27,8 @@ class ThreadSpec(Record):
     """Numbers of the segments that it reads."""
     subquestion: str
     """What it finds out, in words that stand alone; where parts share the thread, all of theirs."""
+    portion: str = ""
+    """Which of its material's portions it reads, such as `2/3`, where it was split from another by size."""
     parts: list[Part] = Field(default_factory=list)
     """The parts that it works on, each with a result of its own: one, unless more parts than threads were found; none
     where a person added it, or it was split from another."""

@@ -6,8 +6,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # NEL (\x85) ends a line; the others command terminals, as ESC does.
 _CONTROLS = re.compile("[\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c]")
-UNSEEN = "\ufeff\u200b\u2060"
-"""What has no width: a byte order mark, a zero-width space, a word joiner."""
+UNSEEN = "\ufeff\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u2060"
+"""What has no width: a byte order mark, a soft hyphen, joiners, zero-width spaces, marks of direction."""
 
 
 def storable(text: str) -> str:
