@@ -171,9 +171,9 @@ class Settings(BaseSettings):
     )
     split: Split = Field(
         "if_faster",
-        description="When to split a question that has independent parts: skip a split that is forecast to take "
-        "over 25 % and over 1 s longer than one call (`if_faster`), or skip none (`if_independent`). `always` "
-        "splits every question.",
+        description="When to split a question with independent parts. `if_faster` skips a split that is forecast to "
+        "take over 25 % and over 1 s longer than one call. `if_independent` skips none. `always` splits every "
+        "question.",
     )
     oversight: Oversight = Field(
         "none",
@@ -186,8 +186,8 @@ class Settings(BaseSettings):
     )
     review: ReviewMode = Field(
         "brief",
-        description="How to check results before they are joined: not at all (`off`), all in one call (`brief`), "
-        "or each in a short call as its thread ends and then all together (`careful`).",
+        description="How to check results before they are joined: not at all (`off`), or all in one call (`brief`). "
+        "`careful` first checks each result in a short call of its own, as its thread ends.",
     )
 
     _given: frozenset[str] = PrivateAttr(default=frozenset())
