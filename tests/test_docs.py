@@ -4,9 +4,11 @@ import asyncio
 import importlib
 import os
 import re
+import shutil
 import sys
 import tomllib
 from collections.abc import AsyncIterator, Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,8 @@ async def test_a_program_runs_and_prints_what_its_page_says(block: Block, model:
 
 @pytest.mark.parametrize("block", [block for block in [*PROGRAMS, *SHELL] if STUDIO in block.content], ids=str)
 async def test_a_program_asks_a_running_server(block: Block, model: ModelServer, folder: Path, studio: str) -> None:
+    if "curl " in block.content and not shutil.which("curl"):
+        pytest.skip("there is no curl")
     before = len(model.asked)
     content = block.content.replace(STUDIO, studio)
     how = [sys.executable] if block.language == "python" else ["bash", "-e"]
@@ -180,6 +184,10 @@ def export(words: list[str]) -> None:
     assert all(name.startswith(("APR_", "LANGSMITH_")) for name in names)
 
 
+def langgraph(words: list[str]) -> None:
+    fits(pytest.importorskip("langgraph_cli.cli").cli, words)
+
+
 def anything(words: list[str]) -> None:
     """Nothing of the project's own to check."""
 
@@ -190,6 +198,7 @@ KNOWN: Mapping[str, Callable[[list[str]], None]] = {
     "python3": python,
     "pip": pip,
     "make": make,
+    "langgraph": langgraph,
     "export": export,
     **dict.fromkeys(("cat", "echo", "curl"), anything),
 }
@@ -209,6 +218,25 @@ async def test_a_drawing_shows_the_compiled_graph(block: Block) -> None:
 async def test_layers_are_those_that_are_checked(block: Block) -> None:
     contracts = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
     assert block.content.split() == " ─▶ ".join(contracts["contracts"][0]["layers"]).split()
+
+
+def headings(page: Path) -> set[str]:
+    """Name the headings of a page as links do."""
+    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
+    titles = [after.content for token, after in pairwise(tokens) if token.type == "heading_open"]
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_links_lead_somewhere(page: str) -> None:
+    tokens = MarkdownIt().enable("table").parse((PROJECT / page).read_text(encoding="utf-8"))
+    inner = [child for token in tokens for child in token.children or []]
+    links = [str(child.attrs["href"]) for child in inner if child.type == "link_open"]
+    for link in links:
+        if not link.startswith("http"):
+            path, _, heading = link.partition("#")
+            target = (PROJECT / page).parent / path if path else PROJECT / page
+            assert target.exists() and (not heading or heading in headings(target)), link
 
 
 async def test_the_readme_is_short() -> None:
