@@ -18,7 +18,7 @@ add WORDS [reads 1 2]      add a thread, and the segments that it reads
 merge T1 T2 [T3 …]         make one thread of several
 sources T2 1 3             change the segments that a thread reads
 parallel 4                 change how many threads run at once
-undo                       go back to the first plan
+undo                       take all changes back
 reject WHY                 ask for another plan, and say why
 quit                       stop here; apr resume continues"""
 ANSWER_HELP = """\
