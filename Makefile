@@ -1,7 +1,7 @@
 # `make test` and `make check` are what .ci/run runs.
 PYTHON ?= .venv/bin/python
 
-.PHONY: setup test check format dev
+.PHONY: setup test coverage check format dev
 
 setup: .venv/ready
 
@@ -12,6 +12,12 @@ setup: .venv/ready
 
 test: setup
 	$(PYTHON) -m pytest
+
+# How much of the packages the tests run, and which lines they do not; TESTS=tests/test_x.py for some of them only.
+coverage: setup
+	$(PYTHON) -m coverage erase
+	$(PYTHON) -m coverage run -m pytest $(TESTS); ended=$$?; \
+	$(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report && exit $$ended
 
 check: setup
 	$(PYTHON) -m ruff format --check .

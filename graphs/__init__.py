@@ -1,4 +1,4 @@
-"""What Python users import: `graph`, `build_graph` and the baseline `sequential`.
+"""What Python users import: `graph`, `build_graph`, the baseline `sequential`, and the function `answer`.
 
 Loaded on first use, so that the `apr` command can print its help without them.
 """
@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphs.adaptive import build_graph, graph
+    from graphs.answer import answer, answer_sync
     from graphs.sequential import sequential
 
-__all__ = ["build_graph", "graph", "sequential"]
+__all__ = ["answer", "answer_sync", "build_graph", "graph", "sequential"]
 
-_HOME = {"graph": "graphs.adaptive", "build_graph": "graphs.adaptive", "sequential": "graphs.sequential"}
+_HOME = {
+    "graph": "graphs.adaptive",
+    "build_graph": "graphs.adaptive",
+    "sequential": "graphs.sequential",
+    "answer": "graphs.answer",
+    "answer_sync": "graphs.answer",
+}
 
 
 def _imported(module: str) -> ModuleType:
@@ -43,7 +50,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _Package(ModuleType):
-    """This package, in which the module `graphs.sequential` never hides the graph of that name."""
+    """This package, in which no module hides what has its name: `graphs.sequential`, `graphs.answer`."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not (name in _HOME and isinstance(value, ModuleType)):

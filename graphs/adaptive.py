@@ -19,6 +19,7 @@ from nodes.approve import approve_answer, approve_plan
 from nodes.assess import assess
 from nodes.baseline import baseline
 from nodes.boundary.node import bounded
+from nodes.boundary.stored_types import read_declared
 from nodes.decompose import decompose
 from nodes.direct import direct
 from nodes.refine import refine
@@ -61,6 +62,8 @@ def build_graph(*, cache: BaseCache[Any] | None = None, **compile_options: Any) 
     builder.add_conditional_edges("approve_answer", after_answer_approval, ["solve", "baseline", END])
     builder.add_edge("baseline", END)
     mask_traces()
+    if "checkpointer" in compile_options:
+        compile_options["checkpointer"] = read_declared(compile_options["checkpointer"])
     compiled = bindable(builder.compile(name="adaptive", **compile_options))
     return compiled.with_config(configurable={CACHE: cache}) if cache is not None else compiled
 

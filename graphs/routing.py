@@ -4,6 +4,7 @@ from typing import Literal
 
 from langgraph.types import Send
 
+from nodes.boundary.choice import settings_for_routing
 from nodes.state import State, tasks_of
 
 
@@ -16,19 +17,20 @@ def after_decompose(state: State) -> list[Send] | Literal["approve_plan", "direc
     """Fan out over a plan of two threads or more; an empty list of Sends would end the run silently."""
     if state.plan is None or len(state.plan.threads) < 2:
         return "direct"
-    if state.oversight in ("plan", "both"):
+    if settings_for_routing(state.run).oversight in ("plan", "both"):
         return "approve_plan"
     return to_threads(state) or "direct"
 
 
 def after_plan_approval(state: State) -> list[Send] | Literal["decompose", "direct"]:
     """Run the plan that a person let through, or plan anew."""
-    return "decompose" if state.note else to_threads(state) or "direct"
+    rejected = bool(state.decisions) and state.decisions[-1].action == "reject"
+    return "decompose" if rejected else to_threads(state) or "direct"
 
 
 def after_answer(state: State) -> Literal["approve_answer", "baseline", "__end__"]:
     """Have the answer approved where that was asked for."""
-    if state.oversight in ("answer", "both") and state.outcome != "failed":
+    if state.outcome != "failed" and settings_for_routing(state.run).oversight in ("answer", "both"):
         return "approve_answer"
     return _after_all(state)
 
@@ -40,14 +42,12 @@ def after_answer_approval(state: State) -> list[Send] | Literal["baseline", "__e
 
 def _after_all(state: State) -> Literal["baseline", "__end__"]:
     """Measure the baseline where it was asked for and there is an answer to compare with."""
-    return "baseline" if state.compare and state.outcome != "failed" else "__end__"
+    return "baseline" if state.outcome != "failed" and settings_for_routing(state.run).baseline else "__end__"
 
 
-def after_review(
-    state: State,
-) -> list[Send] | Literal["refine", "direct", "approve_answer", "baseline", "__end__"]:
+def after_review(state: State) -> list[Send] | Literal["refine", "direct", "approve_answer", "baseline", "__end__"]:
     """Run the named threads again, some split first; answer directly when nothing stands, or end."""
-    if state.answer:
+    if state.outcome != "running":
         return after_answer(state)
     return "refine" if state.split else after_refine(state)
 

@@ -6,6 +6,7 @@ from langgraph.graph import END, START, StateGraph
 
 from graphs.bindable import bindable
 from nodes.boundary.node import bounded
+from nodes.boundary.stored_types import read_declared
 from nodes.direct import direct
 from nodes.reporting.tracing import mask_traces
 from nodes.settings import Settings
@@ -26,6 +27,8 @@ def build_sequential(**compile_options: Any) -> Any:
     builder.add_edge("start", "direct")
     builder.add_edge("direct", END)
     mask_traces()
+    if "checkpointer" in compile_options:
+        compile_options["checkpointer"] = read_declared(compile_options["checkpointer"])
     return bindable(builder.compile(name="sequential", **compile_options))
 
 

@@ -9,8 +9,7 @@ from typing import Any, cast
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from nodes import assess, review
-from nodes.asking import thread as thread_prompt
+from nodes.asking import outline, review, thread
 from nodes.llm.endpoints.usage import last_end
 from nodes.planning.edits import AnswerReply, Decision, EditError, PlanReply, edited, read_reply
 from nodes.planning.plan import ThreadPlan
@@ -121,10 +120,10 @@ def expected(state: State, settings: Settings) -> Any:
     """Estimate what the plan takes from here on."""
     plan = cast(ThreadPlan, state.plan)
     tasks = list(tasks_of(state))
-    pieces = [piece for task in tasks for piece in thread_prompt.by_part(task)]
-    sizes = [length(thread_prompt.messages(piece, settings)) for piece in pieces]
-    asked = length(review.messages(review.VERSIONS.chosen(settings.prompts), state, [], ""))
-    outlined = length(assess.messages(state, settings))
+    pieces = [piece for task in tasks for piece in thread.by_part(task)]
+    sizes = [length(thread.messages(piece, settings)) for piece in pieces]
+    asked = length(review.messages(state, settings, [], ""))
+    outlined = length(outline.messages(state, settings))
     at_once = min(plan.parallelism, settings.max_parallel)
     return outlook(
         settings, sizes, asked, threads=len(tasks), at_once=at_once, characters_a_token=ratio(state.calls, outlined)

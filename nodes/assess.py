@@ -2,27 +2,23 @@
 
 from typing import Any
 
-from langchain_core.messages import BaseMessage
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
+from nodes.asking.outline import OUTLINE, messages
 from nodes.boundary.progress import tell_stage
-from nodes.conclude import stage_failed
-from nodes.input.excerpts import by_number
-from nodes.llm.caller import Caller
 from nodes.llm.clients import check_configuration, known_client
-from nodes.llm.limits.budget import budget, latest
-from nodes.llm.limits.ledger import CHARACTERS_A_TOKEN, Spending
+from nodes.llm.limits.budget import latest
+from nodes.llm.limits.ledger import CHARACTERS_A_TOKEN
 from nodes.llm.replies.errors import ConfigurationError, ModelError
 from nodes.planning.forecast import Forecast, forecast
 from nodes.planning.outline import Outline, independent, read_parts
 from nodes.reporting.tracing import name_run
 from nodes.settings import Role, Settings, settings_of
 from nodes.shared.run import Run
+from nodes.stage import stage_failed
 from nodes.state import Assessment, Problem, fresh_run
-from prompts import PROMPTS
 
-VERSIONS = PROMPTS["assess"].checked({"segments"}, Outline)
 STAGES: tuple[Role, Role] = ("solve", "review")
 
 
@@ -33,10 +29,8 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     name_run("adaptive", state.question)
     tell_stage(runtime, "assess")
     check_oversight(settings)
-    start = fresh_run(run, state) | {"compare": settings.baseline, "oversight": settings.oversight}
-    prompt = VERSIONS.chosen(settings.prompts)
-    within = budget(settings, run, "assess", Spending())
-    caller = Caller(settings, "assess", run=run, prompt=prompt.label, budget=within)
+    start = fresh_run(run, state)
+    caller = OUTLINE.caller(settings, run)
     segments = state.segments()
     try:
         written = await caller.structured(messages(state, settings), Outline)
@@ -60,11 +54,6 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
         "repairs": repairs,
         "calls": caller.calls,
     }
-
-
-def messages(problem: Problem, settings: Settings) -> list[BaseMessage]:
-    """Ask for the outline."""
-    return VERSIONS.chosen(settings.prompts).messages(segments=by_number(problem.segments()))
 
 
 def check_oversight(settings: Settings) -> None:

@@ -4,12 +4,9 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from nodes.asking.direct import DIRECT, messages
 from nodes.boundary.progress import tell_stage
-from nodes.direct import VERSIONS, messages
-from nodes.llm.caller import Caller
 from nodes.llm.endpoints.usage import total_usage
-from nodes.llm.limits.budget import budget
-from nodes.llm.limits.ledger import spending
 from nodes.llm.replies.errors import ModelError
 from nodes.reporting.report import Baseline
 from nodes.settings import Settings, settings_of
@@ -20,9 +17,7 @@ async def baseline(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Ask as the `sequential` graph does, and put what it took beside what the run took."""
     settings, began = settings_of(runtime), state.run.elapsed()
     tell_stage(runtime, "baseline")
-    within = budget(settings, state.run, "direct", spending(state.calls))
-    label = VERSIONS.chosen(settings.prompts).label
-    caller = Caller(settings, "solve", run=state.run, prompt=label, budget=within)
+    caller = DIRECT.caller(settings, state.run, state.calls)
     answer, error = "", ""
     try:
         reply = await caller.text(messages(state, settings))

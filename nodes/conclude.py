@@ -1,14 +1,13 @@
-"""How a stage ends that got no reply, and how a run ends: outcome, answer and report."""
+"""How a run ends: outcome, answer and report."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from nodes.llm.caller import Caller
+from nodes.asking.results import STATUS_WORDS, missing_line
 from nodes.llm.endpoints.usage import Call, add_calls
 from nodes.llm.limits.budget import exhausted
 from nodes.llm.limits.ledger import spending
-from nodes.llm.replies.errors import ModelError
 from nodes.planning.forecast import came
 from nodes.planning.repair import Repair
 from nodes.reporting.estimate import learn
@@ -18,24 +17,10 @@ from nodes.reporting.sources import listed
 from nodes.reporting.tracing import tell_outcome
 from nodes.settings import Settings
 from nodes.state import Contradiction, Outcome, State
-from nodes.threads.context_rot import WORDS
 from nodes.threads.results import ThreadResult, merge_results
 
 REASONS = 3
 """Threads whose failure `stop_reason` words; the rest stand in `threads`."""
-_WORDS = {"answered": "answered", "failed": "failed", "timed_out": "timed out", "refuted": "refuted by the review"}
-
-
-def stage_failed(stage: str, caller: Caller, error: ModelError) -> dict[str, Any]:
-    """Return the update that records a stage without a usable reply; the run goes on without it.
-
-    Args:
-        stage: The stage's name.
-        caller: Who asked.
-        error: Why there was no reply.
-    """
-    dead = caller.model if error.hopeless else ""
-    return {"problems": [f"{stage}: {error}"], "dead_model": dead, "calls": caller.calls}
 
 
 def conclude(
@@ -83,7 +68,7 @@ def conclude(
 
 
 def _why(missing: Sequence[ThreadResult]) -> str:
-    lines = [f"{thread.id} {_WORDS[thread.status]}: {thread.error}" for thread in missing[:REASONS]]
+    lines = [f"{thread.id} {STATUS_WORDS[thread.status]}: {thread.error}" for thread in missing[:REASONS]]
     more = [f"and {len(missing) - REASONS} more"] if len(missing) > REASONS else []
     return ", ".join(lines + more)
 
@@ -144,12 +129,6 @@ def in_plan_order(state: State, results: Mapping[str, ThreadResult]) -> list[Thr
     """List results in the order of the plan."""
     order = [thread.id for thread in state.plan.threads] if state.plan else []
     return [results[id] for id in order if id in results]
-
-
-def missing_line(thread: ThreadResult) -> str:
-    """Say which thread has no answer that stands, and why."""
-    why = thread.error or "; ".join(WORDS[mark] for mark in thread.marks)
-    return f"{thread.id} ({thread.subquestion}): {_WORDS[thread.status]}: {why}"
 
 
 def put_together(threads: Sequence[ThreadResult]) -> str:

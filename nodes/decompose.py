@@ -3,23 +3,16 @@
 import asyncio
 from typing import Any
 
-from langchain_core.messages import BaseMessage
 from langgraph.runtime import Runtime
 
+from nodes.asking.plan import PLAN, messages
 from nodes.boundary.progress import tell_stage
-from nodes.conclude import stage_failed
-from nodes.input.excerpts import overview
-from nodes.llm.caller import Caller
-from nodes.llm.limits.budget import budget
-from nodes.llm.limits.ledger import spending
 from nodes.llm.replies.errors import ModelError
-from nodes.planning.outline import Part, Plan, ReadParts, independent, read_parts
+from nodes.planning.outline import Plan, ReadParts, independent, read_parts
 from nodes.planning.plan import Planned, make_plan, reading_everything, undecided
 from nodes.settings import Settings, settings_of
+from nodes.stage import stage_failed
 from nodes.state import Assessment, State
-from prompts import PROMPTS, block
-
-VERSIONS = PROMPTS["decompose"].checked({"limit", "parts", "segments"}, Plan)
 
 
 async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
@@ -30,7 +23,7 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     read, calls = ReadParts(outline.parts, list(state.repairs)), []
     # Long documents are searched in a thread of its own.
     if await asyncio.to_thread(_needs_model, state, settings):
-        caller = _caller(state, settings)
+        caller = PLAN.caller(settings, state.run, state.calls)
         try:
             written = await caller.structured(messages(state, settings), Plan)
         except ModelError as error:
@@ -61,30 +54,3 @@ def _needs_model(state: State, settings: Settings) -> bool:
     if state.note or len(independent(parts)) < 2:
         return True
     return settings.scoped and undecided(parts, state.segments())
-
-
-def _caller(state: State, settings: Settings) -> Caller:
-    return Caller(
-        settings,
-        "decompose",
-        run=state.run,
-        prompt=VERSIONS.chosen(settings.prompts).label,
-        budget=budget(settings, state.run, "decompose", spending(state.calls)),
-    )
-
-
-def messages(state: State, settings: Settings) -> list[BaseMessage]:
-    """Ask for a plan; after one that a person rejected, for another."""
-    parts = state.assessment.parts if state.assessment else []
-    found = block("Parts found so far", "\n".join(map(_line, parts)))
-    if state.note and state.plan:
-        rejected = "\n".join(f"- {thread.subquestion}" for thread in state.plan.threads)
-        found = block("A person rejected these parts", rejected) + block("Their words", state.note)
-    return VERSIONS.chosen(settings.prompts).messages(
-        segments=block("Segments", overview(state.segments())), parts=found, limit=str(settings.max_threads)
-    )
-
-
-def _line(part: Part) -> str:
-    numbers = " ".join(map(str, part.sources))
-    return f"- {numbers}: {part.question}" if numbers else f"- {part.question}"

@@ -5,23 +5,17 @@ from typing import Any, NamedTuple
 
 from langgraph.runtime import Runtime
 
+from nodes.asking.split import SPLIT, messages
 from nodes.boundary.progress import tell_split, tell_stage
-from nodes.input.excerpts import overview
 from nodes.input.pieces import Piece, as_segments
 from nodes.input.segments import Segment
 from nodes.llm.caller import Caller
-from nodes.llm.limits.budget import budget
-from nodes.llm.limits.ledger import spending
 from nodes.llm.replies.errors import ModelError
 from nodes.planning.finer import cut_sources, finer, in_place, longest_material
 from nodes.planning.outline import Plan, read_parts
 from nodes.planning.plan import ThreadSpec
 from nodes.settings import Settings, settings_of
 from nodes.state import State
-from nodes.threads.context_rot import WORDS
-from prompts import PROMPTS, block
-
-VERSIONS = PROMPTS["refine"].checked({"limit", "reason", "segments", "subquestion"}, Plan)
 
 
 class Large(NamedTuple):
@@ -46,7 +40,9 @@ async def refine(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
             thread, cut = _cut(state, settings, spec, pieces)
             pieces += cut
             large.append(thread)
-    callers = [_caller(state, settings, thread.spec) for thread in large]
+    callers = [
+        SPLIT.caller(settings, state.run, state.calls, thread=thread.spec, round=state.round) for thread in large
+    ]
     limit = 1 + (settings.max_threads - len(state.plan.threads)) // len(large)
     plans = await asyncio.gather(
         *(_ask(state, settings, caller, thread, limit) for caller, thread in zip(callers, large, strict=True))
@@ -83,28 +79,10 @@ def _cut(state: State, settings: Settings, spec: ThreadSpec, pieces: list[Piece]
     return Large(spec, read, longest), cut
 
 
-def _caller(state: State, settings: Settings, spec: ThreadSpec) -> Caller:
-    return Caller(
-        settings,
-        "decompose",
-        run=state.run,
-        prompt=VERSIONS.chosen(settings.prompts).label,
-        budget=budget(settings, state.run, "solve", spending(state.calls)),
-        thread_id=spec.id,
-        subquestion=spec.subquestion,
-        round=state.round,
-    )
-
-
 async def _ask(state: State, settings: Settings, caller: Caller, thread: Large, limit: int) -> Plan | None:
     marks = state.results[thread.spec.id].marks
-    messages = VERSIONS.chosen(settings.prompts).messages(
-        segments=block("Segments", overview(thread.segments)),
-        subquestion=thread.spec.subquestion,
-        reason="; ".join(WORDS[mark] for mark in marks),
-        limit=str(limit),
-    )
+    asked = messages(settings, thread.spec, thread.segments, marks, limit)
     try:
-        return await caller.structured(messages, Plan)
+        return await caller.structured(asked, Plan)
     except ModelError:
         return None

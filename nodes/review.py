@@ -5,14 +5,14 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from nodes.asking.results import open_parts
+from nodes.asking.review import AS_A_LIST, REVIEW, messages, missing
 from nodes.boundary.progress import tell_stage
-from nodes.conclude import conclude, in_plan_order, missing_line, put_together
-from nodes.join import as_lines, join, open_parts
-from nodes.judging.arithmetic import evidence
+from nodes.conclude import conclude, in_plan_order, put_together
+from nodes.join import join
 from nodes.judging.verdicts import Conflict, Judgement, Review, judge
-from nodes.llm.caller import Caller
 from nodes.llm.endpoints.usage import Call
-from nodes.llm.limits.budget import budget, exhausted
+from nodes.llm.limits.budget import exhausted
 from nodes.llm.limits.ledger import spending
 from nodes.llm.replies.errors import ModelError
 from nodes.planning.answer_list import as_list
@@ -21,10 +21,6 @@ from nodes.settings import Settings, settings_of
 from nodes.state import Contradiction, State
 from nodes.threads.cache import remember
 from nodes.threads.results import Mark, ThreadResult
-from prompts import PROMPTS, Prompt, block
-
-VERSIONS = PROMPTS["review"].checked({"evidence", "instructions", "missing", "question", "results"}, Review)
-AS_A_LIST = "The results in turn are the answer: leave `answer` empty.\n\n"
 
 
 async def review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
@@ -52,11 +48,10 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         tell_stage(runtime, "review", state.round)
         return await join(state, settings, answered, broken)
     tell_stage(runtime, "review", state.round)
-    said = AS_A_LIST if listed else open_parts(state) + _missing(broken, rounds_left)
-    caller = _caller(state, settings)
-    prompt = VERSIONS.chosen(settings.prompts)
+    said = AS_A_LIST if listed else open_parts(state) + missing(broken, to_run_again=rounds_left > 0)
+    caller = REVIEW.caller(settings, state.run, state.calls, round=state.round)
     try:
-        asked = messages(prompt, state, answered, said, listed=bool(listed))
+        asked = messages(state, settings, answered, said, listed=bool(listed))
         written = await caller.structured(asked, Review)
     except ModelError as error:
         if broken and _rounds_left(state, settings, caller.calls) > 0:
@@ -130,17 +125,6 @@ def _listed(state: State) -> str:
     return as_list(state.plan, state.segments(), state.results)
 
 
-def _caller(state: State, settings: Settings) -> Caller:
-    return Caller(
-        settings,
-        "review",
-        run=state.run,
-        prompt=VERSIONS.chosen(settings.prompts).label,
-        budget=budget(settings, state.run, "review", spending(state.calls)),
-        round=state.round,
-    )
-
-
 def _rounds_left(state: State, settings: Settings, calls: Sequence[Call] = ()) -> int:
     """Return how many extra rounds are left, none when time or tokens run out; `calls` are not in the state yet."""
     spent = spending([*state.calls, *calls])
@@ -167,32 +151,3 @@ def _refuted(thread: ThreadResult, critique: str) -> ThreadResult:
     twice: list[Mark] = ["sent_back_twice"] if thread.rounds > 1 else []
     marks = list(dict.fromkeys([*thread.marks, *twice]))
     return thread.model_copy(update={"status": "refuted", "error": critique, "marks": marks})
-
-
-def _missing(broken: Sequence[ThreadResult], rounds_left: int) -> str:
-    title = (
-        "These threads run again, so leave `answer` empty" if rounds_left > 0 else "Missing, to be said in the answer"
-    )
-    return block(title, "\n".join(f"- {missing_line(thread)}" for thread in broken))
-
-
-def messages(prompt: Prompt, state: State, answered: Sequence[ThreadResult], said: str, *, listed: bool = False) -> Any:
-    """Ask what is wrong with the results, and for the answer.
-
-    Where the results are the answer (`listed`) and the parts were named by number, each result says what it was asked,
-    and the question is not read once more.
-    """
-    plan = state.plan
-    # A part in the model's own words may leave something out, which only the question shows.
-    by_number = listed and plan and all(spec.parts and all(part.named for part in spec.parts) for spec in plan.threads)
-    common = block("What holds for every part", plan.shared_context) if plan else ""
-    about = common if by_number else block("Question", state.question)
-    given = "\n".join([state.instructions, *(segment.text for segment in state.segments())])
-    found = evidence([(thread.id, thread.text or thread.answer) for thread in answered], given)
-    return prompt.messages(
-        question=about,
-        instructions=block("Instructions", state.instructions),
-        results=as_lines(answered),
-        evidence=block("Done again by a calculator", "\n".join(found)),
-        missing=said,
-    )

@@ -8,7 +8,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from nodes.asking.check import check
-from nodes.asking.thread import VERSIONS, by_part, messages
+from nodes.asking.thread import THREAD, by_part, messages
 from nodes.boundary.progress import tell_thread
 from nodes.llm.caller import Caller
 from nodes.llm.clients import known_client
@@ -61,7 +61,7 @@ def _key(task: ThreadTask, settings: Settings) -> str:
     """Hash what the thread is asked at first; what it is asked when sent back leads to a better answer to the same."""
     first = task.model_copy(update={"critique": "", "previous": None})
     asked = [message for piece in by_part(first) for message in messages(piece, settings)]
-    return key_of(asked, settings, VERSIONS.chosen(settings.prompts).label)
+    return key_of(asked, settings, THREAD.prompt(settings).label)
 
 
 def _from_cache(task: ThreadTask, runtime: Runtime[Settings], shared: FanOut, key: str, found: Kept) -> dict[str, Any]:
@@ -172,19 +172,11 @@ def _caller(
     hedge: bool = False,
     on_start: Callable[[], None] | None = None,
 ) -> Caller:
-    return Caller(
-        settings,
-        "solve",
-        run=task.run,
-        prompt=VERSIONS.chosen(settings.prompts).label,
-        budget=Budget(latest(settings, task.run, "solve"), shared.ledger),
-        time_limit=time_limit,
-        thread_id=task.spec.id,
-        subquestion=task.spec.subquestion,
-        round=task.round,
-        hedge=hedge,
-        on_start=on_start,
+    within = Budget(latest(settings, task.run, "solve"), shared.ledger)
+    asked = THREAD.task(
+        settings, task.run, within, thread=task.spec, round=task.round, time_limit=time_limit, hedge=hedge
     )
+    return Caller(settings, asked, on_start)
 
 
 def _charge_the_loser(calls: list[Call]) -> None:

@@ -17,7 +17,6 @@ from nodes.planning.plan import ThreadPlan, ThreadSpec
 from nodes.planning.repair import Repair
 from nodes.reporting.report import Report
 from nodes.reporting.sources import Source
-from nodes.settings import Oversight
 from nodes.shared.cleaning import clean_text
 from nodes.shared.record import Record
 from nodes.shared.run import Run
@@ -192,12 +191,8 @@ class State(Problem, Solution):
     """Failures of stages, worded for users."""
     dead_model: str = ""
     """A model that did not answer at all, as `provider:name`; this run does not ask it again."""
-    oversight: Oversight = "none"
-    """What a person approves."""
     note: str = ""
     """Why a person rejected the last plan."""
-    compare: bool = False
-    """Whether to measure the baseline after the answer."""
     split: list[str] = Field(default_factory=list)
     """Ids of the threads to split into smaller ones before they run."""
     refined: dict[str, list[str]] = Field(default_factory=dict)
@@ -268,26 +263,8 @@ def fresh_run(run: Run, problem: Problem) -> dict[str, Any]:
 
     It writes the cleaned question back, since a graph keeps its input unchanged.
     """
-    blank = Solution()
-    return {
-        **{name: blank[name] for name in Solution.model_fields if name not in Problem.model_fields},
-        "question": problem.question,
-        "instructions": problem.instructions,
-        "run": run,
-        "results": None,
-        "calls": None,
-        "critiques": {},
-        "redo": [],
-        "round": 0,
-        "parallel": False,
-        "forecast": None,
-        "repairs": [],
-        "problems": [],
-        "dead_model": "",
-        "oversight": "none",
-        "note": "",
-        "compare": False,
-        "split": [],
-        "refined": {},
-        "pieces": [],
-    }
+    blank = State(question="nothing yet", run=run)
+    kept = {name: blank[name] for name in State.model_fields if name not in Problem.model_fields}
+    # For a channel that adds up what it is sent, nothing stands for a new beginning.
+    added_up = dict.fromkeys(("results", "calls"))
+    return kept | added_up | {"question": problem.question, "instructions": problem.instructions}

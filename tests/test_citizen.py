@@ -17,7 +17,9 @@ from langgraph.types import Command
 from typing_extensions import TypedDict
 
 from graphs import build_graph, graph, sequential
+from graphs.sequential import build_sequential
 from nodes.llm.replies.errors import ConfigurationError
+from nodes.reporting.report import Report
 from nodes.settings import Settings
 from tests.server import HANG, ModelServer, Reply, outline
 
@@ -227,3 +229,15 @@ async def test_a_clock_that_is_set_back_changes_nothing(split: ModelServer, monk
     monkeypatch.setattr(time, "time", lambda: real() - 86_400 * len(split.asked))
     solution = await graph.ainvoke(QUESTION, context={"deadline": 20})
     assert solution["outcome"] == "complete" and 0.3 <= solution["report"].wall_s < 10
+
+
+@pytest.mark.parametrize("build", [build_graph, build_sequential])
+async def test_a_checkpointer_of_ones_own_reads_our_types_back_without_a_word(
+    build: Any, split: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept, config = build(checkpointer=InMemorySaver()), {"configurable": {"thread_id": "1"}}
+    await kept.ainvoke(QUESTION, config)
+    steps = [step async for step in kept.aget_state_history(config)]
+    forked = await kept.aupdate_state(steps[-2].config, {"instructions": "Be brief."})
+    assert (await kept.ainvoke(None, forked))["outcome"] == "complete"
+    assert isinstance(steps[0].values["report"], Report) and "eserializ" not in caplog.text

@@ -262,7 +262,7 @@ def pairwise_rows(out: str) -> Iterator[tuple[str, str]]:
 
 
 def cells(out: Path) -> dict[str, Cell]:
-    read = [Cell.model_validate_json(path.read_text(encoding="utf-8")) for path in out.glob("*.json")]
+    read = [Cell.model_validate_json(path.read_text(encoding="utf-8")) for path in out.glob("*/*.json")]
     return {f"{cell.dataset} {cell.variant}": cell for cell in read}
 
 
@@ -375,7 +375,7 @@ async def test_an_interrupted_run_goes_on_where_it_was(server: ModelServer, tmp_
 
 
 def only_file(folder: Path) -> Path:
-    (file,) = folder.glob("*.json")
+    (file,) = folder.glob("*/*.json")
     return file
 
 

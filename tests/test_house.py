@@ -47,8 +47,36 @@ def test_the_readme_opens_with_two_commands() -> None:
     assert "apr " in blocks[0] and "pytest" in blocks[1]
 
 
-@pytest.mark.parametrize("first", ["from graphs import graph", "from graphs import sequential", "import graphs"])
-def test_the_public_names_are_compiled_graphs_whatever_is_imported_first(first: str) -> None:
-    code = f"{first}\nfrom graphs import build_graph, graph, sequential\nprint(graph.name, sequential.name)"
+@pytest.mark.parametrize(
+    "first",
+    [
+        "from graphs import graph",
+        "from graphs import sequential",
+        "from graphs import answer",
+        "from graphs.answer import Options",
+        "import graphs, graphs.answer, graphs.sequential",
+    ],
+)
+def test_the_public_names_are_what_they_say_whatever_is_imported_first(first: str) -> None:
+    code = (
+        f"{first}\nimport graphs\nfrom graphs import answer, answer_sync, build_graph, graph, sequential\n"
+        "print(graph.name, sequential.name, callable(answer), graphs.answer is answer)"
+    )
     out = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert out.stdout == "adaptive sequential\n"
+    assert out.stdout == "adaptive sequential True True\n"
+
+
+@pytest.mark.parametrize("file", ["CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"])
+def test_what_contributors_are_led_to_is_there(file: str) -> None:
+    text = (PROJECT / file).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    named = re.findall(r"`((?:\.ci|\.github|graphs|nodes|prompts|evals|tests)/[\w./]*)`", text)
+    assert [path for path in {*links, *named} if not (PROJECT / path).exists()] == []
+    assert links or named
+
+
+def test_commits_and_ci_run_what_make_check_runs() -> None:
+    checks = set(re.findall(r"-m (ruff format|ruff check|mypy)", (PROJECT / ".pre-commit-config.yaml").read_text()))
+    for file in ("Makefile", ".ci/run"):
+        assert set(re.findall(r"-m (ruff format|ruff check|mypy)", (PROJECT / file).read_text())) == checks
+    assert len(checks) == 3

@@ -71,8 +71,8 @@ def test_only_named_threads_run_again_with_what_was_said_of_them() -> None:
 @pytest.mark.parametrize(
     ("state", "next_node"),
     [
-        (planned(answer="Done.", redo=()), "__end__"),
-        (planned(answer="Done."), "__end__"),
+        (planned(outcome="complete", redo=()), "__end__"),
+        (planned(outcome="complete"), "__end__"),
         (planned(redo=()), "direct"),
         (planned(redo=("T9",)), "direct"),
         (State(question="Why?"), "direct"),
@@ -87,7 +87,7 @@ IDS = st.sampled_from(["T1", "T2", "T3", "", "x"])
 STATES = st.builds(
     State,
     question=st.text(st.characters(categories=["L", "N", "P"]), min_size=1),
-    answer=st.sampled_from(["", "Done."]),
+    outcome=st.sampled_from(["running", "complete", "partial", "failed"]),
     assessment=st.none()
     | st.builds(
         Assessment,

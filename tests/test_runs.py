@@ -21,7 +21,7 @@ from langgraph.types import Send
 from graphs.history.runs import Entry, Runs, config
 from graphs.history.store import StoreError, open_store
 from graphs.history.texts import LONG, put_back, take_out, taken_out
-from graphs.history.types import DeclaredTypes
+from nodes.boundary.stored_types import DeclaredTypes
 from nodes.settings import Settings
 from nodes.state import Document, Problem, State
 from tests.command import APR, apr, environment, start

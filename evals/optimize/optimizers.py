@@ -1,6 +1,7 @@
 """DSPy's optimisers, each within a budget of model calls."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dspy
@@ -30,25 +31,11 @@ def candidates(calls: int, scored: int) -> int:
     return max(1, calls // max(1, scored) - 2)
 
 
-def optimised(
-    name: str,
-    program: PromptProgram,
-    *,
-    metric: Metric,
-    feedback: Metric,
-    train: Sequence[Any],
-    scored: Sequence[Any],
-    calls: int,
-    most_examples: int,
-    proposer: Any,
-    threads: int,
-    seed: int,
-) -> tuple[PromptProgram, dict[str, Any]]:
-    """Run an optimiser.
+@dataclass(frozen=True)
+class Search:
+    """What an optimiser has to work with.
 
-    Args:
-        name: One of `OPTIMIZERS`.
-        program: The prompt as it is; it also teaches, where examples are bootstrapped.
+    Attributes:
         metric: Score of a prediction, 0 to 1.
         feedback: The same with words, as GEPA takes it.
         train: What examples are taken from.
@@ -58,49 +45,97 @@ def optimised(
         proposer: The model that writes instructions.
         threads: Calls at once.
         seed: Of all that is drawn by chance.
+    """
+
+    metric: Metric
+    feedback: Metric
+    train: Sequence[Any]
+    scored: Sequence[Any]
+    calls: int
+    most_examples: int
+    proposer: Any
+    threads: int
+    seed: int
+
+    @property
+    def shots(self) -> dict[str, int]:
+        """How many examples a prompt may have, as DSPy calls it."""
+        return {
+            "max_bootstrapped_demos": min(BOOTSTRAPPED, self.most_examples),
+            "max_labeled_demos": self.most_examples,
+        }
+
+
+def optimize(name: str, program: PromptProgram, search: Search) -> tuple[PromptProgram, dict[str, Any]]:
+    """Run an optimiser.
+
+    Args:
+        name: One of `OPTIMIZERS`.
+        program: The prompt as it is; it also teaches, where examples are bootstrapped.
+        search: What it has to work with.
 
     Returns:
         The best program, and the settings that the optimiser ran with.
     """
-    shots = {"max_bootstrapped_demos": min(BOOTSTRAPPED, most_examples), "max_labeled_demos": most_examples}
-    if name == "bootstrap":
-        chosen: dict[str, Any] = shots | {"num_candidate_programs": candidates(calls, len(scored))}
-        search = BootstrapFewShotWithRandomSearch(
-            metric=metric, metric_threshold=1.0, num_threads=threads, max_errors=len(scored), **chosen
-        )
+    return {"bootstrap": _bootstrap, "mipro": _mipro, "gepa": _gepa}[name](program, search)
+
+
+def _bootstrap(program: PromptProgram, search: Search) -> tuple[PromptProgram, dict[str, Any]]:
+    chosen: dict[str, Any] = search.shots | {"num_candidate_programs": candidates(search.calls, len(search.scored))}
+    optimizer = BootstrapFewShotWithRandomSearch(
+        metric=search.metric,
+        metric_threshold=1.0,
+        num_threads=search.threads,
+        max_errors=len(search.scored),
+        **chosen,
+    )
+    best = optimizer.compile(
+        program,
+        teacher=program.deepcopy(),
+        trainset=list(search.train),
+        valset=list(search.scored),
         # Of DSPy's fixed candidates the one without examples is left out: small models ramble without any.
-        seeds = range(-2, chosen["num_candidate_programs"])
-        best = search.compile(
-            program, teacher=program.deepcopy(), trainset=list(train), valset=list(scored), restrict=seeds
-        )
-        return best, chosen
-    if name == "mipro":
-        chosen = {"num_candidates": 5, "num_trials": max(2, calls // max(1, len(scored)) - 2)}
-        search = MIPROv2(
-            metric=metric,
-            prompt_model=proposer,
-            task_model=proposer,
-            auto=None,
-            num_candidates=chosen["num_candidates"],
-            num_threads=threads,
-            seed=seed,
-            metric_threshold=1.0,
-            **shots,
-        )
-        best = search.compile(
-            program,
-            trainset=list(train),
-            valset=list(scored),
-            num_trials=chosen["num_trials"],
-            minibatch=False,
-            program_aware_proposer=False,
-            data_aware_proposer=False,
-            seed=seed,
-        )
-        return best, chosen | shots
-    chosen = {"max_metric_calls": calls}
-    search = GEPA(metric=feedback, reflection_lm=proposer, num_threads=threads, seed=seed, **chosen)
-    return search.compile(program, trainset=list(train), valset=list(scored)), chosen
+        restrict=range(-2, chosen["num_candidate_programs"]),
+    )
+    return best, chosen
+
+
+def _mipro(program: PromptProgram, search: Search) -> tuple[PromptProgram, dict[str, Any]]:
+    chosen = {"num_candidates": 5, "num_trials": max(2, search.calls // max(1, len(search.scored)) - 2)}
+    optimizer = MIPROv2(
+        metric=search.metric,
+        prompt_model=search.proposer,
+        task_model=search.proposer,
+        auto=None,
+        num_candidates=chosen["num_candidates"],
+        num_threads=search.threads,
+        seed=search.seed,
+        metric_threshold=1.0,
+        **search.shots,
+    )
+    best = optimizer.compile(
+        program,
+        trainset=list(search.train),
+        valset=list(search.scored),
+        num_trials=chosen["num_trials"],
+        minibatch=False,
+        program_aware_proposer=False,
+        data_aware_proposer=False,
+        seed=search.seed,
+    )
+    return best, chosen | search.shots
+
+
+def _gepa(program: PromptProgram, search: Search) -> tuple[PromptProgram, dict[str, Any]]:
+    chosen = {"max_metric_calls": search.calls}
+    optimizer = GEPA(
+        metric=search.feedback,
+        reflection_lm=search.proposer,
+        num_threads=search.threads,
+        seed=search.seed,
+        **chosen,
+    )
+    return optimizer.compile(program, trainset=list(search.train), valset=list(search.scored)), chosen
 
 
 def proposing(model: str, base_url: str, key: str) -> Any:

@@ -16,6 +16,7 @@ from nodes.llm.caller import Caller
 from nodes.llm.limits.budget import budget
 from nodes.llm.limits.ledger import Spending
 from nodes.llm.replies.errors import ModelError
+from nodes.llm.task import Task
 from nodes.settings import Role, Settings
 from nodes.shared.run import Run
 from prompts import Prompt
@@ -36,7 +37,8 @@ def asking(settings: Settings, role: Role, shape: type[BaseModel], loop: asyncio
 
     async def once(prompt: Prompt, values: dict[str, str]) -> BaseModel | None:
         run = Run()
-        caller = Caller(settings, role, run=run, prompt="candidate", budget=budget(settings, run, role, Spending()))
+        within = budget(settings, run, role, Spending())
+        caller = Caller(settings, Task(role, run, "candidate", within))
         try:
             return await caller.structured(prompt.messages(**values), shape)
         except ModelError:

@@ -11,7 +11,7 @@ from typing import Any
 import dspy
 
 from evals.item import Item
-from evals.optimize.optimizers import fitting, optimised, proposing
+from evals.optimize.optimizers import Search, fitting, optimize, proposing
 from evals.optimize.program import PromptProgram, asking, fields
 from evals.optimize.tasks import Task, mean
 from evals.optimize.write import make_default, next_version, write_version
@@ -69,9 +69,7 @@ def optimise(task: Task, start: Prompt, settings: Settings, order: Order, tell: 
         tell(f"{name}: about {order.calls} calls, on {len(scored)} items; examples out of {len(train)}")
         client = asyncio.run_coroutine_threadsafe(client_for(settings, settings.model), loop).result()
         endpoint = client.endpoint
-        best, chosen = optimised(
-            name,
-            program,
+        search = Search(
             metric=_metric(task),
             feedback=_feedback(task),
             train=[_example(task, item) for item in train],
@@ -82,6 +80,7 @@ def optimise(task: Task, start: Prompt, settings: Settings, order: Order, tell: 
             threads=order.threads,
             seed=order.seed,
         )
+        best, chosen = optimize(name, program, search)
         after = score(task, best, held_out, order.threads)
         tell(f"found: {after:.3f}, with {len(best.demos)} examples")
     prompt = best.prompt(next_version(task.name, order.folder))

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from evals.item import Half, Item
 from evals.items import load_items, sample
 from evals.run.reviewer import found, recorded_results
+from nodes.asking.results import as_lines
 from nodes.input.excerpts import by_number
 from nodes.input.segments import Segment
-from nodes.join import as_lines
 from nodes.judging.arithmetic import evidence
 from nodes.judging.verdicts import Conflict, Review
 from nodes.planning.outline import Outline, independent, read_parts

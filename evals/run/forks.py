@@ -16,7 +16,7 @@ from langgraph.types import StateSnapshot
 
 from evals.item import Item
 from graphs import build_graph
-from graphs.history.types import DeclaredTypes
+from nodes.boundary.stored_types import DeclaredTypes
 from nodes.llm.endpoints.usage import last_end
 from nodes.planning.plan import ThreadPlan, reading_everything
 from nodes.shared.run import Run

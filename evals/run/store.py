@@ -1,4 +1,7 @@
-"""Results on disk: one JSON file a cell (dataset, variant, model), whole after every item, so that a run resumes."""
+"""Results on disk: a folder a dataset, one JSON file a cell (variant, model), whole after every item.
+
+A run that was broken off goes on from there.
+"""
 
 import json
 import os
@@ -39,10 +42,10 @@ class Cell(Record):
 
     @property
     def file(self) -> str:
-        """The file's name."""
+        """The file's path within the results."""
         model = re.sub(r"[^A-Za-z0-9.-]+", "-", self.model)
         half = f".{self.half}" if self.half else ""
-        return f"{self.dataset}{half}.{self.variant}.{model}.json"
+        return f"{self.dataset}/{self.dataset}{half}.{self.variant}.{model}.json"
 
 
 def commit() -> str:
@@ -92,8 +95,8 @@ def resumed(cell: Cell, folder: Path, *, fresh: bool) -> Cell:
 
 def save(cell: Cell, folder: Path) -> None:
     """Write a cell, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / cell.file
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     # Values at their defaults are left out: the files stay small and their changes readable.
     content = cell.model_dump(mode="json", exclude={"rows"})
@@ -109,7 +112,7 @@ def load_cells(folder: Path) -> list[Cell]:
         StoreError: A file is damaged.
     """
     cells = []
-    for path in sorted(folder.glob("[!.]*.json")):
+    for path in sorted(folder.glob("*/[!.]*.json")):
         try:
             cells.append(Cell.model_validate_json(path.read_text(encoding="utf-8")))
         except (OSError, ValidationError) as error:

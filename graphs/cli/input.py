@@ -1,20 +1,10 @@
 """What `apr` reads: files and standard input."""
 
-import codecs
 import sys
 from pathlib import Path
 
 from graphs.cli.report import refuse
-
-_MARKS = (
-    # The longer ones first: that of UTF-32 begins like that of UTF-16.
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-)
-"""Byte order marks, and how what follows them is read."""
+from nodes.input.decoding import decode_text
 
 
 def read_standard_input() -> str:
@@ -36,14 +26,7 @@ def read_file(path: Path) -> str:
 
 
 def _text(content: bytes, what: str) -> str:
-    encoding = next((encoding for mark, encoding in _MARKS if content.startswith(mark)), "utf-8")
-    name = encoding.removesuffix("-sig").upper()
     try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        if b"\0" in content:
-            refuse(f"{what} is a binary file; only text can be handed over")
-        refuse(f"{what} is not {name} text ({error.reason} at byte {error.start}); convert it first")
-    if "\0" in text:
-        refuse(f"{what} is a binary file; only text can be handed over")
-    return text
+        return decode_text(content, what)
+    except ValueError as error:
+        refuse(str(error))

@@ -19,9 +19,9 @@ from graphs.cli.display import display
 from graphs.cli.oversee import Quit, ask
 from graphs.history.runs import Entry, RunError, Runs, config
 from graphs.history.store import open_store
-from graphs.history.types import DeclaredTypes
 from graphs.sequential import build_sequential
 from nodes.boundary.access import for_request
+from nodes.boundary.stored_types import DeclaredTypes
 from nodes.llm.clients import prepare
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings

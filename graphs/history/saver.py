@@ -10,7 +10,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.store.base import BaseStore, PutOp
 
 from graphs.history.texts import put_back, take_out, taken_out
-from graphs.history.types import DeclaredTypes
+from nodes.boundary.stored_types import DeclaredTypes
 
 TEXTS = "texts"
 """First part of the namespace of a run's texts; the second is the run's id."""

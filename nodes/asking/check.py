@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage
 
+from nodes.asking.results import MAX_RESULT
 from nodes.input.excerpts import json_line
-from nodes.join import MAX_RESULT
 from nodes.judging.arithmetic import evidence
 from nodes.judging.verdicts import Review, ReviewOfOne, judge
 from nodes.llm.caller import Caller
@@ -15,11 +15,12 @@ from nodes.llm.limits.budget import Budget
 from nodes.llm.replies.errors import ModelError
 from nodes.llm.replies.text import shorten
 from nodes.settings import Settings
+from nodes.stage import Stage
 from nodes.state import ThreadTask
 from nodes.threads.results import ThreadResult
 from prompts import PROMPTS, block
 
-VERSIONS = PROMPTS["check"].checked({"evidence", "result"}, Review)
+CHECK = Stage("review", PROMPTS["check"].checked({"evidence", "result"}, Review), "solve")
 
 _log = logging.getLogger(__name__)
 
@@ -38,16 +39,7 @@ async def check(
     Returns:
         The result, with what was found wrong, and every request made.
     """
-    caller = Caller(
-        settings,
-        "review",
-        run=task.run,
-        prompt=VERSIONS.chosen(settings.prompts).label,
-        budget=budget,
-        thread_id=task.spec.id,
-        subquestion=task.spec.subquestion,
-        round=task.round,
-    )
+    caller = Caller(settings, CHECK.task(settings, task.run, budget, thread=task.spec, round=task.round))
     try:
         written = await caller.structured(messages(task, result, settings), ReviewOfOne)
     except ModelError as error:
@@ -62,6 +54,6 @@ def messages(task: ThreadTask, result: ThreadResult, settings: Settings) -> list
     given = "\n".join([task.instructions, task.shared_context, *(segment.text for segment in task.segments)])
     found = evidence([(result.id, result.text)], given)
     line = {"id": result.id, "asked": result.subquestion, "result": shorten(result.answer, MAX_RESULT)}
-    return VERSIONS.chosen(settings.prompts).messages(
+    return CHECK.prompt(settings).messages(
         result=json_line(line), evidence=block("Done again by a calculator", "\n".join(found))
     )

@@ -6,16 +6,19 @@ from nodes.input.excerpts import whole
 from nodes.input.segments import Segment
 from nodes.planning.plan import ThreadSpec
 from nodes.settings import Settings
+from nodes.stage import Stage
 from nodes.state import ThreadTask
 from prompts import PROMPTS, block
 
-VERSIONS = PROMPTS["solve"].checked({"context", "critique", "instructions", "material", "subquestion"})
+THREAD = Stage(
+    "solve", PROMPTS["solve"].checked({"context", "critique", "instructions", "material", "subquestion"}), "solve"
+)
 
 
 def messages(task: ThreadTask, settings: Settings) -> list[BaseMessage]:
     """Ask one subquestion."""
     earlier = f"Your earlier result: {task.previous.answer}\n" if task.previous and task.previous.answer else ""
-    return VERSIONS.chosen(settings.prompts).messages(
+    return THREAD.prompt(settings).messages(
         instructions=block("Instructions", task.instructions),
         context=block("What holds for every part", task.shared_context),
         material=block("Material", whole(_beside_question(task))),

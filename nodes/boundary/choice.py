@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from langgraph.config import get_config
-from langgraph.runtime import Runtime
+from langgraph.runtime import Runtime, get_runtime
 from pydantic import ValidationError
 
 from nodes.boundary.access import for_request
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
+from nodes.shared.run import Run
 
 CONTEXT = "__apr_context"
 """Where a graph's configuration holds the context that it is bound to."""
@@ -29,7 +30,7 @@ def choose(runtime: Runtime[Any], begun_with: Mapping[str, Any]) -> Settings:
     Raises:
         ConfigurationError: They are no good; the message says which and why.
     """
-    configurable = get_config().get("configurable", {})
+    configurable = _configurable()
     # In a node of another graph, or called by one.
     inside = "|" in str(configurable.get("checkpoint_ns", ""))
     bound = {name: configurable[name] for name in Settings.model_fields if name in configurable}
@@ -43,6 +44,26 @@ def choose(runtime: Runtime[Any], begun_with: Mapping[str, Any]) -> Settings:
         settings = _made(None, {**begun_with, **_sound(bound), **_sound(given)})
     # What a server runs was asked for in a request, whatever way it took to get here.
     return for_request(settings) if runtime.server_info else settings
+
+
+def settings_for_routing(run: Run) -> Settings:
+    """Return a run's settings where the graph decides what comes next.
+
+    Where a state is edited (`update_state`), LangGraph has no runtime for a router, and one that asks for it breaks.
+    Those settings count then that the run was begun with.
+    """
+    try:
+        runtime = get_runtime(Settings)
+    except (KeyError, RuntimeError):  # not within a graph
+        runtime = None
+    return choose(runtime or Runtime(), run.settings)
+
+
+def _configurable() -> Mapping[str, Any]:
+    try:
+        return get_config().get("configurable", {})
+    except RuntimeError:  # not within a graph
+        return {}
 
 
 def _meant_for_us(context: Any, *, inside: bool) -> dict[str, Any]:

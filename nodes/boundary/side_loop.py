@@ -20,7 +20,12 @@ _loops: list[asyncio.AbstractEventLoop] = []
 
 def run_aside(work: Coroutine[Any, Any, T]) -> T:
     """Run something to its end while this thread waits; a thread whose own loop runs may call it, too."""
-    return asyncio.run_coroutine_threadsafe(work, _loop()).result()
+    future = asyncio.run_coroutine_threadsafe(work, _loop())
+    try:
+        return future.result()
+    finally:
+        # Where Ctrl-C ends the waiting, nobody is left to use what the work would bring.
+        future.cancel()
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -16,7 +16,6 @@ from nodes.llm.clients import Client, call_options, client_for
 from nodes.llm.embedded.slots import Purpose
 from nodes.llm.endpoints.usage import Call, Usage
 from nodes.llm.limits import retries
-from nodes.llm.limits.budget import Budget
 from nodes.llm.limits.ledger import CHARACTERS_A_TOKEN
 from nodes.llm.limits.limiter import ShutTooLong, Turn
 from nodes.llm.limits.time_limit import TimeLimit
@@ -27,9 +26,9 @@ from nodes.llm.replies.errors import CONGESTION, OUT_OF_BUDGET, CallFailed, Conf
 from nodes.llm.replies.overhear import overhear
 from nodes.llm.replies.reply import Reply, broken_off, read_reply
 from nodes.llm.replies.wire import Heard
+from nodes.llm.task import Task
 from nodes.llm.trace import named
-from nodes.settings import Role, Settings
-from nodes.shared.run import Run
+from nodes.settings import Settings
 
 R = TypeVar("R")
 T = TypeVar("T", bound=BaseModel)
@@ -48,46 +47,21 @@ class Caller:
         model: The model asked, as `provider:name`; after a failure the fallback.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        role: Role,
-        *,
-        run: Run,
-        prompt: str,
-        budget: Budget,
-        time_limit: float | None = None,
-        thread_id: str | None = None,
-        subquestion: str | None = None,
-        round: int = 0,
-        hedge: bool = False,
-        on_start: Callable[[], None] | None = None,
-    ) -> None:
-        """Prepare calls for one task.
+    def __init__(self, settings: Settings, task: Task, on_start: Callable[[], None] | None = None) -> None:
+        """Prepare calls.
 
         Args:
             settings: The run's settings.
-            role: What the calls are for; chooses the model.
-            run: The run that the calls belong to.
-            prompt: Name and version of the prompt, for traces.
-            budget: What the task may still use of the run's time and tokens.
-            time_limit: Seconds that each reply may take, retries included and waiting for a turn not;
-                `request_timeout` if left out.
-            thread_id: The thread that the calls are for, if for one.
-            subquestion: What that thread is asked, for traces.
-            round: 0 for the first pass, then 1, 2, …
-            hedge: Whether the calls are a second copy of a late thread's.
+            task: What the calls are for.
             on_start: Called as the first request is sent.
         """
         self.calls: list[Call] = []
-        self.model = settings.model_for(role)
-        self._settings, self._role, self._run, self._prompt, self._budget = settings, role, run, prompt, budget
-        self._seconds = settings.request_timeout if time_limit is None else time_limit
-        self._limit_name = "request_timeout" if time_limit is None else "thread_timeout"
+        self.model = settings.model_for(task.role)
+        self._settings, self._task, self._on_start = settings, task, on_start
+        self._seconds = settings.request_timeout if task.time_limit is None else task.time_limit
+        self._limit_name = "request_timeout" if task.time_limit is None else "thread_timeout"
         self._limit = TimeLimit(self._seconds)
         self._ceilings = Ceilings(settings.requests_per_minute, settings.tokens_per_minute)
-        self._thread_id, self._round, self._hedge = thread_id, round, hedge
-        self._subquestion, self._on_start = subquestion, on_start
         self._where = ""
         self._fault: ModelError | None = None
         self._said: Reply | None = None
@@ -116,7 +90,7 @@ class Caller:
             ConfigurationError: A key or an extra is missing.
         """
         # The reviewer's object holds the answer; the others only steer, and are whole once their JSON is.
-        strict = self._role == "review"
+        strict = self._task.role == "review"
         return await self._ask(
             lambda client: structured.ask(partial(self.request, client), client.learnt, messages, shape, strict=strict)
         )
@@ -128,7 +102,7 @@ class Caller:
             other = self._settings.fallback_model
             if other in (None, self.model) or error.kind in OUT_OF_BUDGET:
                 raise
-            _log.info("%s falls back to %s: %s", self._role, other, error)
+            _log.info("%s falls back to %s: %s", self._task.role, other, error)
             first, self.model = error, str(other)
         try:
             return await self._in_time(ask)
@@ -137,12 +111,12 @@ class Caller:
 
     async def _in_time(self, ask: Callable[[Client], Awaitable[R]]) -> R:
         self._fault = None
-        self._limit = limit = TimeLimit(self._seconds, self._budget.latest)
+        self._limit = limit = TimeLimit(self._seconds, self._task.budget.latest)
         try:
             async with limit:
                 with limit.standing():  # the embedded model may have to be loaded first
                     client = await client_for(self._settings, self.model)
-                    await client.prepare(self._prompt)
+                    await client.prepare(self._task.prompt)
                 self._where = f" at {client.endpoint.address}"
                 return await ask(client)
         except TimeoutError as late:
@@ -191,7 +165,7 @@ class Caller:
 
     async def _once(self, client: Client, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
         prompt = sum(len(message.text) for message in messages) // CHARACTERS_A_TOKEN
-        reserved = self._budget.ledger.reserve(prompt)
+        reserved = self._task.budget.ledger.reserve(prompt)
         calls_before = len(self.calls)
         try:
             asked = time.perf_counter()
@@ -203,7 +177,7 @@ class Caller:
                 self._give_back(client, turn)
         finally:
             used = sum(call.usage.total for call in self.calls[calls_before:])
-            self._budget.ledger.settle(reserved, used)
+            self._task.budget.ledger.settle(reserved, used)
 
     def _give_back(self, client: Client, turn: Turn) -> None:
         """Give the turn of the last call back, with what the call has shown."""
@@ -226,7 +200,7 @@ class Caller:
         try:
             with self._limit.standing():
                 return await client.limiter.admit(
-                    self._run.id, tokens=tokens, ceilings=self._ceilings, patience=patience, again=again
+                    self._task.run.id, tokens=tokens, ceilings=self._ceilings, patience=patience, again=again
                 )
         except ShutTooLong as shut:
             raise ModelError(
@@ -239,14 +213,14 @@ class Caller:
     def _begin(self, client: Client, turn: Turn, queued: float) -> Call:
         window, window_source = client.window(self._settings)
         call = Call(
-            run_id=self._run.id,
-            role=self._role,
-            thread_id=self._thread_id,
-            round=self._round,
+            run_id=self._task.run.id,
+            role=self._task.role,
+            thread_id=self._task.thread_id,
+            round=self._task.round,
             attempt=len(self.calls) + 1,
-            hedge=self._hedge,
+            hedge=self._task.hedge,
             model=self.model,
-            started_s=self._run.elapsed(),
+            started_s=self._task.run.elapsed(),
             queued_s=queued,
             degree=turn.degree,
             degree_reason=turn.reason,
@@ -264,12 +238,13 @@ class Caller:
         heard: list[Heard] = []
         try:
             options = call_options(client.endpoint, self._settings, timeout=max(0.0, self._limit.left()) + GRACE_S)
-            async with client.place(Purpose(self._prompt, self._role, self._run.id, self._thread_id)) as place:
+            task = self._task
+            async with client.place(Purpose(task.prompt, task.role, task.run.id, task.thread_id)) as place:
                 if more := {**extra, **place}:
                     options["extra_body"] = {**options.get("extra_body", {}), **more}
                 with overhear() as heard:
                     message = await client.chat.ainvoke(
-                        list(messages), config=named(call, self._prompt, self._subquestion), **options
+                        list(messages), config=named(call, task.prompt, task.subquestion), **options
                     )
             call.usage = Usage.from_metadata(getattr(message, "usage_metadata", None))
             reply = read_reply(message)
@@ -294,7 +269,7 @@ class Caller:
             self._keep(call, failure, heard if isinstance(error, CallFailed) else [])
             call.status = failure.kind
             self._fault, self._asked_to_wait = failure, failure.retry_after
-            _log.info("%s call failed (%s): %s", self._role, failure.kind, failure)
+            _log.info("%s call failed (%s): %s", self._task.role, failure.kind, failure)
             raise failure from error
         finally:
             call.latency_s = time.perf_counter() - began

@@ -103,7 +103,7 @@ def read(reply: Reply, shape: type[T], *, strict: bool = False) -> T:
         raise ModelError("truncated" if cut else "malformed", reply.shortfall, reply=reply)
     try:
         if reply.called:
-            return _first_that_fits(reply.tool_args, shape)
+            return _all_that_fit(reply.tool_args, shape)
         if reply.state != "whole":
             # Mending would turn half a plan into a plan.
             return fit(shape, _json(reply.text))
@@ -124,15 +124,26 @@ def _json(text: str) -> object:
         raise NoObject("the reply holds no readable JSON object", found_json=True) from error
 
 
-def _first_that_fits(tool_args: Sequence[dict[str, Any]], shape: type[T]) -> T:
+def _all_that_fit(tool_args: Sequence[dict[str, Any]], shape: type[T]) -> T:
+    """Read one object from the tool calls of a reply: several of them hold its lists between them."""
     wrong: ValidationError | None = None
+    found: list[T] = []
     for arguments in tool_args:
         try:
-            return fit(shape, arguments)
+            found.append(fit(shape, arguments))
         except ValidationError as error:
             wrong = wrong or error
-    said = explain(wrong) if wrong else "the arguments of the tool call are not sound JSON"
-    raise NoObject(said, found_json=True)
+    if not found:
+        said = explain(wrong) if wrong else "the arguments of the tool call are not sound JSON"
+        raise NoObject(said, found_json=True)
+    lists = {name for name in shape.model_fields if isinstance(getattr(found[0], name), list)}
+    return found[0].model_copy(update={name: _joined([getattr(one, name) for one in found]) for name in lists})
+
+
+def _joined(lists: Sequence[list[Any]]) -> list[Any]:
+    """Put lists one after another; a string that comes again is the same one."""
+    items = [item for each in lists for item in each]
+    return list(dict.fromkeys(items)) if all(isinstance(item, str) for item in items) and len(lists) > 1 else items
 
 
 def _body(rung: Rung, shape: type[BaseModel]) -> dict[str, Any]:

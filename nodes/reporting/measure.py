@@ -50,7 +50,6 @@ def make_report(
     by_model = _tokens_by(calls, lambda call: call.model)
     back = sum(thread.rounds - 1 for thread in threads) + sum(bool(into) for into in (refined or {}).values())
     costs = [price(model, usage) for model, usage in by_model.items()] if price else []
-    known = [cost.usd for cost in costs if cost.usd is not None]
     return Report(
         **_times(calls, wall_s),
         **_tokens(calls),
@@ -58,7 +57,7 @@ def make_report(
         stages=[_stage(name, calls) for name in dict.fromkeys(call.stage for call in calls)],
         tokens_by_model=by_model,
         costs=costs,
-        cost_usd=sum(known) if costs and len(known) == len(costs) else None,
+        cost_usd=_sum(costs),
         threads_suggested=suggested,
         calls=len(calls),
         rounds=rounds,
@@ -77,6 +76,12 @@ def make_report(
         settings=dict(settings or {}),
         forecast=forecast,
     )
+
+
+def _sum(costs: Sequence[Cost]) -> float | None:
+    """Return the cost of all models; `None` where the price of one is not known."""
+    known = [cost.usd for cost in costs if cost.usd is not None]
+    return sum(known) if costs and len(known) == len(costs) else None
 
 
 def _times(calls: Sequence[Call], wall_s: float) -> dict[str, float]:

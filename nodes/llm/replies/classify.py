@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from nodes.llm.endpoints.bounded import ReplyTooLarge
 from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.replies.codes import not_this_way, status_in, too_long, words_of
-from nodes.llm.replies.errors import CallFailed, ErrorInside, ModelError, without_key
+from nodes.llm.replies.errors import CallFailed, ErrorInside, ModelError, Unended, without_key
 from nodes.shared.cleaning import storable
 
 _EXCERPT = 300
@@ -38,7 +38,8 @@ def classify(error: Exception, endpoint: Endpoint) -> ModelError:
     if isinstance(error, ErrorInside):
         return _from_inside(error.said, endpoint)
     if isinstance(error, openai.APIError) and not isinstance(error, _WRONG):  # in the middle of a stream
-        return _from_inside(error.body if isinstance(error.body, Mapping) else {"message": error.message}, endpoint)
+        said = error.body if isinstance(error.body, Mapping) else {"message": str(error.body or error.message)}
+        return _from_inside(said, endpoint)
     return _from_transport(error, endpoint)
 
 
@@ -54,6 +55,8 @@ def _from_inside(said: Mapping[str, Any], endpoint: Endpoint) -> ModelError:
 
 def _from_transport(error: Exception, endpoint: Endpoint) -> ModelError:
     address, key, root = endpoint.address, endpoint.api_key, _root(error)
+    if isinstance(root, Unended):
+        return ModelError("dropped", f"the reply of {address} broke off (no finish reason, and no end of the stream)")
     if isinstance(root, ReplyTooLarge):
         return ModelError("malformed", f"`{endpoint.model}` at {address} was broken off: {root}")
     # The HTTP transport reports refused and dropped connections as timed out, too.
@@ -109,16 +112,16 @@ def _from_status(
         return ModelError(
             "quota", f"the account at {address} has no quota left (HTTP {status}): {said}; add credit to it"
         )
-    if status == 429:
-        return ModelError("rate_limited", f"{address} limits the rate of requests (HTTP 429): {said}", retry_after=wait)
-    if status in (503, 529):
-        return ModelError("overloaded", f"{address} is overloaded (HTTP {status}): {said}", retry_after=wait)
     if too_long(413 if inner == 413 and status < 500 else status, said):
         return ModelError(
             "context_length",
             f"the prompt does not fit the context window of `{model}` at {address}; ask less at once, or choose a "
             f"`model` with a longer one: {said}",
         )
+    if status == 429:
+        return ModelError("rate_limited", f"{address} limits the rate of requests (HTTP 429): {said}", retry_after=wait)
+    if status in (503, 529):
+        return ModelError("overloaded", f"{address} is overloaded (HTTP {status}): {said}", retry_after=wait)
     if status != 501 and (status >= 500 or status in (408, 409)):
         return ModelError("server_error", f"{address} failed (HTTP {status}): {said}", retry_after=wait)
     return ModelError("bad_request", f"{address} refused the request (HTTP {status}): {said}")

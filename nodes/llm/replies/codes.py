@@ -20,8 +20,10 @@ WORDS: dict[int, tuple[str, ...]] = {
     504: ("deadline_exceeded", "timeout", "timeout_error"),
 }
 """Words that stand for an HTTP status, beside the statuses' own names (`too_many_requests`)."""
-FIELDS = ("code", "status", "status_code", "statusCode", "type", "object")
+FIELDS = ("code", "status", "status_code", "statusCode", "error_code", "type", "object")
 """Where an error object says what it is, the most telling first."""
+SAID = ("message", "msg", "detail", "error_msg", "error_message", "status_msg")
+"""Where an error object says it in words."""
 TOO_LONG: tuple[tuple[str, ...], ...] = (
     ("context", "length"),
     ("context", "window"),
@@ -31,6 +33,11 @@ TOO_LONG: tuple[tuple[str, ...], ...] = (
     ("input", "too long"),
     ("input token", "exceed"),
     ("input length", "exceed"),
+    ("input length", "should be"),
+    ("prompt token", "exceed"),
+    ("sequence length", "exceed"),
+    ("too many tokens",),
+    ("inputs", "tokens", "must be <="),
     ("reduce the length",),
 )
 """Words that, all of a line together, say that a prompt is too long."""
@@ -58,14 +65,45 @@ def _statuses(error: Mapping[str, Any]) -> Iterator[int]:
             said = int(said) if len(said) < 9 else None
         if isinstance(said, int) and 400 <= said < 600:
             yield said
-        elif isinstance(said, str) and (known := _STATUSES.get(_plain(said))):
-            yield known
+        elif isinstance(said, str):
+            # Of `Throttling.RateQuota` the first word is the kind.
+            yield from filter(None, (_STATUSES.get(_plain(word)) for word in (said, said.partition(".")[0])))
 
 
 def words_of(error: Any) -> str:
     """Return what an error object says to people."""
-    said = error.get("message") if isinstance(error, Mapping) else error
-    return said if isinstance(said, str) and said else str(error)
+    return (_said(error) if isinstance(error, Mapping) else str(error)) or str(error)
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    return next((said for name in SAID if isinstance(said := error.get(name), str) and said), "")
+
+
+def error_in(data: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the error that a reply holds, wherever its server puts it.
+
+    Args:
+        data: The reply, or an object of a stream.
+        choice: The first of its choices; empty where it has none.
+    """
+    for holder in (data, choice):
+        error = holder.get("error") or holder.get("errors")
+        error = error[0] if isinstance(error, list) else error
+        if isinstance(error, Mapping) and any(error.values()):
+            return dict(error)
+        if error and not isinstance(error, Mapping):
+            told = {name: holder[name] for name in (*FIELDS, *SAID) if name in holder}
+            words = ["" if error is True else str(error), _said(told)]
+            return told | {"message": ": ".join(filter(None, words)) or str(dict(holder))}
+    if choice:
+        return None
+    inner = data.get("base_resp")
+    bare = inner if isinstance(inner, Mapping) else data
+    return dict(bare) if _said(bare) and not any(bare.get(name) in _FINE for name in FIELDS) else None
+
+
+_FINE = (0, 200, "0", "200")
+"""Codes beside words that are no error's."""
 
 
 def too_long(status: int | None, said: str) -> bool:
@@ -73,6 +111,8 @@ def too_long(status: int | None, said: str) -> bool:
     if status == 413:
         return True
     low = said.casefold()
+    if status == 429:  # more than all the tokens of a minute: no waiting helps
+        return "request too large" in low
     return status in (None, 400, 422) and any(all(word in low for word in line) for line in TOO_LONG)
 
 

@@ -97,6 +97,10 @@ class NotChat(Exception):
     """A reply with a good status that is none of a chat server."""
 
 
+class Unended(Exception):
+    """A stream that stopped without a finish reason and without its last event."""
+
+
 class CallFailed(Exception):
     """What a client raised, in words without the key: tracers see these errors, and servers may repeat the key.
 

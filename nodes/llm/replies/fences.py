@@ -1,10 +1,10 @@
-"""Where a text holds code between fences, as CommonMark has them (pure)."""
+"""Where a text holds code between fences, as CommonMark has them, in lists and quotations too (pure)."""
 
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
-FENCE = r"^ {0,3}(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)$"
+FENCE = r"^[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)$"
 _FENCE = re.compile(FENCE, re.MULTILINE)
 
 

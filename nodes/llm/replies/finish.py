@@ -1,5 +1,6 @@
 """What a finish reason says of a reply, in every dialect that servers speak (pure)."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 State = Literal["whole", "cut", "refused", "filtered", "failed", "empty", "unknown"]
@@ -30,6 +31,11 @@ REASONS: dict[State, tuple[str, ...]] = {
     ),
     "unknown": ("pause_turn", "other", "finish_reason_unspecified", "load"),
 }
+FIELDS = (
+    *("finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason"),
+    *("native_finish_reason", "stop_type"),
+)
+"""Where servers say why a reply ended, the standard's name first."""
 NONE = frozenset({"", "null", "none", "undefined"})
 """What stands for no reason yet: some servers write the word."""
 
@@ -44,9 +50,21 @@ _STATES = {_plain(word): state for state, words in REASONS.items() for word in w
 
 def reason_of(value: Any) -> str:
     """Return the finish reason that a server wrote, empty where it wrote none; SGLang writes `{"type": "length"}`."""
+    if isinstance(value, list):
+        value = value[0] if value else None
     if isinstance(value, dict):
-        value = value.get("type")
+        value = value.get("type") or value.get("reason")
     return value if isinstance(value, str) and value.strip().casefold() not in NONE else ""
+
+
+def reason_in(*places: Mapping[str, Any]) -> str:
+    """Return why a reply ended, from wherever its server says it: the first field, unless another tells of a fault.
+
+    Args:
+        places: The objects that may say it, the standard's place first.
+    """
+    said = [reason for place in places for name in FIELDS if (reason := reason_of(place.get(name)))]
+    return decisive(said[::-1])
 
 
 def state_of(reason: str) -> State:
@@ -59,6 +77,10 @@ def state_of(reason: str) -> State:
     return _STATES[next(repeated, "other")]
 
 
-def decisive(reasons: list[str]) -> str:
-    """Return the reason that counts where a stream gave several: the last one, unless another one tells of a fault."""
-    return next((reason for reason in reasons if state_of(reason) != "whole"), reasons[-1] if reasons else "")
+def decisive(reasons: Sequence[str]) -> str:
+    """Return the reason that counts where a stream gave several: the last one, unless another one tells of a fault.
+
+    A word that is not known tells of none: some servers write one in every chunk, `unspecified` until the last.
+    """
+    faults = (reason for reason in reasons if state_of(reason) not in ("whole", "unknown"))
+    return next(faults, reasons[-1] if reasons else "")

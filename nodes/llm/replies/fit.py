@@ -13,9 +13,6 @@ from nodes.shared.cleaning import storable
 
 T = TypeVar("T", bound=BaseModel)
 
-_CALL_ARGUMENTS = ("arguments", "parameters", "args", "input")
-"""What holds the object where a model writes a call of the shape in words: `{"name": "Plan", "arguments": {…}}`."""
-
 
 def fit(shape: type[T], value: object) -> T:
     """Make an object of `shape`.
@@ -27,27 +24,34 @@ def fit(shape: type[T], value: object) -> T:
 
 
 def _unwrapped(shape: type[BaseModel], value: object) -> object:
-    """Take an object out of what bears the shape's own name."""
-    if not isinstance(value, dict):
+    """Take an object out of what has nothing of the shape itself, but holds one thing that has.
+
+    As in `{"Plan": {…}}`, `{"name": "Plan", "arguments": {…}}` or a schema that was filled in.
+    """
+    if not isinstance(value, dict) or _named(shape, value):
         return value
-    name, names = shape.__name__.casefold(), shape.model_fields
-    if len(value) == 1 and isinstance(key := next(iter(value)), str) and key not in names and key.casefold() == name:
-        return _read_again(value[key], dict)
-    if str(value.get("name", "")).casefold() == name and "name" not in names:
-        return next((_read_again(value[key], dict) for key in _CALL_ARGUMENTS if key in value), value)
-    return value
+    inner = [read for item in value.values() if isinstance(read := _read_again(item, dict), dict)]
+    return inner[0] if len(inner) == 1 and _named(shape, inner[0]) else value
+
+
+def _named(shape: type[BaseModel], value: dict[Any, Any]) -> dict[str, object]:
+    """Return what an object says of the fields of a shape, whatever the case of their names."""
+    names = {_plain(name): name for name in shape.model_fields}
+    loose = {names[plain]: said for key, said in value.items() if (plain := _plain(str(key))) in names}
+    return loose | {name: said for name, said in value.items() if name in shape.model_fields}
 
 
 def _as_model(shape: type[BaseModel], value: object) -> object:
     value = _read_again(value, dict)
     if not isinstance(value, dict):
         return value
-    told = {}
-    for name, given in value.items():
-        field = shape.model_fields.get(name)
-        if field is None:
-            told[name] = given
-        elif given is not None or field.is_required():
+    named = _named(shape, value)
+    told = {name: said for name, said in value.items() if _plain(str(name)) not in map(_plain, named)}
+    for name, given in named.items():
+        field = shape.model_fields[name]
+        if field.annotation is str and isinstance(given, list) and len(given) == 1:
+            given = given[0]
+        if given is not None or field.is_required():
             told[name] = _as(field.annotation, given)
         # `null` where there is a default: nothing was said.
     return told
@@ -63,6 +67,8 @@ def _as(wanted: Any, value: object) -> object:
         return _as(options[0], value) if len(options) == 1 and value is not None else value
     if origin is list or wanted is list:
         value = _read_again(value, list)
+        if value in ("", {}):
+            return []
         return [_as(inner[0], item) for item in value] if inner and isinstance(value, list) else value
     if isinstance(wanted, type) and issubclass(wanted, BaseModel):
         return _as_model(wanted, value)

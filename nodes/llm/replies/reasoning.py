@@ -3,6 +3,7 @@
 import re
 
 from nodes.llm.replies.fences import FENCE, Fences
+from nodes.shared.cleaning import UNSEEN
 
 TAGS: tuple[tuple[str, str], ...] = (
     ("<think>", "</think>"),
@@ -10,7 +11,11 @@ TAGS: tuple[tuple[str, str], ...] = (
     ("<thought>", "</thought>"),
     ("<thoughts>", "</thoughts>"),
     ("<reasoning>", "</reasoning>"),
+    ("<antThinking>", "</antThinking>"),
     ("<seed:think>", "</seed:think>"),
+    ("<mm:think>", "</mm:think>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("<unused94>", "<unused95>"),
     ("[THINK]", "[/THINK]"),
     ("◁think▷", "◁/think▷"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
@@ -38,7 +43,7 @@ def split_reasoning(text: str) -> tuple[str, str]:
     Returns:
         The reasoning and the answer, both stripped.
     """
-    text = text.strip()
+    text = text.strip().lstrip(UNSEEN).lstrip()
     if _CHANNEL.match(text):
         thoughts, answer = _by_channel(text)
     else:
@@ -65,6 +70,12 @@ class _Parting:
         self._text = text
         self._signs = list(_SIGNS.finditer(text))
         self._fences = Fences(sign for sign in self._signs if sign["fence"])
+        self._last_closing = {
+            _CLOSING[sign["tag"].casefold()]: number
+            for number, sign in enumerate(self._signs)
+            if sign["tag"] and sign["tag"].casefold() in _CLOSING and not self._in_ticks(sign)
+        }
+        """By kind: where it is closed last, other than in back-ticks."""
         self._thoughts: list[str] = []
         self._answer: list[str] = []
         self._read = 0
@@ -97,7 +108,11 @@ class _Parting:
         """
         opening = self._signs[at - 1]
         depth, close = 1, None
+        # Thoughts may speak of a tag in back-ticks, unless no other closes them.
+        quoted = at <= self._last_closing.get(kind, -1)
         for number in range(at, len(self._signs)):
+            if quoted and self._in_ticks(self._signs[number]):
+                continue
             tag = (self._signs[number]["tag"] or "").casefold()
             if _OPENING.get(tag) == kind:
                 depth += 1
@@ -116,6 +131,9 @@ class _Parting:
         """Whether a tag that starts a line, in a text that opens none of its kind, closes what a template opened."""
         kind = _CLOSING[sign["tag"].casefold()]
         return kind not in opened and self._starts_line(sign) and not self._fences.inside
+
+    def _in_ticks(self, sign: re.Match[str]) -> bool:
+        return self._text[sign.start() - 1 : sign.start()] == self._text[sign.end() : sign.end() + 1] == "`"
 
     def _starts_line(self, sign: re.Match[str]) -> bool:
         before = self._text[max(0, sign.start() - 4) : sign.start()]

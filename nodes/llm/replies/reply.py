@@ -83,9 +83,16 @@ def _shortfall(state: State, reason: str, refusal: str, *, said: bool) -> str:
         "filtered": "the model refused to answer: stopped by a content filter",
         "failed": f"the server broke off its reply (finish reason `{reason}`)",
         "empty": "the model's reply was empty",
-        "unknown": f"the server does not say that its reply is whole (finish reason `{reason or 'none'}`)",
+        "unknown": _unknown(reason),
     }
     return words[state]
+
+
+def _unknown(reason: str) -> str:
+    if reason:
+        return f"the server does not say that its reply is whole (finish reason `{reason}`)"
+    cure = "use a server, or a version of it, that passes `finish_reason` on"
+    return f"the server ended its reply without a finish reason, so that it may be cut; {cure}"
 
 
 def _sound(tools: list[str]) -> list[dict[str, Any]]:

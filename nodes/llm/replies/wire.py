@@ -5,15 +5,14 @@ from typing import Any, NamedTuple
 
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
-from nodes.llm.replies.finish import decisive, reason_of
+from nodes.llm.replies.codes import error_in
+from nodes.llm.replies.finish import decisive, reason_in
 from nodes.shared.cleaning import storable
 
 TOOLS = "apr_tools"
 """In a message's `additional_kwargs`: the arguments of each tool call, as they were sent."""
-
 LARGEST_COUNT = 2**53
 """Tokens; a larger count is none, and no store or JSON reader holds it exactly."""
-_REASON_FIELDS = ("finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason", "native_finish_reason")
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 
 
@@ -37,7 +36,7 @@ class Heard:
     def __init__(self) -> None:
         self.refusal = self.model = ""
         self.error: dict[str, Any] | None = None
-        self.is_chat = False
+        self.is_chat = self._went_on = self._in_pieces = False
         self._reasons: list[str] = []
         self._usage: dict[str, Any] = {}
         self._tools: list[_Tool] = []
@@ -61,6 +60,11 @@ class Heard:
         return decisive(self._reasons)
 
     @property
+    def finished(self) -> bool:
+        """Whether a finish reason came, and meant the end: some servers send one with every piece."""
+        return bool(self._reasons) and not self._went_on
+
+    @property
     def tools(self) -> list[str]:
         """The arguments of each tool call, as they were sent."""
         return [storable("".join(tool.pieces)) for tool in self._tools]
@@ -77,18 +81,27 @@ class Heard:
         if not isinstance(data, dict):
             return New()
         choice = _first(data.get("choices"))
-        self.error = self.error or _error(data, choice)
+        self.error = self.error or error_in(data, choice)
         if isinstance(data.get("model"), str):
             self.model = storable(data["model"])
         counted = data.get("usage") or choice.get("usage")
         if isinstance(counted, dict):
             self._usage = counted
-        if reason := next(filter(None, (reason_of(choice.get(name)) for name in _REASON_FIELDS)), ""):
-            self._reasons.append(storable(reason))
-        message = choice.get("message") or choice.get("delta") or {}
+        message = self._message(choice)
         spoken = bool(choice.get("message")) or "delta" in choice or isinstance(choice.get("text"), str)
         self.is_chat = self.is_chat or spoken
-        return self._listen(choice, message) if isinstance(message, dict) else New()
+        new = self._listen(choice, message)
+        self._went_on = self._went_on or bool(self._reasons and new.text)
+        if reason := reason_in(choice, message, data):
+            self._reasons.append(storable(reason))
+        return new
+
+    def _message(self, choice: dict[str, Any]) -> dict[str, Any]:
+        """Return what a choice adds; beside each piece, or after the last, some streams repeat all that came so far."""
+        whole, piece = choice.get("message"), choice.get("delta")
+        self._in_pieces = self._in_pieces or (isinstance(piece, dict) and bool(piece.get("content")))
+        message = piece if self._in_pieces else whole or piece
+        return message if isinstance(message, dict) else {}
 
     def _listen(self, choice: dict[str, Any], message: dict[str, Any]) -> New:
         text, thought = _content(message.get("content"))
@@ -142,20 +155,6 @@ class _Tool:
 def _first(choices: Any) -> dict[str, Any]:
     first = choices[0] if isinstance(choices, list) and choices else None
     return first if isinstance(first, dict) else {}
-
-
-def _error(data: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the error that a reply holds, wherever the server puts it."""
-    error = data.get("error") or choice.get("error")
-    if not error and "choices" not in data and isinstance(data.get("message"), str) and (data.keys() & _MARKS):
-        error = data
-    if not error:
-        return None
-    return error if isinstance(error, dict) else {"message": str(error)}
-
-
-_MARKS = {"code", "status", "type", "object"}
-"""Fields that stand beside `message` in an error that is not put under `error`."""
 
 
 def _content(content: Any) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from langchain_openai import ChatOpenAI
 from openai import AsyncStream
 from pydantic import SecretStr
 
-from nodes.llm.replies.errors import CallFailed, ErrorInside, NotChat
+from nodes.llm.replies.errors import CallFailed, ErrorInside, NotChat, Unended
 from nodes.llm.replies.overhear import listen
 from nodes.llm.replies.wire import TOOLS, Heard
 
@@ -27,6 +27,23 @@ else:
 
 _OPTIONS = {"timeout": "timeout", "extra_headers": "headers", "extra_query": "params"}
 """What is not part of a request's body, and what the SDK calls it."""
+_DONE = "[DONE]"
+"""The last event of a stream."""
+
+
+class _Stream(AsyncStream[object]):
+    """A stream that knows whether its server ended it.
+
+    Attributes:
+        ended: Whether the server said that nothing more comes.
+    """
+
+    ended = False
+
+    async def _iter_events(self) -> AsyncIterator[Any]:
+        async for event in super()._iter_events():
+            self.ended = self.ended or event.data.startswith(_DONE)
+            yield event
 
 
 class Careful(_Base):
@@ -43,8 +60,10 @@ class Careful(_Base):
             response = await self.root_async_client.post(
                 "/chat/completions", cast_to=httpx2.Response, body=body, options=options
             )
-            heard.take(_json(response))
+            ended = _take_all(heard, response)
             _check(heard, response)
+            if not (ended or heard.finished):
+                raise Unended
         info = _info(heard)
         return ChatResult(generations=[ChatGeneration(message=_message(heard), generation_info=info)], llm_output=info)
 
@@ -70,7 +89,7 @@ class Careful(_Base):
         usage = {"stream": True, "stream_options": {"include_usage": True}}
         body, options = self._request(messages, stop, kwargs | usage)
         async with await self._open(body, options) as stream:
-            async for data in _events(stream):
+            async for data in _events(stream, heard):
                 new = heard.take(data)
                 if heard.error:
                     break
@@ -78,17 +97,19 @@ class Careful(_Base):
                     thought = {"reasoning_content": new.reasoning} if new.reasoning else {}
                     yield ChatGenerationChunk(message=AIMessageChunk(content=new.text, additional_kwargs=thought))
             _check(heard, stream.response)
+            if not (stream.ended or heard.finished):
+                raise Unended
         yield _last_chunk(heard)
 
-    async def _open(self, body: dict[str, Any], options: Any) -> AsyncStream[object]:
-        async def post(body: dict[str, Any]) -> AsyncStream[object]:
-            stream: AsyncStream[object] = await self.root_async_client.post(
+    async def _open(self, body: dict[str, Any], options: Any) -> _Stream:
+        async def post(body: dict[str, Any]) -> _Stream:
+            stream: _Stream = await self.root_async_client.post(
                 "/chat/completions",
                 cast_to=object,
                 body=body,
                 options=options,
                 stream=True,
-                stream_cls=AsyncStream[object],
+                stream_cls=_Stream,
             )
             return stream
 
@@ -122,6 +143,28 @@ class Careful(_Base):
             raise CallFailed(error, key if isinstance(key, SecretStr) else SecretStr("")) from None
 
 
+def _take_all(heard: Heard, response: httpx2.Response) -> bool:
+    """Take in a body, be it one object or a stream that nobody asked for; returns whether its server ended it."""
+    if _kind(response) != "text/event-stream":
+        heard.take(_json(response))
+        return True
+    events = [line[5:].strip() for line in response.text.split("\n") if line.startswith("data:")]
+    for event in events:
+        if event.startswith(_DONE):
+            return True
+        try:
+            heard.take(json.loads(event))
+        except (ValueError, RecursionError) as error:
+            if not heard.finished:
+                raise NotChat(f"an event that is no JSON ({error})") from error
+    return False
+
+
+def _kind(response: httpx2.Response) -> str:
+    kind: str = response.headers.get("content-type", "")
+    return kind.partition(";")[0].strip().lower()
+
+
 def _json(response: httpx2.Response) -> Any:
     try:
         return response.json()
@@ -129,18 +172,22 @@ def _json(response: httpx2.Response) -> Any:
         raise NotChat(f"no JSON but {response.text[:100]!r}") from error
 
 
-async def _events(stream: AsyncStream[object]) -> AsyncIterator[object]:
+async def _events(stream: _Stream, heard: Heard) -> AsyncIterator[object]:
     """Yield the objects of a stream; of a server that does not stream, its one reply."""
-    kind = stream.response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind.endswith(("json", "html")):
+    if _kind(stream.response).endswith(("json", "html")):
         await stream.response.aread()
+        stream.ended = True
         yield _json(stream.response)
         return
     try:
         async for data in stream:
             yield data
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise NotChat(f"an event that is no JSON ({error})") from error
+        if not heard.finished:  # what comes after the end is no part of the reply
+            raise NotChat(f"an event that is no JSON ({error})") from error
+    except openai.APIConnectionError:
+        if not heard.finished:
+            raise
 
 
 def _check(heard: Heard, response: httpx2.Response) -> None:

@@ -1,15 +1,18 @@
 """What may be read back from a store: the types that the graphs' states declare, known by their names."""
 
+import copy
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import ormsgpack
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import EXT_CONSTRUCTOR_POS_ARGS, EXT_PYDANTIC_V2, JsonPlusSerializer
 from langgraph.types import Send
 from pydantic import BaseModel, ValidationError
 
 from nodes.state import Problem, State, ThreadTask
 
+T = TypeVar("T")
 Hook = Callable[[int, bytes], Any]
 
 
@@ -55,3 +58,22 @@ def _by_name(types: dict[str, type[BaseModel]], otherwise: Hook) -> Hook:
             return kind.model_construct(**values)
 
     return read
+
+
+def read_declared(checkpointer: T) -> T:
+    """Return a checkpointer that reads our types back in silence, and no others.
+
+    LangGraph warns of every type that nobody declared to it, at each run that goes on. A checkpointer whose serializer
+    is not LangGraph's own, or was told already what it may read, stays as it is.
+
+    Args:
+        checkpointer: Whatever LangGraph's `compile` takes.
+    """
+    if not isinstance(checkpointer, BaseCheckpointSaver):
+        return checkpointer
+    serde = checkpointer.serde
+    if type(serde) is not JsonPlusSerializer or getattr(serde, "_allowed_msgpack_modules", None) is not True:
+        return checkpointer
+    clone = copy.copy(checkpointer)
+    clone.serde = DeclaredTypes()
+    return clone

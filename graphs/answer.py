@@ -1,0 +1,136 @@
+"""One question, one typed answer: the workflow as a function.
+
+```python
+import asyncio
+from pathlib import Path
+
+from graphs import answer
+
+
+async def main() -> None:
+    solution = await answer(
+        "Which bug does each of these files have?",
+        documents=[Path("search.py"), ("users.py", "def find(name): ...")],
+        model="openai:gpt-5-mini",
+        max_parallel=4,
+    )
+    print(solution.answer)
+    print(solution.outcome, [(thread.id, thread.status) for thread in solution.threads], solution.report.wall_s)
+
+
+asyncio.run(main())
+```
+
+A script without an event loop says `answer_sync(…)` instead. Type checkers and editors know every argument and every
+field. What streams, waits for a person or is kept in a checkpointer is asked of the graph itself: `graphs.graph`,
+`graphs.build_graph`.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from graphs.adaptive import graph
+from nodes.boundary.side_loop import run_aside
+from nodes.input.decoding import decode_text
+from nodes.settings import Oversight, ReviewMode, Settings, Split
+from nodes.state import Document, Solution
+
+DocumentLike = Document | Mapping[str, Any] | tuple[str, str] | Path
+"""A document, its fields, its id and text, or a file of text, whose id is its path."""
+
+
+class Options(TypedDict, total=False):
+    """The settings by name, as `nodes.settings.Settings` describes and bounds them."""
+
+    model: str
+    assess_model: str | None
+    decompose_model: str | None
+    solve_model: str | None
+    review_model: str | None
+    fallback_model: str | None
+    base_url: str | None
+    api_key_env: str | None
+    temperature: float | None
+    max_tokens: int | None
+    max_threads: int
+    max_parallel: int
+    max_rounds: int
+    thread_timeout: float
+    request_timeout: float
+    hedge: float | None
+    deadline: float | None
+    max_total_tokens: int | None
+    context_window: int | None
+    window_share: float
+    baseline: bool
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    cache: bool
+    cache_ttl: float | None
+    prompts: str
+    split: Split
+    oversight: Oversight
+    scoped: bool
+    review: ReviewMode
+
+
+async def answer(
+    question: str,
+    *,
+    documents: Iterable[DocumentLike] = (),
+    instructions: str = "",
+    **settings: Unpack[Options],
+) -> Solution:
+    """Answer a question, in threads side by side where it has independent parts.
+
+    Args:
+        question: What is asked.
+        documents: What threads may need whole: each a `Document`, its fields `{"id": …, "text": …}`, a pair of id and
+            text, or the path of a text file.
+        instructions: What holds for every thread and for the answer.
+        settings: How the run is made, such as `model="openai:gpt-5-mini"`; what is left out comes from the environment,
+            else it is the default.
+
+    Returns:
+        The answer with all that led to it. A model that fails raises nothing: see `outcome` and `stop_reason`.
+
+    Raises:
+        pydantic.ValidationError: A setting is unknown or out of bounds, or the input is empty or too large.
+        nodes.llm.replies.errors.ConfigurationError: A key or an extra is missing.
+        TypeError: A document is none of these.
+        OSError: A file cannot be read.
+        ValueError: A file holds no text.
+    """
+    # Made here, since a graph that runs inside another one passes over names that may be the other's.
+    chosen = Settings(**settings)
+    read = [await _read(document) for document in documents]
+    problem = {"question": question, "documents": read, "instructions": instructions}
+    return Solution.model_validate(await graph.ainvoke(problem, context=chosen))
+
+
+def answer_sync(
+    question: str,
+    *,
+    documents: Iterable[DocumentLike] = (),
+    instructions: str = "",
+    **settings: Unpack[Options],
+) -> Solution:
+    """Do the same as `answer` while this thread waits; several threads may ask at once."""
+    return run_aside(answer(question, documents=documents, instructions=instructions, **settings))
+
+
+async def _read(document: DocumentLike) -> Document | Mapping[str, Any]:
+    match document:
+        case Document() | Mapping():
+            return document
+        case Path():
+            content = await asyncio.to_thread(document.read_bytes)
+            return {"id": str(document), "text": decode_text(content, str(document))}
+        case (id, text):
+            return {"id": id, "text": text}
+    raise TypeError(
+        "`documents` is a list of documents, each a Document, its fields {id, text, title?}, a pair of id and text, or "
+        f"a pathlib.Path; this is {type(document).__name__}"
+    )

@@ -1,0 +1,39 @@
+"""How results stand in a prompt, and what is said of those that are missing (pure)."""
+
+from collections.abc import Sequence
+
+from nodes.input.excerpts import json_line
+from nodes.llm.replies.text import shorten
+from nodes.state import State
+from nodes.threads.context_rot import WORDS
+from nodes.threads.results import ThreadResult
+from prompts import block
+
+MAX_RESULT = 2_000
+"""Characters of a result that the reader of all results sees, so that a hundred of them fit one context."""
+STATUS_WORDS = {
+    "answered": "answered",
+    "failed": "failed",
+    "timed_out": "timed out",
+    "refuted": "refuted by the review",
+}
+
+
+def open_parts(state: State) -> str:
+    """Name the parts that are worked out from the results."""
+    waiting = state.plan.open_parts if state.plan else []
+    return block("To be worked out from the results (#1 is the result of T1)", "\n".join(f"- {p}" for p in waiting))
+
+
+def as_lines(results: Sequence[ThreadResult]) -> str:
+    """Write results as JSON lines: whatever a thread wrote, it cannot end its own line and speak to the reader."""
+    return "\n".join(
+        json_line({"id": item.id, "asked": item.subquestion, "result": shorten(item.answer, MAX_RESULT)})
+        for item in results
+    )
+
+
+def missing_line(thread: ThreadResult) -> str:
+    """Say which thread has no answer that stands, and why."""
+    why = thread.error or "; ".join(WORDS[mark] for mark in thread.marks)
+    return f"{thread.id} ({thread.subquestion}): {STATUS_WORDS[thread.status]}: {why}"
