@@ -46,60 +46,58 @@ class Settings(BaseSettings):
         description="Model of every role, as `provider:name`: `openai:…`, `deepseek:…` or `local`. "
         "Default: `openai:gpt-5-mini` when OPENAI_API_KEY or OPENAI_BASE_URL is set, else `local`.",
     )
-    assess_model: str | None = Field(None, description="Model that decides whether to split, if another one.")
+    assess_model: str | None = Field(None, description="Model that decides whether to split, if not `model`.")
     decompose_model: str | None = Field(
-        None, description="Model that plans again where the outline does not suffice, if another."
+        None, description="Model that plans again where the outline is not enough, if not `model`."
     )
-    solve_model: str | None = Field(None, description="Model of the threads and of direct answers, if another.")
-    review_model: str | None = Field(None, description="Model that reviews and writes the answer, if another.")
+    solve_model: str | None = Field(None, description="Model of the threads and of direct answers, if not `model`.")
+    review_model: str | None = Field(None, description="Model that reviews and writes the answer, if not `model`.")
     fallback_model: str | None = Field(
-        None, description="Model that is tried once, with a time limit of its own, where the first one failed."
+        None, description="Model to try once, with a time limit of its own, when the first one fails."
     )
     base_url: str | None = Field(
         None,
-        description="Address of an OpenAI-compatible server, such as `http://127.0.0.1:8000/v1`. "
-        "Default: the provider's own, or OPENAI_BASE_URL.",
+        description="Address of an OpenAI-compatible server, such as `http://127.0.0.1:8000/v1`. Default: the "
+        "provider's own, or OPENAI_BASE_URL.",
     )
     api_key_env: str | None = Field(
         None,
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
-        description="Name of the environment variable that holds the API key (never the key itself). "
-        "Default: OPENAI_API_KEY or DEEPSEEK_API_KEY, by provider.",
+        description="Name of the environment variable that holds the API key, never the key itself. Default: "
+        "OPENAI_API_KEY or DEEPSEEK_API_KEY, by provider.",
     )
     temperature: float | None = Field(
         None,
         ge=0,
         le=2,
-        description="Sampling temperature. Default: the server's own (reasoning models refuse any other); "
-        "0 for the embedded model.",
+        description="Sampling temperature. Default: 0 for the embedded model, else the server's own, since "
+        "reasoning models refuse any other.",
     )
     max_tokens: int | None = Field(
         None,
         ge=16,
         le=1_000_000,
-        description="Longest reply of one call, in tokens. Default: the server's own; 1,024 for the embedded "
-        "model, which may otherwise ramble on.",
+        description="Longest reply of one call, in tokens. Default: 1,024 for the embedded model, which may "
+        "otherwise ramble on, else the server's own.",
     )
     max_threads: int = Field(
         16,
         ge=2,
         le=64,
-        description="Most threads in a plan; where there are more parts, threads work on several in turn.",
+        description="Most threads in a plan. If there are more parts, a thread works on several parts in turn.",
     )
     max_parallel: int = Field(
         8,
         ge=1,
         le=64,
-        description="Most threads that run at once; the rest wait their turn. 8 stays under common rate limits.",
+        description="Most threads that run at the same time; the rest wait. 8 stays under common rate limits.",
     )
-    max_rounds: int = Field(
-        2, ge=0, le=10, description="Extra rounds in which threads that failed or were refuted run again."
-    )
+    max_rounds: int = Field(2, ge=0, le=10, description="How often threads that failed or were refuted may run again.")
     thread_timeout: float = Field(
         120,
         gt=0,
         le=86_400,
-        description="Seconds a thread may run, counted from the start of its first call and not while it waits.",
+        description="Seconds that a thread may run. They count from its first call; time in the queue does not count.",
     )
     request_timeout: float = Field(
         300,
@@ -111,41 +109,41 @@ class Settings(BaseSettings):
         None,
         ge=1,
         le=100,
-        description="Start a second copy of a thread that takes longer than so many times the median of its finished "
-        "siblings (when half have finished, and never before 0.5 s); the first result counts. At most one thread in "
-        "ten, and one in any case. Costs tokens; 1.5 to 3 cuts the waiting for stragglers.",
+        description="Start a second copy of a thread that takes this many times the median of its finished "
+        "siblings, and use the first result. Starts once half have finished, after 0.5 s at the earliest, for at "
+        "most one thread in ten, but at least one. 1.5 to 3 shortens the wait for stragglers; each copy costs tokens.",
     )
     deadline: float | None = Field(
         None,
         gt=0,
         le=86_400,
-        description="Seconds the whole run may take. The last fifth (at most 30 s) is kept for the review: no thread "
-        "starts or goes on then, and the answer is written from what stands.",
+        description="Seconds that the whole run may take. The last fifth (at most 30 s) belongs to the review: no "
+        "thread runs in it, and the answer uses the results so far.",
     )
     max_total_tokens: int | None = Field(
         None,
         ge=1_000,
         le=1_000_000_000,
-        description="Tokens the whole run may use, input and output; a call that is expected to pass it is not made, "
-        "and the answer is written from what stands.",
+        description="Tokens that the whole run may use, input and output. A call that would probably exceed it is "
+        "not made; the answer then uses the results so far.",
     )
     context_window: int | None = Field(
         None,
         ge=256,
         le=100_000_000,
-        description="Tokens that prompt and reply may have together, for models of which neither the server nor "
-        "LangChain's profile tells it.",
+        description="Tokens that prompt and reply may have together. Needed only if neither the server nor "
+        "LangChain's model profile tells it.",
     )
     window_share: float = Field(
         0.8,
         gt=0,
         le=1,
-        description="Share of the context window; a thread that used more is split into smaller ones in the next "
-        "round, as long contexts are read badly.",
+        description="Share of the context window that a thread may use. A thread that uses more is split into "
+        "smaller ones in the next round, since models read long contexts badly.",
     )
     baseline: bool = Field(
         False,
-        description="After the answer, ask the whole question once more in one call, and report both side by side "
+        description="After the answer, ask the whole question again in one call and report both side by side "
         "(`report.baseline`). Costs that call.",
     )
     requests_per_minute: int | None = Field(
@@ -160,34 +158,36 @@ class Settings(BaseSettings):
 
     cache: bool = Field(
         False,
-        description="Reuse results of threads that asked the same of the same sources, model and prompt in earlier "
-        "runs, and keep those of this one.",
+        description="Reuse results of threads that asked the same of the same sources, model and prompt, and keep "
+        "this run's.",
     )
     cache_ttl: float | None = Field(
-        None, ge=1, le=1_000_000_000, description="Seconds that results are kept. Default: until they are cleared."
+        None, ge=1, le=1_000_000_000, description="Seconds to keep results in the cache. Default: until you clear it."
     )
     prompts: str = Field(
         "",
         max_length=1_000,
-        description="Versions of prompts to use instead of the default ones, such as `direct@1 solve@1`.",
+        description="Versions of prompts to use instead of the defaults, such as `direct@1 solve@1`.",
     )
     split: Split = Field(
         "if_faster",
-        description="When to split: where the model finds independent parts and a split is not forecast to take longer "
-        "than one call (`if_faster`), wherever it finds them (`if_independent`), or every question (`always`).",
+        description="When to split a question with independent parts. `if_faster` skips a split that is forecast to "
+        "take over 25 % and over 1 s longer than one call. `if_independent` skips none. `always` splits every "
+        "question.",
     )
     oversight: Oversight = Field(
         "none",
-        description="What a person approves: the plan before any thread is called (`plan`), the answer before it is "
-        "used (`answer`), or `both`. Needs a checkpointer, since the run waits.",
+        description="What a person approves: the plan before any thread runs (`plan`), the answer before anyone "
+        "uses it (`answer`), or both (`both`). Needs a checkpointer, because the run waits.",
     )
     scoped: bool = Field(
-        True, description="Show each thread only the segments that it needs; off, every thread reads the whole input."
+        True,
+        description="Show each thread only the segments that it needs. If off, every thread reads the whole input.",
     )
     review: ReviewMode = Field(
         "brief",
-        description="How results are judged before they are joined: not at all (`off`), all in one call (`brief`), or "
-        "each in a short call of its own as its thread ends, and then together (`careful`).",
+        description="How to check results before they are joined: not at all (`off`), or all in one call (`brief`). "
+        "`careful` first checks each result in a short call of its own, as its thread ends.",
     )
 
     _given: frozenset[str] = PrivateAttr(default=frozenset())

@@ -23,13 +23,13 @@ from nodes.shared.run import Run
 from nodes.threads.results import ThreadResult, merge_results
 
 MAX_QUESTION = 100_000
-"""Characters; more belongs into documents."""
+"""Characters; longer texts belong in documents."""
 MAX_INSTRUCTIONS = 100_000
-"""Characters; every thread is sent them."""
+"""Characters; every thread reads them."""
 MAX_DOCUMENTS = 5_000_000
 """Characters of all documents together."""
 MAX_DOCUMENT_COUNT = 1_000
-"""Documents; each takes a line of the list that the planner reads, which must fit its context."""
+"""Documents; each takes a line in the list that the planner reads, and that list must fit its context."""
 MAX_NAME = 1_000
 """Characters of a document's id or title; prompts repeat them."""
 
@@ -56,11 +56,11 @@ _Name = Annotated[str, _bounded(MAX_NAME, "shorten it, since prompts repeat it")
 class Document(Record):
     """A text that threads may need whole: a file, an article."""
 
-    id: _Name = Field(min_length=1, description="Unique among the documents, such as a file's path.")
+    id: _Name = Field(min_length=1, description="A name that no other document has, such as a file's path.")
     text: Annotated[str, _bounded(MAX_DOCUMENTS, "hand over the parts that matter")] = Field(
         description="The whole text."
     )
-    title: _Name = Field("", description="What people call it; the id if left out.")
+    title: _Name = Field("", description="Its name for readers. Default: the id.")
 
     @property
     def label(self) -> str:
@@ -78,7 +78,7 @@ class Problem(Record):
         default_factory=list, description="Files or articles; at most 1,000, and 5,000,000 characters together."
     )
     instructions: Annotated[str, _bounded(MAX_INSTRUCTIONS, "hand long texts over as `documents`")] = Field(
-        "", description="What holds for every thread and for the answer; at most 100,000 characters."
+        "", description="Rules for every thread and for the answer; at most 100,000 characters."
     )
 
     @field_validator("question")
@@ -122,51 +122,51 @@ class Assessment(Record):
     """The parts of the question, and whether to split it: read from the model's outline."""
 
     parts: list[Part] = Field(default_factory=list)
-    """All parts, those that need others' results included."""
+    """All parts, including those that need the results of other parts."""
     answer: AnswerForm = "text"
-    """Whether the results in turn are the answer, in the model's word."""
+    """What the model says the answer is: the results one after the other (`list`), or a text written from them."""
     subquestions: list[str] = Field(default_factory=list)
-    """What the parts ask that can run at the same time."""
+    """The questions of those parts that can run at the same time."""
     decomposable: bool = False
-    """Whether there are two such parts or more."""
+    """Whether there are at least two such parts."""
 
 
 class Contradiction(Record):
     """A claim on which threads disagree."""
 
     claim: str
-    """Their quotations, side by side."""
+    """The quotations from these threads, side by side."""
     thread_ids: list[str]
     quotes: list[str] = Field(default_factory=list)
-    """One of each thread, in the order of `thread_ids`, as it stands in its result."""
+    """One quotation from each thread, word for word, in the order of `thread_ids`."""
 
 
 class Solution(Record):
     """The output."""
 
     question: str = ""
-    """What was asked."""
+    """The question, as it was cleaned."""
     answer: str = ""
     """What models wrote, or a person, under the parts' own words or markers: none of it is ours."""
     outcome: Outcome = "running"
-    """`complete` only when every thread is answered and none stands refuted; `running` until the run has ended."""
+    """`running` until the run ends. `complete` only if every thread is answered and none is refuted."""
     stop_reason: str = ""
-    """Why the run ended before everything was answered, threads without an answer by name; empty when it did not."""
+    """Why the run ended before everything was answered, thread by thread; empty if everything was."""
     route: Route = "direct"
     assessment: Assessment | None = None
     plan: ThreadPlan | None = None
     threads: list[ThreadResult] = Field(default_factory=list)
     """In plan order."""
     contradictions: list[Contradiction] = Field(default_factory=list)
-    """Those that stand at the end."""
+    """Those that remain at the end."""
     sources: list[Source] = Field(default_factory=list)
-    """The numbered input that the plan's threads name, each piece by its beginning."""
+    """The numbered pieces of the input that the plan uses, each with its first words."""
     reviews: list[Review] = Field(default_factory=list)
-    """What the reviewer wrote, round by round."""
+    """What the reviewer wrote, one entry a round."""
     decisions: list[Decision] = Field(default_factory=list)
     """What a person decided, in order."""
     calls: Annotated[list[Call], add_calls] = Field(default_factory=list)
-    """Every request to a model, in the order they were recorded; one measured as the baseline is not among them."""
+    """Every request to a model, in the order of recording, except those of the baseline."""
     report: Report = Report()
 
 
@@ -175,40 +175,40 @@ class State(Problem, Solution):
 
     run: Run = Field(default_factory=Run)
     results: Annotated[dict[str, ThreadResult], merge_results] = Field(default_factory=dict)
-    """By thread id; a retry replaces."""
+    """By thread id; a retry replaces the earlier result."""
     critiques: dict[str, str] = Field(default_factory=dict)
-    """What the reviewer said of the threads that run again in this round."""
+    """By thread id: why it runs again in this round."""
     redo: list[str] = Field(default_factory=list)
     """Ids of the threads that run next."""
     round: int = 0
     """0 for the first pass, then 1, 2, … for the extra rounds."""
     parallel: bool = False
-    """Whether the gate let the question through to be split."""
+    """Whether the question is to be split."""
     forecast: Forecast | None = None
-    """What the split was expected to take, where that could be told."""
+    """How long the split was expected to take, if that was known."""
     repairs: list[Repair] = Field(default_factory=list)
-    """What was mended in what models wrote."""
+    """What the code corrected in the models' replies."""
     problems: list[str] = Field(default_factory=list)
-    """Failures of stages, in words that can be shown."""
+    """Failures of stages, worded for users."""
     dead_model: str = ""
-    """A model that was seen not to answer at all, as `provider:name`; it is not asked again."""
+    """A model that did not answer at all, as `provider:name`; this run does not ask it again."""
     note: str = ""
     """Why a person rejected the last plan."""
     split: list[str] = Field(default_factory=list)
-    """Ids of the threads that are split into smaller ones before they run."""
+    """Ids of the threads to split into smaller ones before they run."""
     refined: dict[str, list[str]] = Field(default_factory=dict)
-    """Threads that were split again, and into which; an empty list where no finer split was found."""
+    """Threads that were split again, each with the ids of its smaller threads; an empty list if no split was found."""
     pieces: list[Piece] = Field(default_factory=list)
     """Parts of segments that were too long for one thread."""
 
     def segments(self) -> list[Segment]:
-        """Number the input, the pieces that were cut from it included."""
+        """Number the input, including the pieces that were cut from it."""
         whole = super().segments()
         return [*whole, *as_segments(self.pieces, whole)]
 
 
 class ThreadTask(Record):
-    """What is sent to one thread: all that it may know."""
+    """Everything that one thread may know."""
 
     run: Run
     spec: ThreadSpec
@@ -220,17 +220,17 @@ class ThreadTask(Record):
     """How many threads run at once."""
     round: int = 0
     critique: str = ""
-    """The reviewer's words, when it was sent back."""
+    """Why the thread was sent back; empty in its first round."""
     spent: Spending = Spending()
-    """Tokens of the run before this round."""
+    """Tokens that the run used before this round."""
     hedged: list[str] = Field(default_factory=list)
-    """Ids of the run's threads that had a second copy before."""
+    """Ids of the threads that already had a second copy in this run."""
     previous: ThreadResult | None = None
-    """What it came to in the round before."""
+    """Its result in the round before."""
     planned: int = 1
-    """Threads of the plan, for progress."""
+    """How many threads the plan has, for progress."""
     settled: int = 0
-    """Threads that do not run in this round, for progress."""
+    """How many of them do not run in this round, for progress."""
 
 
 def tasks_of(state: State) -> Iterable[ThreadTask]:
@@ -260,9 +260,9 @@ def tasks_of(state: State) -> Iterable[ThreadTask]:
 
 
 def fresh_run(run: Run, problem: Problem) -> dict[str, Any]:
-    """The update that starts a run: nothing of an earlier question on the same LangGraph thread stays.
+    """Return the update that starts a run: it clears what an earlier question left on the same LangGraph thread.
 
-    What is asked is written back as it was cleaned: a graph keeps its input as it came.
+    It writes the cleaned question back, since a graph keeps its input unchanged.
     """
     blank = State(question="nothing yet", run=run)
     kept = {name: blank[name] for name in State.model_fields if name not in Problem.model_fields}

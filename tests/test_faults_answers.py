@@ -82,7 +82,7 @@ T3 = f"- T3 ({PARTS[2]})"
             {"assess": outline(), "direct": Reply("Paris.", finish_reason="")},
             {},
             "Paris.",
-            ["does not say that its reply is whole"],
+            ["without a finish reason"],
         ),
         ({"assess": outline(), "direct": Reply("Paris.", refusal="Nein.")}, {}, "Paris.", ["refused to answer: Nein."]),
     ],

@@ -1,7 +1,6 @@
 """What users see beside their own: no warnings of a checkpointer of theirs, and no package that is not ours."""
 
 import logging
-import tomllib
 import warnings
 from pathlib import Path
 from typing import Any
@@ -39,16 +38,6 @@ async def test_a_checkpointer_of_the_users_own_brings_no_warning(
                 await talk(build_graph(checkpointer=saver), context)
                 await talk(build_sequential(checkpointer=saver), context)
     assert not [record.getMessage() for record in caplog.records]
-
-
-def test_the_wheel_holds_all_of_ours_and_no_package_that_others_may_have() -> None:
-    listed = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    folders = {
-        ".".join(file.parent.relative_to(PROJECT).parts)
-        for name in ("graphs", "nodes", "prompts")
-        for file in (PROJECT / name).rglob("*.py")
-    }
-    assert set(listed) == folders
 
 
 class Outer(TypedDict, total=False):

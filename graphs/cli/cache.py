@@ -7,11 +7,11 @@ import typer
 
 from graphs.cli.report import refuse
 
-HELP = """Look at the thread cache, or empty it.
+HELP = """Show or empty the thread cache.
 
-`apr … --cache` keeps results of threads and reuses them in later runs that ask the same of the same sources, model and
-prompt. They lie in one file in your cache folder (APR_CACHE_FILE names another), or on the Redis server that
-APR_REDIS_URL names.
+apr … --cache saves the results of threads. Later runs reuse them if question, sources, model and prompt are the same.
+
+The cache is one file in your cache folder; APR_CACHE_FILE names another, APR_REDIS_URL a Redis server.
 
 [bold]Examples[/bold]
 
@@ -27,7 +27,7 @@ app = typer.Typer(
 
 @app.command()
 def stats() -> None:
-    """Print how many results are kept, how large they are and where."""
+    """Print how many results the cache has, their size and place."""
     from nodes.threads.cache_store import CacheError, cache_stats
 
     try:
@@ -39,7 +39,7 @@ def stats() -> None:
 
 @app.command()
 def clear() -> None:
-    """Remove all results."""
+    """Delete all results."""
     from nodes.threads.cache_store import CacheError, clear_cache
 
     try:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 PACKAGE = "adaptive-parallel-reasoning"
 
 # One line a paragraph: the help printer keeps the line breaks within one.
-HELP = """Answer a question; split it into threads that run side by side if it has independent parts.
+HELP = """Answer a question. If it has independent parts, split it into threads that run at the same time.
 
-The model itself decides whether and how to split. The answer goes to standard output, all else to standard error.
+The model decides whether and how to split. The answer goes to standard output, everything else to standard error.
 
 [bold]Examples[/bold]
 
@@ -41,14 +41,21 @@ The model itself decides whether and how to split. The answer goes to standard o
 
   apr "…" --model openai:qwen3 --base-url http://127.0.0.1:8000/v1
 
-[bold]apr report[/bold] RUN.json writes the page of a run that was printed by --json; see apr report --help.
+[bold]Other commands[/bold] (each has its own --help)
 
-[bold]apr runs[/bold] lists the runs that were kept; apr show RUN prints one, apr resume RUN goes on with one that was
-stopped, apr prune removes old ones.
+  apr report RUN.json: write the page of a run that --json printed
 
-[bold]apr cache[/bold] stats|clear tells what --cache keeps, or removes it; see apr cache --help.
+  apr runs: list the saved runs
 
-[bold]Settings[/bold] not listed here are read from the environment, such as APR_THREAD_TIMEOUT=60; see the README.
+  apr show RUN: print a saved run
+
+  apr resume RUN: continue a run that was stopped
+
+  apr prune: delete old runs
+
+  apr cache stats|clear: show or delete what --cache saved
+
+[bold]Settings[/bold] without an option come from the environment, such as APR_THREAD_TIMEOUT=60; see graphs/README.md.
 
 [bold]Exit status[/bold]: 0 complete, 3 partial, 1 failed, 2 bad usage, 130 interrupted, 143 stopped by SIGTERM.
 """
@@ -68,61 +75,63 @@ def _print_version(wanted: bool) -> None:
 def apr(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to answer; - reads standard input.")],
     file: Annotated[
-        list[Path] | None, typer.Option("--file", "-f", help="A text file to hand over as a document; repeatable.")
+        list[Path] | None, typer.Option("--file", "-f", help="A text file that the question is about; repeatable.")
     ] = None,
     instructions: Annotated[
-        str, typer.Option("--instructions", "-i", help="What holds for every thread and for the answer.")
+        str, typer.Option("--instructions", "-i", help="Rules for every thread and for the answer.")
     ] = "",
     model: Annotated[
         str | None,
         typer.Option(
             "--model",
             "-m",
-            help="openai:NAME, deepseek:NAME or local. Default: openai:gpt-5-mini when "
-            "OPENAI_API_KEY or OPENAI_BASE_URL is set, else local, the embedded model.",
+            help="openai:NAME, deepseek:NAME or local (the embedded model). Default: openai:gpt-5-mini if "
+            "OPENAI_API_KEY or OPENAI_BASE_URL is set, else local.",
         ),
     ] = None,
     base_url: Annotated[
-        str | None, typer.Option("--base-url", help="An OpenAI-compatible server, such as http://127.0.0.1:8000/v1.")
+        str | None,
+        typer.Option("--base-url", help="Address of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1."),
     ] = None,
     max_parallel: Annotated[
-        str | None, typer.Option("--max-parallel", metavar="N", help="Most threads at once, 1 to 64. Default: 8.")
+        str | None,
+        typer.Option("--max-parallel", metavar="N", help="Most threads at once, 1 to 64. Default: 8."),
     ] = None,
     deadline: Annotated[
         str | None,
-        typer.Option("--deadline", metavar="SECONDS", help="Answer within so many seconds, from what stands by then."),
+        typer.Option("--deadline", metavar="SECONDS", help="Answer within this time, from the results so far."),
     ] = None,
     oversight: Annotated[
         str | None,
-        typer.Option("--oversight", help="Approve the plan, the answer, or both, in this terminal. Default: none."),
+        typer.Option("--oversight", help="Approve in this terminal: plan, answer, both or none. Default: none."),
     ] = None,
     cache: Annotated[
         bool | None,
         typer.Option(
-            "--cache/--no-cache", help="Reuse results of threads from earlier runs, and keep this run's. Default: not."
+            "--cache/--no-cache", help="Reuse thread results of earlier runs, and save those of this run. Default: no."
         ),
     ] = None,
     cache_ttl: Annotated[
-        str | None, typer.Option("--cache-ttl", metavar="SECONDS", help="How long results are kept. Default: for good.")
+        str | None, typer.Option("--cache-ttl", metavar="SECONDS", help="How long to save results. Default: for ever.")
     ] = None,
-    sequential: Annotated[bool, typer.Option("--sequential", help="The baseline: one call, no threads.")] = False,
+    sequential: Annotated[bool, typer.Option("--sequential", help="Answer in one call (the baseline).")] = False,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Ask once more in one call, and show what splitting saved and cost.")
+        bool, typer.Option("--compare", help="Also ask in one call, and show what splitting saved and cost.")
     ] = False,
     store: Annotated[
         str | None,
         typer.Option(
             "--store",
             metavar="PLACE",
-            help="Where the run is kept, to be resumed and shown: a SQLite file, postgresql://…, or none. "
+            help="Where to save the run, for apr resume and apr show: a SQLite file, postgresql://… or none. "
             "Default: APR_STORE, else a file in your state folder.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole Solution as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole solution as JSON.")] = False,
     report: Annotated[
         Path | None,
         typer.Option(
-            "--report", help="Write the run to this file: a page of HTML, or the Solution if its name ends in .json."
+            "--report", help="Write the run to this file: as JSON if its name ends in .json, else as an HTML page."
         ),
     ] = None,
     version: Annotated[
@@ -168,7 +177,7 @@ def _checked(
 
 
 def main() -> None:
-    """Run the command: one of those that look at what was kept, or a question."""
+    """Run the command: a question, or one of the commands on saved runs and results."""
     if sys.argv[1:2] == ["report"]:
         cli_report.app(args=sys.argv[2:], prog_name="apr report")
     elif sys.argv[1:2] and sys.argv[1] in ("runs", "show", "resume", "prune"):

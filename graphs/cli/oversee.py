@@ -11,21 +11,21 @@ from nodes.planning.edits import Edit, EditError, edited
 from nodes.planning.plan import ThreadPlan
 
 PLAN_HELP = """\
-approve                    run it as it stands
+approve                    run the plan as it is
 drop T2 [T3 …]             leave threads out
 reword T2 NEW WORDS        ask a thread something else
-add WORDS [reads 1 2]      one more thread, and the segments that it reads
+add WORDS [reads 1 2]      add a thread, and the segments that it reads
 merge T1 T2 [T3 …]         make one thread of several
-sources T2 1 3             the segments that a thread reads
-parallel 4                 how many run at once
-undo                       back to the plan as it was made
-reject WHY                 have another plan made that minds this
-quit                       stop here; apr resume goes on"""
+sources T2 1 3             change the segments that a thread reads
+parallel 4                 change how many threads run at once
+undo                       take all changes back
+reject WHY                 ask for another plan, and say why
+quit                       stop here; apr resume continues"""
 ANSWER_HELP = """\
-approve                    use it
+approve                    use the answer
 edit NEW WORDS             use these words instead
-send T1 [T2 …] WHY         have threads run again that mind this
-quit                       stop here; apr resume goes on"""
+send T1 [T2 …] WHY         run threads again, and tell them why
+quit                       stop here; apr resume continues"""
 _THREAD = re.compile(r"T\d+(?:\.\d+)*", re.IGNORECASE)
 
 

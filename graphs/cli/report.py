@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 EXIT_USAGE = 2
 
-HELP = """Write the page of a run: timeline, threads, plan, review, cost. One file that needs no network.
+HELP = """Write a run as one HTML page that needs no network: timeline, threads, plan, review, cost.
 
-RUN is what `apr … --json` printed; - reads standard input.
+RUN is a file that apr … --json printed.
 
 [bold]Examples[/bold]
 
@@ -33,10 +33,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 
 @app.command(help=HELP, no_args_is_help=True)
 def report(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's JSON; - reads standard input.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run as JSON; - reads standard input.")],
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="Where the page goes; - prints it. Default: beside RUN, ending in .html."),
+        typer.Option("--output", "-o", help="The page's file; - prints it. Default: beside RUN, ending in .html."),
     ] = None,
 ) -> None:
     """Write the page of a run."""

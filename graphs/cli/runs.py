@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from graphs.history.runs import Runs
 
 T = TypeVar("T")
-HELP = """Runs that were kept.
+HELP = """List the saved runs, the latest first.
 
-Every run of apr is kept, step by step, in a SQLite file in your state folder, or where --store or APR_STORE says:
-another file, postgresql://user:password@host/database, or none. What is kept holds the question, the documents and the
-answer.
+apr saves every run step by step, with its question, documents and answer.
+
+Place: --store or APR_STORE (a SQLite file, postgresql://user:password@host/database or none), else your state folder.
 
 [bold]Examples[/bold]
 
@@ -37,16 +37,14 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 StoreOption = Annotated[
     str | None, typer.Option("--store", metavar="PLACE", help="A SQLite file, or postgresql://… Default: APR_STORE.")
 ]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Its id, or the beginning of it.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run, or the beginning of the id.")]
 
-app = typer.Typer(
-    add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True, help=HELP
-)
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True)
 
 
-@app.command()
+@app.command(help=HELP)
 def runs(store: StoreOption = None) -> None:
-    """List runs, the latest first, with their outcome."""
+    """List the saved runs, the latest first."""
 
     async def work(kept: "Runs") -> None:
         entries = await kept.all()
@@ -64,9 +62,9 @@ def runs(store: StoreOption = None) -> None:
 def show(
     run: RunArgument,
     store: StoreOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole Solution as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole solution as JSON.")] = False,
 ) -> None:
-    """Print a run's answer and report."""
+    """Print the answer and the figures of a run."""
     from graphs.cli.answer import print_solution
 
     async def work(kept: "Runs") -> Any:
@@ -79,10 +77,10 @@ def show(
 def resume(
     run: RunArgument,
     store: StoreOption = None,
-    base_url: Annotated[str | None, typer.Option("--base-url", help="Another address of the server.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole Solution as JSON.")] = False,
+    base_url: Annotated[str | None, typer.Option("--base-url", help="Address of the model server.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole solution as JSON.")] = False,
 ) -> None:
-    """Go on where a run was stopped; nothing that had finished is asked again."""
+    """Continue a run that was stopped, without repeating what had finished."""
     from graphs.cli.answer import finish
     from graphs.cli.run import resumed
 
@@ -94,11 +92,15 @@ def prune(
     store: StoreOption = None,
     older_than: Annotated[
         str | None,
-        typer.Option("--older-than", metavar="AGE", help="Such as 30d, 12h, 90m: since they were last active."),
+        typer.Option(
+            "--older-than",
+            metavar="AGE",
+            help="Delete runs not active for this long, such as 30d, 12h or 90m.",
+        ),
     ] = None,
-    keep: Annotated[int | None, typer.Option("--keep", min=0, metavar="N", help="Keep the N latest.")] = None,
+    keep: Annotated[int | None, typer.Option("--keep", min=0, metavar="N", help="Delete all but the N latest.")] = None,
 ) -> None:
-    """Remove old runs for good; those at work stay."""
+    """Delete old runs for good, except those that are running."""
     if older_than is None and keep is None:
         refuse("say what to remove: --older-than AGE, --keep N, or both")
     age = seconds(older_than) if older_than is not None else None
