@@ -43,6 +43,8 @@ def fate(chance: random.Random) -> list[Step]:
     return chance.choice(fates)
 
 
+# Time limits of a second, and replies that come within them.
+@pytest.mark.quiet
 @pytest.mark.parametrize("seed", range(20))
 async def test_the_report_agrees_with_the_server(server: ModelServer, context: dict[str, Any], seed: int) -> None:
     chance = random.Random(seed)
