@@ -180,6 +180,7 @@ async def test_a_missing_file_of_certificates_is_told(server: ModelServer, apr: 
     assert ended.status == 2 and "SSL_CERT_FILE, if it is set" in ended.err and "Traceback" not in ended.err
 
 
+@pytest.mark.quiet
 async def test_interrupting_ends_at_once_and_leaves_nothing_open(server: ModelServer) -> None:
     split(server)
     for part in PARTS:
