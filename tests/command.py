@@ -3,11 +3,16 @@
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from tests.forked import Forked, fork
 from tests.server import ModelServer
 
 APR = str(Path(sys.executable).parent / "apr")
+PIPE = asyncio.subprocess.PIPE
+
+Process = asyncio.subprocess.Process | Forked
 
 
 def environment(server: ModelServer, **more: str) -> dict[str, str]:
@@ -15,15 +20,36 @@ def environment(server: ModelServer, **more: str) -> dict[str, str]:
     return os.environ | {"APR_MODEL": "openai:scripted", "APR_BASE_URL": server.url} | more
 
 
-async def start(server: ModelServer, *arguments: str, **more: str) -> asyncio.subprocess.Process:
-    """Start the command; its three streams are pipes."""
-    return await asyncio.create_subprocess_exec(
-        *(APR, *arguments),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment(server, **more),
-    )
+async def launch(
+    *arguments: str,
+    env: Mapping[str, str],
+    real: bool = False,
+    stdin: int = PIPE,
+    stdout: int = PIPE,
+    stderr: int = PIPE,
+    largest_file: int | None = None,
+) -> Process:
+    """Start the command in an environment.
+
+    Args:
+        arguments: Its arguments.
+        env: Its environment.
+        real: Whether the program itself is started, not a fork of a parent that has it in memory.
+        stdin: A descriptor, or what `asyncio.subprocess` has for one.
+        stdout: The same.
+        stderr: The same.
+        largest_file: How many bytes a file may have, in a fork.
+    """
+    if real:
+        return await asyncio.create_subprocess_exec(
+            *(APR, *arguments), env=env, stdin=stdin, stdout=stdout, stderr=stderr
+        )
+    return await fork(*(APR, *arguments), env=env, stdin=stdin, stdout=stdout, stderr=stderr, largest_file=largest_file)
+
+
+async def start(server: ModelServer, *arguments: str, **more: str) -> Process:
+    """Start the command in a fork; its three streams are pipes."""
+    return await launch(*arguments, env=environment(server, **more))
 
 
 async def apr(server: ModelServer, *arguments: str, **more: str) -> tuple[int, str, str]:

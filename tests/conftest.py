@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from nodes.llm import clients
 from nodes.llm.endpoints import pace_store
+from tests.quiet import turn
 from tests.server import ModelServer, model_server
 
 # Run in the background, tests inherit an ignored SIGINT, and so would the programs whose Ctrl-C they test.
@@ -18,6 +19,29 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # No deadline: a busy machine is no fault.
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Have three processes on two cores: tests wait for what comes later as often as they compute."""
+    return (os.cpu_count() or 1) * 3 // 2 or 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what is only for a full run."""
+    if os.environ.get("CI_FULL") != "1":
+        for item in items:
+            if item.get_closest_marker("full"):
+                item.add_marker(pytest.mark.skip("a full run only: CI_FULL=1"))
+
+
+@pytest.fixture(autouse=True)
+def its_turn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where tests run side by side, one that measures time runs alone."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    with turn(tmp_path_factory.getbasetemp().parent, alone=request.node.get_closest_marker("quiet") is not None):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -75,6 +75,7 @@ DROP = Fault(status=-2)
 STALL = Fault(status=-3)
 """Never answer; while streaming, after the first words."""
 WORDS = "Half of an "
+MOST_PIECES = 20_000
 """What is streamed before the connection is dropped or stalls."""
 
 
@@ -376,8 +377,10 @@ def deltas(reply: Reply, step: Step) -> Iterator[dict[str, Any]]:
 
 
 def pieces(text: str) -> list[str]:
-    """Cut a text into its words, spaces kept."""
-    return re.findall(r"\S+\s*|\s+", text) or [""]
+    """Cut a text into its words, spaces kept; where they are very many, into runs of words."""
+    words = re.findall(r"\S+\s*|\s+", text) or [""]
+    together = 1 + len(words) // MOST_PIECES
+    return ["".join(words[at : at + together]) for at in range(0, len(words), together)]
 
 
 def usage(reply: Reply) -> dict[str, Any]:

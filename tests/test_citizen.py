@@ -194,6 +194,7 @@ async def stopped_at(split: ModelServer, kept: Any, config: Any, context: dict[s
     split.on("review", "All of it.")
 
 
+@pytest.mark.quiet
 async def test_time_in_which_nobody_works_does_not_count(split: ModelServer) -> None:
     kept, config = build_graph(checkpointer=InMemorySaver()), {"configurable": {"thread_id": "1"}}
     await stopped_at(split, kept, config, {"deadline": 2})

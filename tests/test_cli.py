@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.command import APR, environment, start
+from tests.command import APR, environment, launch
 from tests.server import HANG, Fault, ModelServer, outline, review
 
 PARTS = ["What is the capital of France?", "What is 12 * 7?", "Who wrote Hamlet?"]
@@ -31,8 +31,8 @@ Apr = Callable[..., Coroutine[Any, Any, Ended]]
 
 @pytest.fixture
 def apr(server: ModelServer) -> Apr:
-    async def run(*arguments: str, stdin: bytes = b"", **environment: str) -> Ended:
-        process = await start(server, *arguments, **environment)
+    async def run(*arguments: str, stdin: bytes = b"", real: bool = False, **more: str) -> Ended:
+        process = await launch(*arguments, env=environment(server, **more), real=real)
         out, err = await process.communicate(stdin)
         assert process.returncode is not None
         return Ended(process.returncode, out.decode(), err.decode())
@@ -46,7 +46,7 @@ def split(server: ModelServer) -> None:
 
 async def test_the_answer_goes_to_standard_output_and_all_else_to_standard_error(server: ModelServer, apr: Apr) -> None:
     split(server)
-    ended = await apr(QUESTION)
+    ended = await apr(QUESTION, real=True)
     assert (ended.status, ended.out) == (0, "All of it.\n")
     assert "T2 running: What is 12 * 7?" in ended.err
     assert "3/3 finished (3 answered)" in ended.err
@@ -180,11 +180,12 @@ async def test_a_missing_file_of_certificates_is_told(server: ModelServer, apr: 
     assert ended.status == 2 and "SSL_CERT_FILE, if it is set" in ended.err and "Traceback" not in ended.err
 
 
+@pytest.mark.quiet
 async def test_interrupting_ends_at_once_and_leaves_nothing_open(server: ModelServer) -> None:
     split(server)
     for part in PARTS:
         server.on(part, HANG)
-    process = await start(server, QUESTION)
+    process = await launch(QUESTION, env=environment(server), real=True)
     await server.wait_for(3, "solve")
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
@@ -201,13 +202,7 @@ async def test_a_terminal_shows_each_thread_while_it_runs(server: ModelServer) -
     split(server)
     server.on(PARTS[2], HANG)
     screen, terminal = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *(APR, QUESTION),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=terminal,
-        env=os.environ
-        | {"APR_MODEL": "openai:scripted", "APR_BASE_URL": server.url, "TERM": "xterm", "COLUMNS": "100"},
-    )
+    process = await launch(QUESTION, env=environment(server, TERM="xterm", COLUMNS="100"), real=True, stderr=terminal)
     os.close(terminal)
     shown = ""
     async with asyncio.timeout(20):
@@ -223,9 +218,7 @@ async def test_a_terminal_does_not_act_on_what_an_answer_holds(server: ModelServ
     hostile = "red \x1b[31m, title \x9d0;x\x9c, turned \u202eround"
     server.on("assess", outline()).on("direct", hostile)
     screen, terminal = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *(APR, "Why?"), stdout=terminal, stderr=asyncio.subprocess.DEVNULL, env=environment(server)
-    )
+    process = await launch("Why?", env=environment(server), stdout=terminal, stderr=asyncio.subprocess.DEVNULL)
     os.close(terminal)
     assert await process.wait() == 0
     shown = os.read(screen, 65_536).decode()

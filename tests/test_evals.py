@@ -1,10 +1,10 @@
 """The evaluations: data, scores, intervals, and the command on a scripted server."""
 
-import asyncio
 import json
 import math
 import os
 import sys
+from asyncio import create_subprocess_exec
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -25,10 +25,13 @@ from evals.score import parts_right, vote
 from evals.sections import sections
 from nodes.judging.verdicts import Conflict, Review
 from nodes.threads.results import ThreadResult
+from tests.command import PIPE, Process
+from tests.forked import fork
 from tests.server import Fault, ModelServer, Reply, outline, plan
 from tests.traces import TraceServer, trace_server
 
 PROJECT = Path(__file__).parent.parent
+RUN = "import runpy; runpy.run_module('evals.run', run_name='__main__', alter_sys=True)"
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -240,13 +243,12 @@ def test_what_a_check_of_its_own_found_counts_and_what_is_quoted_wrongly_does_no
 
 async def command(*arguments: str, server: ModelServer | None = None, **environment: str) -> tuple[int, str, str]:
     given = ["--model", "openai:scripted", "--base-url", server.url] if server else []
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "evals.run", *arguments, *given),
-        cwd=PROJECT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ | environment,
-    )
+    env = os.environ | environment
+    if "LANGSMITH_ENDPOINT" in environment:  # which a fork would not read
+        where: dict[str, Any] = {"cwd": PROJECT, "env": env, "stdout": PIPE, "stderr": PIPE}
+        process: Process = await create_subprocess_exec(sys.executable, "-m", "evals.run", *arguments, *given, **where)
+    else:
+        process = await fork("evals.run", *arguments, *given, env=env, code=RUN)
     out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
 

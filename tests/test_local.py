@@ -370,6 +370,7 @@ LONG_REPLY = """
 """
 
 
+@pytest.mark.quiet
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_however_the_process_ends_its_server_ends_within_a_second(serve: Start, blow: signal.Signals) -> None:
     process = serve(LONG_REPLY)

@@ -21,7 +21,7 @@ from nodes.llm.replies.errors import ConfigurationError
 from nodes.planning.edits import Edit, EditError, edited
 from nodes.planning.plan import ThreadPlan, ThreadSpec
 from nodes.reporting import estimate as outlook
-from tests.command import APR, apr, environment
+from tests.command import Process, apr, environment, launch
 from tests.server import ModelServer, outline, plan, review
 from tests.studio import dev_server
 
@@ -346,7 +346,7 @@ async def test_plans_and_answers_are_approved_over_http(studio: Any, split: Mode
 class Terminal:
     """The command in a terminal of its own, typed into and read from."""
 
-    def __init__(self, process: asyncio.subprocess.Process, screen: int) -> None:
+    def __init__(self, process: Process, screen: int) -> None:
         self.process, self.screen, self.seen = process, screen, ""
 
     async def until(self, words: str) -> str:
@@ -374,12 +374,8 @@ class Terminal:
 
 async def in_terminal(server: ModelServer, *arguments: str) -> Terminal:
     screen, terminal = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *(APR, *arguments),
-        stdin=terminal,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=terminal,
-        env=environment(server, TERM="dumb", COLUMNS="120"),
+    process = await launch(
+        *arguments, env=environment(server, TERM="dumb", COLUMNS="120"), stdin=terminal, stderr=terminal
     )
     os.close(terminal)
     return Terminal(process, screen)

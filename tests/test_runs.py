@@ -24,14 +24,14 @@ from graphs.history.texts import LONG, put_back, take_out, taken_out
 from nodes.boundary.stored_types import DeclaredTypes
 from nodes.settings import Settings
 from nodes.state import Document, Problem, State
-from tests.command import APR, apr, environment, start
+from tests.command import apr, environment, launch, start
 from tests.postgres import Postgres, postgres
 from tests.server import HANG, ModelServer, Reply, model_server, outline, review
 from tests.test_cache import Poison
 
 PARTS = [f"What is part {number}?" for number in range(1, 9)]
 QUESTION = " ".join(PARTS)
-KILLS = 25
+KILLS, MORE_KILLS = 6, 25
 SEED = 20261125
 LATENCY = 0.3
 """Seconds within which a finished thread must be kept, on a busy machine."""
@@ -88,7 +88,7 @@ async def killed_and_resumed(place: str, number: int) -> None:
         split(server)
         for part in PARTS:
             server.on(part, Reply(f"Result: {part}", delay=chance.uniform(0.0, 0.6)))
-        process = await start(server, QUESTION, "--store", place)
+        process = await launch(QUESTION, "--store", place, env=environment(server), real=number == 0)
         # Any moment from the first call to the review: 10 calls, or so long after one of them.
         await server.wait_for(chance.randint(1, 10))
         await asyncio.sleep(chance.uniform(0.0, 0.6))
@@ -121,9 +121,11 @@ async def resumed(place: str, id: str) -> Any:
     return solution
 
 
-async def test_a_killed_run_is_resumed_without_asking_again(place: str) -> None:
-    for number in range(KILLS):
-        await killed_and_resumed(place, number)
+@pytest.mark.parametrize(
+    "number", [*range(KILLS), *(pytest.param(number, marks=pytest.mark.full) for number in range(KILLS, MORE_KILLS))]
+)
+async def test_a_killed_run_is_resumed_without_asking_again(place: str, number: int) -> None:
+    await killed_and_resumed(place, number)
 
 
 async def test_a_run_killed_when_all_threads_had_ended_asks_none_again(server: ModelServer, tmp_path: Path) -> None:
@@ -149,7 +151,7 @@ async def test_a_run_killed_when_all_threads_had_ended_asks_none_again(server: M
 async def test_a_drained_run_stops_at_a_step_and_goes_on_from_there(place: str, server: ModelServer) -> None:
     split(server, 3)
     server.on(PARTS[0], Reply("Result: 1", delay=0.5))
-    process = await start(server, QUESTION, "--store", place)
+    process = await launch(QUESTION, "--store", place, env=environment(server), real="://" not in place)
     await server.wait_for(3, "solve")
     process.send_signal(signal.SIGTERM)
     _, err = await process.communicate()
@@ -403,12 +405,7 @@ async def test_a_default_store_that_cannot_be_had_costs_a_warning(server: ModelS
 
 async def limited(server: ModelServer, *arguments: str) -> tuple[int, str, str]:
     """Run the command where no file can grow beyond 400 KB, as on a disk that is full."""
-    process = await asyncio.create_subprocess_exec(
-        *("bash", "-c", 'ulimit -f 400; exec "$0" "$@"', APR, *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment(server),
-    )
+    process = await launch(*arguments, env=environment(server), largest_file=400 * 1024)
     out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
 

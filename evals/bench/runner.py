@@ -49,8 +49,8 @@ def sample(order: Order) -> Sample:
     if CLIENTS[order.client].missing:
         raise NoSample(CLIENTS[order.client].missing)
     cores = two_cores() or ("", "")
-    with _process("evals.bench.server", json.dumps(asdict(order)), cores[0]) as server:
-        port = int(_out(server).readline() or 0)
+    with process("evals.bench.server", json.dumps(asdict(order)), cores[0]) as server:
+        port = int(out_of(server).readline() or 0)
         if not port:
             raise NoSample("the server did not start")
         figures = _figures(order, f"http://127.0.0.1:{port}/v1", cores[1])
@@ -74,7 +74,7 @@ def sample(order: Order) -> Sample:
 
 
 def _figures(order: Order, base_url: str, core: str) -> Any:
-    with _process("evals.bench.measure", json.dumps(asdict(order)), base_url, core) as client:
+    with process("evals.bench.measure", json.dumps(asdict(order)), base_url, core) as client:
         try:
             out, _ = client.communicate(timeout=order.time_limit)
         except subprocess.TimeoutExpired:
@@ -85,7 +85,8 @@ def _figures(order: Order, base_url: str, core: str) -> Any:
 
 
 @contextmanager
-def _process(module: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+def process(module: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run a module in a process of its own, which is ended with the block."""
     command = [sys.executable, "-m", module, *arguments]
     with subprocess.Popen(
         # In a session of its own: Ctrl-C ends this process, which then ends that one.
@@ -102,6 +103,7 @@ def _process(module: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-def _out(process: "subprocess.Popen[str]") -> IO[str]:
+def out_of(process: "subprocess.Popen[str]") -> IO[str]:
+    """Return what it prints."""
     assert process.stdout is not None
     return process.stdout
