@@ -50,7 +50,7 @@ def _composites(rows: Sequence[Row], name: str, stem: str, size: int) -> Iterabl
 
 def _bbh(rows: Sequence[Row], name: str, size: int) -> Iterable[Item]:
     for half in HALVES:
-        yield from _lists("Answer these questions.", _mixed(_of(half, rows)), half, name, name, size)
+        yield from _lists("Answer these questions.", _mix(_of(half, rows)), half, name, name, size)
 
 
 def _lists(asked: str, rows: Sequence[Row], half: Half, name: str, stem: str, size: int) -> Iterable[Item]:
@@ -81,7 +81,7 @@ def _accepted(row: Row) -> list[str]:
     return [answer, *told] if answer.startswith("(") else [answer]
 
 
-def _mixed(rows: Sequence[Row]) -> list[Row]:
+def _mix(rows: Sequence[Row]) -> list[Row]:
     """Take the tasks in turn, each time beginning with another one, so that no place in a list is one task's."""
     by_task: dict[str, list[Row]] = defaultdict(list)
     for row in rows:

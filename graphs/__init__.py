@@ -25,7 +25,7 @@ _HOME = {
 }
 
 
-def _imported(module: str) -> ModuleType:
+def _import(module: str) -> ModuleType:
     try:
         return import_module(module)
     except ImportError as error:
@@ -44,7 +44,7 @@ def _imported(module: str) -> ModuleType:
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(_imported(_HOME[name]), name)
+    value = getattr(_import(_HOME[name]), name)
     globals()[name] = value
     return value
 

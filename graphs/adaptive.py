@@ -5,7 +5,7 @@ from typing import Any
 from langgraph.cache.base import BaseCache
 from langgraph.graph import END, START, StateGraph
 
-from graphs.bindable import bindable, knowing_ours
+from graphs.bindable import know_our_types, make_bindable
 from graphs.routing import (
     after_answer,
     after_answer_approval,
@@ -18,7 +18,7 @@ from graphs.routing import (
 from nodes.approve import approve_answer, approve_plan
 from nodes.assess import assess
 from nodes.baseline import baseline
-from nodes.boundary.node import bounded
+from nodes.boundary.node import bound_node
 from nodes.decompose import decompose
 from nodes.direct import direct
 from nodes.refine import refine
@@ -39,15 +39,15 @@ def build_graph(*, cache: BaseCache[Any] | None = None, **compile_options: Any) 
         compile_options: What LangGraph's `compile` takes, such as `checkpointer=`.
     """
     builder = StateGraph(State, context_schema=Settings, input_schema=Problem, output_schema=Solution)
-    builder.add_node("assess", bounded(assess), input_schema=Problem)
-    builder.add_node("direct", bounded(direct))
-    builder.add_node("decompose", bounded(decompose))
-    builder.add_node("approve_plan", bounded(approve_plan))
-    builder.add_node("solve", bounded(solve), input_schema=ThreadTask)
-    builder.add_node("review", bounded(review))
-    builder.add_node("refine", bounded(refine))
-    builder.add_node("approve_answer", bounded(approve_answer))
-    builder.add_node("baseline", bounded(baseline))
+    builder.add_node("assess", bound_node(assess), input_schema=Problem)
+    builder.add_node("direct", bound_node(direct))
+    builder.add_node("decompose", bound_node(decompose))
+    builder.add_node("approve_plan", bound_node(approve_plan))
+    builder.add_node("solve", bound_node(solve), input_schema=ThreadTask)
+    builder.add_node("review", bound_node(review))
+    builder.add_node("refine", bound_node(refine))
+    builder.add_node("approve_answer", bound_node(approve_answer))
+    builder.add_node("baseline", bound_node(baseline))
     builder.add_edge(START, "assess")
     builder.add_conditional_edges("assess", after_assess, ["decompose", "direct"])
     builder.add_conditional_edges("decompose", after_decompose, ["solve", "approve_plan", "direct"])
@@ -61,7 +61,7 @@ def build_graph(*, cache: BaseCache[Any] | None = None, **compile_options: Any) 
     builder.add_conditional_edges("approve_answer", after_answer_approval, ["solve", "baseline", END])
     builder.add_edge("baseline", END)
     mask_traces()
-    compiled = bindable(builder.compile(name="adaptive", **knowing_ours(compile_options)))
+    compiled = make_bindable(builder.compile(name="adaptive", **know_our_types(compile_options)))
     return compiled.with_config(configurable={CACHE: cache}) if cache is not None else compiled
 
 

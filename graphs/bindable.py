@@ -5,10 +5,10 @@ from typing import Any, Self
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 
-from nodes.boundary.choice import CONTEXT
+from nodes.boundary.choice import CONTEXT_KEY
 
 
-def knowing_ours(compile_options: dict[str, Any]) -> dict[str, Any]:
+def know_our_types(compile_options: dict[str, Any]) -> dict[str, Any]:
     """Make a checkpointer among the options of `compile` one that knows the types of our states."""
     if compile_options.get("checkpointer") in (None, True, False):
         return compile_options
@@ -29,11 +29,11 @@ class Bindable(CompiledStateGraph[Any, Any, Any, Any]):
             more: Fields of the configuration.
         """
         changed = super().with_config(config, **more)
-        bound: RunnableConfig = {"configurable": {CONTEXT: context}}
+        bound: RunnableConfig = {"configurable": {CONTEXT_KEY: context}}
         return changed if context is None else changed.with_config(bound)
 
 
-def bindable(compiled: Any) -> Any:
+def make_bindable(compiled: Any) -> Any:
     """Make a graph that LangGraph has compiled one that can be bound."""
     compiled.__class__ = Bindable
     return compiled

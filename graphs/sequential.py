@@ -4,8 +4,8 @@ from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 
-from graphs.bindable import bindable, knowing_ours
-from nodes.boundary.node import bounded
+from graphs.bindable import know_our_types, make_bindable
+from nodes.boundary.node import bound_node
 from nodes.direct import direct
 from nodes.reporting.tracing import mask_traces
 from nodes.settings import Settings
@@ -20,13 +20,13 @@ def build_sequential(**compile_options: Any) -> Any:
         compile_options: What LangGraph's `compile` takes, such as `checkpointer=`.
     """
     builder = StateGraph(State, context_schema=Settings, input_schema=Problem, output_schema=Solution)
-    builder.add_node("start", bounded(start), input_schema=Problem)
-    builder.add_node("direct", bounded(direct))
+    builder.add_node("start", bound_node(start), input_schema=Problem)
+    builder.add_node("direct", bound_node(direct))
     builder.add_edge(START, "start")
     builder.add_edge("start", "direct")
     builder.add_edge("direct", END)
     mask_traces()
-    return bindable(builder.compile(name="sequential", **knowing_ours(compile_options)))
+    return make_bindable(builder.compile(name="sequential", **know_our_types(compile_options)))
 
 
 sequential = build_sequential()

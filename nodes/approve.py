@@ -11,10 +11,10 @@ from langgraph.types import interrupt
 
 from nodes.asking import outline, review, thread
 from nodes.llm.endpoints.usage import last_end
-from nodes.planning.edits import AnswerReply, Decision, EditError, PlanReply, edited, read_reply
+from nodes.planning.edits import AnswerReply, Decision, EditError, PlanReply, apply_edits, read_reply
 from nodes.planning.plan import ThreadPlan
 from nodes.reporting.estimate import length, outlook, ratio
-from nodes.reporting.sources import listed
+from nodes.reporting.sources import list_sources
 from nodes.settings import Settings, settings_of
 from nodes.shared.run import Run
 from nodes.state import State, tasks_of
@@ -31,8 +31,8 @@ async def approve_plan(state: State, runtime: Runtime[Settings]) -> dict[str, An
         "stage": "plan",
         "question": state.question,
         "plan": plan.model_dump(),
-        "sources": [source.model_dump() for source in listed(segments)],
-        "estimate": (await asyncio.to_thread(expected, state, settings)).model_dump(),
+        "sources": [source.model_dump() for source in list_sources(segments)],
+        "estimate": (await asyncio.to_thread(estimate_plan, state, settings)).model_dump(),
     }
     problem = ""
     while True:
@@ -42,7 +42,7 @@ async def approve_plan(state: State, runtime: Runtime[Settings]) -> dict[str, An
             problem = str(error)
             continue
         decision = Decision(stage="plan", action=reply.action, note=reply.note, edits=reply.edits)
-        update: dict[str, Any] = {"decisions": [*state.decisions, decision], "run": waited(state)}
+        update: dict[str, Any] = {"decisions": [*state.decisions, decision], "run": stop_clock(state)}
         if reply.action == "approve":
             return update | {"note": ""}
         if reply.action == "reject":
@@ -51,7 +51,7 @@ async def approve_plan(state: State, runtime: Runtime[Settings]) -> dict[str, An
             problem = "`note` is empty: say what the new plan must mind"
             continue
         try:
-            plan = edited(plan, reply.edits, segments, max_threads=settings.max_threads)
+            plan = apply_edits(plan, reply.edits, segments, max_threads=settings.max_threads)
         except EditError as error:
             problem = str(error)
             continue
@@ -79,7 +79,7 @@ async def approve_answer(state: State, runtime: Runtime[Settings]) -> dict[str, 
             problem = str(error)
             continue
         decision = Decision(stage="answer", action=reply.action, note=reply.note, thread_ids=reply.thread_ids)
-        update: dict[str, Any] = {"decisions": [*state.decisions, decision], "run": waited(state)}
+        update: dict[str, Any] = {"decisions": [*state.decisions, decision], "run": stop_clock(state)}
         if reply.action == "approve":
             return update
         if reply.action == "edit":
@@ -92,10 +92,10 @@ async def approve_answer(state: State, runtime: Runtime[Settings]) -> dict[str, 
             there = f"there are {', '.join(ids)}" if ids else "this answer has none"
             problem = f"there is no thread `{unknown[0]}`; {there}" if unknown else f"`thread_ids` is empty; {there}"
             continue
-        return update | sent_back(state, reply)
+        return update | send_back(state, reply)
 
 
-def sent_back(state: State, reply: AnswerReply) -> dict[str, Any]:
+def send_back(state: State, reply: AnswerReply) -> dict[str, Any]:
     """Return the update that runs threads again with a person's words."""
     why = reply.note.strip() or "A person was not content with this result."
     back = {id: state.results[id].model_copy(update={"status": "refuted", "error": why}) for id in reply.thread_ids}
@@ -111,12 +111,12 @@ def sent_back(state: State, reply: AnswerReply) -> dict[str, Any]:
     }
 
 
-def waited(state: State) -> Run:
+def stop_clock(state: State) -> Run:
     """Set the run's clock to the end of its last call: a person's time is not the run's."""
     return state.run.paused_at(last_end(state.calls))
 
 
-def expected(state: State, settings: Settings) -> Any:
+def estimate_plan(state: State, settings: Settings) -> Any:
     """Estimate what the plan takes from here on."""
     plan = cast(ThreadPlan, state.plan)
     tasks = list(tasks_of(state))

@@ -9,7 +9,7 @@ from nodes.asking.outline import OUTLINE, messages
 from nodes.boundary.progress import tell_stage
 from nodes.llm.clients import check_configuration, known_client
 from nodes.llm.limits.budget import latest
-from nodes.llm.limits.ledger import CHARACTERS_A_TOKEN
+from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN
 from nodes.llm.replies.errors import ConfigurationError, ModelError
 from nodes.planning.forecast import Forecast, forecast
 from nodes.planning.outline import Outline, independent, read_parts
@@ -80,7 +80,7 @@ async def _forecast(state: Problem, settings: Settings, run: Run, assessment: As
     parts = min(len(assessment.subquestions), settings.max_threads)
     return forecast(
         parts=parts,
-        tokens=size // CHARACTERS_A_TOKEN,
+        tokens=size // ENGLISH_CHARACTERS_A_TOKEN,
         at_once=min(settings.max_parallel, solving.slots or settings.max_parallel),
         solving=solving.learnt.pace,
         reviewing=reviewing.learnt.pace,

@@ -8,12 +8,12 @@ from nodes.asking.results import missing_line
 from nodes.llm.endpoints.usage import Call, add_calls
 from nodes.llm.limits.budget import exhausted
 from nodes.llm.limits.ledger import spending
-from nodes.planning.forecast import came
+from nodes.planning.forecast import add_outcome
 from nodes.planning.repair import Repair
 from nodes.reporting.estimate import learn
 from nodes.reporting.measure import make_report
 from nodes.reporting.prices import cost_of
-from nodes.reporting.sources import listed
+from nodes.reporting.sources import list_sources
 from nodes.reporting.tracing import tell_outcome
 from nodes.settings import Settings
 from nodes.state import Contradiction, Outcome, State
@@ -100,7 +100,7 @@ def _bookkeeping(
         marks={thread.id: thread.marks for thread in [*state.results.values(), *threads] if thread.marks},
         refined=state.refined,
         settings=settings.shown(),
-        forecast=state.forecast if outcome == "failed" else came(state.forecast, every, wall_s),
+        forecast=state.forecast if outcome == "failed" else add_outcome(state.forecast, every, wall_s),
     )
     learn(state.calls)
     route = "parallel" if threads else "direct"
@@ -108,7 +108,7 @@ def _bookkeeping(
     return {
         "threads": threads,
         "route": route,
-        "sources": listed(state.segments()),
+        "sources": list_sources(state.segments()),
         "report": report,
         "redo": [],
         "calls": list(calls),

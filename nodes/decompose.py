@@ -9,7 +9,7 @@ from nodes.asking.plan import PLAN, messages
 from nodes.boundary.progress import tell_stage
 from nodes.llm.replies.errors import ModelError
 from nodes.planning.outline import Plan, ReadParts, independent, read_parts
-from nodes.planning.plan import Planned, make_plan, reading_everything, undecided
+from nodes.planning.plan import Planned, is_undecided, make_plan, read_everything
 from nodes.settings import Settings, settings_of
 from nodes.stage import stage_failed
 from nodes.state import Assessment, State
@@ -34,7 +34,7 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         calls = caller.calls
     limits = {"max_threads": settings.max_threads, "max_parallel": settings.max_parallel}
     made: Planned = await asyncio.to_thread(make_plan, read.parts, outline.answer, segments, **limits)
-    plan = made.plan if settings.scoped else reading_everything(made.plan, segments)
+    plan = made.plan if settings.scoped else read_everything(made.plan, segments)
     return {
         "note": "",
         "plan": plan,
@@ -53,4 +53,4 @@ def _needs_model(state: State, settings: Settings) -> bool:
     parts = state.assessment.parts if state.assessment else []
     if state.note or len(independent(parts)) < 2:
         return True
-    return settings.scoped and undecided(parts, state.segments())
+    return settings.scoped and is_undecided(parts, state.segments())

@@ -11,7 +11,7 @@ from nodes.input.pieces import Piece, as_segments
 from nodes.input.segments import Segment
 from nodes.llm.caller import Caller
 from nodes.llm.replies.errors import ModelError
-from nodes.planning.finer import cut_sources, finer, in_place, longest_material
+from nodes.planning.finer import cut_sources, in_place, longest_material, split_finer
 from nodes.planning.outline import Plan, read_parts
 from nodes.planning.plan import ThreadSpec
 from nodes.settings import Settings, settings_of
@@ -50,7 +50,7 @@ async def refine(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     plan, redo, critiques, refined = state.plan, list(state.redo), dict(state.critiques), dict(state.refined)
     for written, (spec, segments, longest) in zip(plans, large, strict=True):
         parts = read_parts(written.parts, segments).parts if written else []
-        smaller = finer(parts, spec, segments, longest=longest, limit=limit)
+        smaller = split_finer(parts, spec, segments, longest=longest, limit=limit)
         ids = refined[spec.id] = [thread.id for thread in smaller]
         if ids:
             plan = in_place(plan, spec.id, smaller)

@@ -39,7 +39,7 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     broken = [thread for thread in threads if thread not in answered]
     if not answered:
         return _send_back(state, settings, broken, {}) if rounds_left > 0 else {"redo": []}
-    listed = _listed(state)
+    listed = _list_answer(state)
     if settings.review == "off":
         if broken and rounds_left > 0:
             return _send_back(state, settings, broken, {})
@@ -75,7 +75,7 @@ def _act(
     """Do what follows from a review: send back what does not stand, else end with the answer."""
     judged = judge(written, answered)
     critiques = _critiques(judged, answered)
-    refuted = {id: _refuted(state.results[id], critique) for id, critique in critiques.items()}
+    refuted = {id: _refute(state.results[id], critique) for id, critique in critiques.items()}
     contradictions = [_contradiction(conflict) for conflict in judged.conflicts]
     told = {
         "reviews": [*state.reviews, Review(**written.model_dump())],
@@ -118,7 +118,7 @@ def _contradiction(conflict: Conflict) -> Contradiction:
     return Contradiction(claim=_side_by_side(conflict), thread_ids=conflict.threads, quotes=conflict.quotes)
 
 
-def _listed(state: State) -> str:
+def _list_answer(state: State) -> str:
     """Return the answer where the results are the answer; else nothing."""
     if state.plan is None or state.plan.answer != "list":
         return ""
@@ -147,7 +147,7 @@ def _send_back(
     }
 
 
-def _refuted(thread: ThreadResult, critique: str) -> ThreadResult:
+def _refute(thread: ThreadResult, critique: str) -> ThreadResult:
     twice: list[Mark] = ["sent_back_twice"] if thread.rounds > 1 else []
     marks = list(dict.fromkeys([*thread.marks, *twice]))
     return thread.model_copy(update={"status": "refuted", "error": critique, "marks": marks})

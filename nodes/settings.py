@@ -12,9 +12,9 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nodes.shared.address import sound_address
-from nodes.shared.environment import CLOSE, NEVER_KEYS, default_model, misspelt
-from nodes.shared.refusals import refused, without_key
-from prompts import chosen_versions
+from nodes.shared.environment import MIN_NAME_LIKENESS, NEVER_KEYS, default_model, find_misspelt
+from nodes.shared.refusals import refuse, without_key
+from prompts import read_versions
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -197,12 +197,12 @@ class Settings(BaseSettings):
         # Checked here, since pydantic-settings itself obeys names such as `_env_file` and `_cli_parse_args`.
         unknown = sorted(set(values) - set(type(self).model_fields))
         if unknown:
-            raise refused(type(self).__name__, unknown_settings(unknown), unknown)
-        if slips := misspelt(type(self).model_fields):
+            raise refuse(type(self).__name__, unknown_settings(unknown), unknown)
+        if slips := find_misspelt(type(self).model_fields):
             said = "; ".join(
                 f"`{wrong}` is none of our variables, did you mean `{right}`?" for wrong, right in slips.items()
             )
-            raise refused(type(self).__name__, said, list(slips))
+            raise refuse(type(self).__name__, said, list(slips))
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -250,7 +250,7 @@ class Settings(BaseSettings):
     @field_validator("prompts")
     @classmethod
     def _prompts_are_there(cls, value: str) -> str:
-        chosen_versions(value)
+        read_versions(value)
         return value
 
     @field_validator("base_url")
@@ -280,14 +280,14 @@ class Settings(BaseSettings):
         return named | ({self.fallback_model} if self.fallback_model else set())
 
 
-def meant(name: str) -> str:
+def nearest_setting(name: str) -> str:
     """Name the setting that a name is taken for a slip of; empty for none."""
-    return next(iter(difflib.get_close_matches(name.lower(), list(Settings.model_fields), 1, CLOSE)), "")
+    return next(iter(difflib.get_close_matches(name.lower(), list(Settings.model_fields), 1, MIN_NAME_LIKENESS)), "")
 
 
 def unknown_settings(names: Iterable[str]) -> str:
     """Say that there are no such settings, which ones may be meant, and which there are."""
-    near = {name: meant(name) for name in names}
+    near = {name: nearest_setting(name) for name in names}
     asked = "".join(f"did you mean `{found}`? " for found in near.values() if found)
     listed = ", ".join(f"`{name}`" for name in near)
     return f"{asked}unknown setting {listed}; allowed are {', '.join(Settings.model_fields)}"

@@ -19,13 +19,13 @@ from nodes.llm.replies.errors import ModelError
 from nodes.llm.replies.reply import Reply
 from nodes.llm.replies.text import short_result
 from nodes.settings import Settings, settings_of
-from nodes.shared.masking import harmless, trace_of
+from nodes.shared.masking import mask_text, trace_of
 from nodes.state import ThreadTask
-from nodes.threads.cache import Kept, kept_of, key_of, thread_cache
+from nodes.threads.cache import Kept, key_of, make_kept, thread_cache
 from nodes.threads.context_rot import marks_of, repetition
 from nodes.threads.fan_out import FanOut, fan_out
 from nodes.threads.results import Mark, ThreadResult
-from nodes.threads.stragglers import SHARE, Stragglers, race
+from nodes.threads.stragglers import THREADS_A_HEDGE, Stragglers, race
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]
     try:
         update = await _ask(task, settings, runtime, shared)
         result = update["results"][task.spec.id].model_copy(update={"cache_key": key})
-        kept = kept_of(result)
+        kept = make_kept(result)
         return update | {"results": {task.spec.id: result}}
     finally:
         if flight:
@@ -108,7 +108,7 @@ def _share(task: ThreadTask, settings: Settings, slots: int | None) -> FanOut:
         Stragglers(
             settings.hedge,
             threads=task.planned - task.settled,
-            left=max(1, task.planned // SHARE) - len(task.hedged),
+            left=max(1, task.planned // THREADS_A_HEDGE) - len(task.hedged),
         ),
     )
 
@@ -124,7 +124,7 @@ async def _work(
         outcome, made = await _work_on(piece, settings, shared, on_start, left)
         outcomes.append(outcome)
         calls += made
-        if _said(outcome)[1]:
+        if _read_outcome(outcome)[1]:
             break
     return outcomes, calls
 
@@ -156,7 +156,7 @@ async def _work_on(
         outcome = error
     except Exception as error:  # a fault of ours must not sink the siblings either
         _log.error("thread %s broke:\n%s", task.spec.id, trace_of(error))
-        outcome = ModelError("bad_reply", harmless(f"{type(error).__name__}: {error}"))
+        outcome = ModelError("bad_reply", mask_text(f"{type(error).__name__}: {error}"))
     calls = [call for caller in callers for call in caller.calls]
     if len(callers) > 1:
         _charge_the_loser(calls)
@@ -196,12 +196,12 @@ def _result(
         "subquestion": task.spec.subquestion,
         "attempts": len(calls) + (before.attempts if before else 0),
         "rounds": before.rounds + 1 if before else 1,
-        "model": _asked(calls) or settings.model_for("solve"),
+        "model": _model_of(calls) or settings.model_for("solve"),
         "usage": total_usage(calls) + before.usage if before else total_usage(calls),
         "marks": list(dict.fromkeys([*(before.marks if before else []), *_marks(settings, calls, outcomes)])),
     }
-    said = [reply for outcome in outcomes if (reply := _said(outcome)[0])]
-    last, (_, shortfall) = outcomes[-1], _said(outcomes[-1])
+    said = [reply for outcome in outcomes if (reply := _read_outcome(outcome)[0])]
+    last, (_, shortfall) = outcomes[-1], _read_outcome(outcomes[-1])
     if shortfall and before and before.answer:
         # Its earlier answer is worth more than none, and stands or stays refuted as it was.
         error = "; ".join(part for part in (before.error, f"sent back, but {shortfall}") if part)
@@ -219,14 +219,14 @@ def _result(
     return ThreadResult(**common, **told, status="timed_out" if late else "failed", error=shortfall)
 
 
-def _said(outcome: Reply | ModelError) -> tuple[Reply | None, str]:
+def _read_outcome(outcome: Reply | ModelError) -> tuple[Reply | None, str]:
     """Return what the model said, if anything, and why it is no answer that stands, if it is none."""
     return (outcome.reply, str(outcome)) if isinstance(outcome, ModelError) else (outcome, outcome.shortfall)
 
 
 def _marks(settings: Settings, calls: list[Call], outcomes: Sequence[Reply | ModelError]) -> list[Mark]:
     kinds = [outcome.kind for outcome in outcomes if isinstance(outcome, ModelError)]
-    said = [reply for outcome in outcomes if (reply := _said(outcome)[0])]
+    said = [reply for outcome in outcomes if (reply := _read_outcome(outcome)[0])]
     return marks_of(
         calls,
         text=max((f"{reply.reasoning}\n{reply.text}" for reply in said), key=repetition, default=""),
@@ -236,6 +236,6 @@ def _marks(settings: Settings, calls: list[Call], outcomes: Sequence[Reply | Mod
     )
 
 
-def _asked(calls: list[Call]) -> str:
+def _model_of(calls: list[Call]) -> str:
     """Return the model that answered, else the last one asked."""
     return next((call.model for call in calls if call.status == "ok"), calls[-1].model if calls else "")

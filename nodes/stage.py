@@ -32,7 +32,7 @@ class Stage:
 
     def prompt(self, settings: Settings) -> Prompt:
         """Return the version that the run uses."""
-        return self.prompts.chosen(settings.prompts)
+        return self.prompts.choose(settings.prompts)
 
     def task(
         self,

@@ -37,7 +37,7 @@ Outcome = Literal["running", "complete", "partial", "failed"]
 Route = Literal["direct", "parallel"]
 
 
-def _bounded(limit: int, instead: str) -> BeforeValidator:
+def _limit_text(limit: int, instead: str) -> BeforeValidator:
     """Clean a text that has at most so many characters; longer ones are refused before anything is done with them."""
 
     def clean(value: Any, info: ValidationInfo) -> Any:
@@ -50,14 +50,14 @@ def _bounded(limit: int, instead: str) -> BeforeValidator:
     return BeforeValidator(clean)
 
 
-_Name = Annotated[str, _bounded(MAX_NAME, "shorten it, since prompts repeat it")]
+_Name = Annotated[str, _limit_text(MAX_NAME, "shorten it, since prompts repeat it")]
 
 
 class Document(Record):
     """A text that threads may need whole: a file, an article."""
 
     id: _Name = Field(min_length=1, description="A name that no other document has, such as a file's path.")
-    text: Annotated[str, _bounded(MAX_DOCUMENTS, "hand over the parts that matter")] = Field(
+    text: Annotated[str, _limit_text(MAX_DOCUMENTS, "hand over the parts that matter")] = Field(
         description="The whole text."
     )
     title: _Name = Field("", description="Its name for readers. Default: the id.")
@@ -71,13 +71,13 @@ class Document(Record):
 class Problem(Record):
     """The input: what is asked."""
 
-    question: Annotated[str, _bounded(MAX_QUESTION, "hand long texts over as `documents`")] = Field(
+    question: Annotated[str, _limit_text(MAX_QUESTION, "hand long texts over as `documents`")] = Field(
         description="What is asked; at most 100,000 characters."
     )
     documents: list[Document] = Field(
         default_factory=list, description="Files or articles; at most 1,000, and 5,000,000 characters together."
     )
-    instructions: Annotated[str, _bounded(MAX_INSTRUCTIONS, "hand long texts over as `documents`")] = Field(
+    instructions: Annotated[str, _limit_text(MAX_INSTRUCTIONS, "hand long texts over as `documents`")] = Field(
         "", description="Rules for every thread and for the answer; at most 100,000 characters."
     )
 

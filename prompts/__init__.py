@@ -45,7 +45,7 @@ class Prompt:
         """Name and version, for traces."""
         return f"{self.name}@{self.version}"
 
-    def checked(self, variables: Iterable[str], reply: type[BaseModel] | None = None) -> "Prompt":
+    def check(self, variables: Iterable[str], reply: type[BaseModel] | None = None) -> "Prompt":
         """Return this prompt if it fits the code that uses it.
 
         Args:
@@ -97,19 +97,19 @@ class Family:
         """The version in use where nobody names another."""
         return self.versions[self.default]
 
-    def checked(self, variables: Iterable[str], reply: type[BaseModel] | None = None) -> "Family":
-        """Return this family if every version fits the code that uses it; see `Prompt.checked`."""
+    def check(self, variables: Iterable[str], reply: type[BaseModel] | None = None) -> "Family":
+        """Return this family if every version fits the code that uses it; see `Prompt.check`."""
         wanted = list(variables)
         for prompt in self.versions.values():
-            prompt.checked(wanted, reply)
+            prompt.check(wanted, reply)
         return self
 
-    def chosen(self, labels: str) -> Prompt:
-        """Return the version that `labels` (see `chosen_versions`) names, else the standard one."""
-        return self.versions[chosen_versions(labels).get(self.standard.name, self.default)]
+    def choose(self, labels: str) -> Prompt:
+        """Return the version that `labels` (see `read_versions`) names, else the standard one."""
+        return self.versions[read_versions(labels).get(self.standard.name, self.default)]
 
 
-def chosen_versions(labels: str) -> dict[str, int]:
+def read_versions(labels: str) -> dict[str, int]:
     """Read labels such as `assess@1 review@2`, with spaces or commas between them.
 
     Raises:

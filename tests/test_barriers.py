@@ -202,7 +202,7 @@ async def test_what_breaks_a_node_leaves_it_as_an_error_of_ours(
         except ValueError as error:
             raise RuntimeError(f"\x1b[2J with {KEY} and Bearer other-0123456789") from error
 
-    monkeypatch.setattr(clients, "told_by", broken)
+    monkeypatch.setattr(clients, "ask_server", broken)
     outcome, seen = await kept_run(tmp_path, {"model": "openai:scripted", "base_url": server.url})
     assert outcome.startswith(f"{NodeError.__name__}: assess broke: RuntimeError: ")
     assert "\x1b" not in outcome and "Bearer [secret]" in outcome and "assess broke" in caplog.text

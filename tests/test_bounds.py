@@ -222,7 +222,7 @@ async def test_a_port_that_speaks_no_http_ends_in_words_without_the_key(
 async def test_a_short_limit_of_ones_own_slows_nobody_else_down(
     server: ModelServer, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, patience: float, slowed: bool
 ) -> None:
-    monkeypatch.setattr(errors, "LEAST_PATIENCE_S", patience)
+    monkeypatch.setattr(errors, "MIN_PATIENCE_S", patience)
     parts = [f"What is part {number}?" for number in range(8)]
     server.on("assess", outline(*parts))
     for part in parts:

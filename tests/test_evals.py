@@ -18,7 +18,7 @@ from evals.intervals import bootstrap, decision, resampled, wilson
 from evals.item import HALVES, GivenResult, Item, half_of
 from evals.items import OURS, DataError, load_items, names, sample
 from evals.numerals import number, numbers, same
-from evals.run.reviewer import found
+from evals.run.reviewer import compare_found
 from evals.run.store import Cell
 from evals.run.variants import REVIEWERS, VARIANTS
 from evals.score import parts_right, vote
@@ -225,11 +225,11 @@ def test_what_a_review_found_is_compared_with_what_was_planted(
 ) -> None:
     conflicts = [Conflict(threads=pair, quotes=[f"it is {id[1:]}" for id in pair]) for pair in pairs]
     written = Review(redo=[f"{id}: wrong" for id in back], conflicts=conflicts)
-    told = found(PLANTED, written)
+    told = compare_found(PLANTED, written)
     names = ("wrong_found", "contradictions_found", "false_alarms", "score")
     assert tuple(told[name] for name in names) == expected
     clean = PLANTED.model_copy(update={"wrong": [], "contradictions": []})
-    assert found(clean, written)["false_alarms"] == len({*back, *(id for pair in pairs for id in pair)})
+    assert compare_found(clean, written)["false_alarms"] == len({*back, *(id for pair in pairs for id in pair)})
 
 
 def test_what_a_check_of_its_own_found_counts_and_what_is_quoted_wrongly_does_not() -> None:
@@ -237,7 +237,9 @@ def test_what_a_check_of_its_own_found_counts_and_what_is_quoted_wrongly_does_no
         ThreadResult(id=f"T{n}", subquestion="?", status="answered", answer=f"It is {n}.", fault="no" if n == 1 else "")
         for n in (1, 2, 3)
     ]
-    told = found(PLANTED, Review(conflicts=[Conflict(threads=["T2", "T3"], quotes=["it is 2", "it is 4"])]), checked)
+    told = compare_found(
+        PLANTED, Review(conflicts=[Conflict(threads=["T2", "T3"], quotes=["it is 2", "it is 4"])]), checked
+    )
     assert (told["wrong_found"], told["contradictions_found"], told["false_alarms"]) == (1, 0, 0)
 
 

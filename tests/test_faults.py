@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from graphs import graph, sequential
-from nodes.llm.limits.retries import MAX_OF_A_KIND
+from nodes.llm.limits.retries import MAX_TRIES_OF_A_KIND
 from nodes.llm.replies.errors import ConfigurationError
 from tests.server import HANG, STALL, WORDS, Fault, ModelServer, Reply, completion, outline
 
@@ -72,7 +72,7 @@ async def test_a_server_that_stays_none_is_named_and_not_asked_again(
     assert (outcome, answer) == ("failed", "")
     assert server.url in reason and ("`base_url`" in reason or "set a valid key" in reason)
     # A status says what is wrong; what is no chat server's reply may pass.
-    tries = 1 if fault.status != 200 else MAX_OF_A_KIND["bad_reply"]
+    tries = 1 if fault.status != 200 else MAX_TRIES_OF_A_KIND["bad_reply"]
     assert len(server.asked) == solution["report"].calls == tries
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import sequential
-from nodes.llm.replies.finish import FIELDS, REASONS, State, decisive, state_of
+from nodes.llm.replies.finish import FIELDS, FINISH_REASONS, State, pick_reason, state_of
 from nodes.llm.replies.wire import Heard
 from tests.server import DROP, Events, Fault, ModelServer, Reply, Step, completion, model_server, plan
 from tests.test_bounds import answering
@@ -242,7 +242,7 @@ async def test_an_error_that_stays_is_told_in_the_servers_words() -> None:
 
 # Any dialect
 
-WORDS = [(state, word) for state, words in REASONS.items() for word in words]
+WORDS = [(state, word) for state, words in FINISH_REASONS.items() for word in words]
 FAULTS: list[tuple[State, str]] = [(state, word) for state, word in WORDS if state not in ("whole", "unknown")]
 SPELLINGS = st.sampled_from([str, str.upper, str.title, lambda word: f"FinishReason.{word.upper()}", lambda w: w * 2])
 
@@ -275,4 +275,4 @@ def test_a_reason_that_tells_of_a_fault_is_never_lost(
 def test_what_was_said_before_the_end_takes_nothing_from_what_is_whole(
     before: list[str], last: tuple[State, str]
 ) -> None:
-    assert state_of(decisive([*before, last[1]])) == last[0]
+    assert state_of(pick_reason([*before, last[1]])) == last[0]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import graph
-from nodes.llm.endpoints.pace import ENOUGH, Pace, Stage
+from nodes.llm.endpoints.pace import MIN_CALLS_SEEN, Pace, Stage
 from nodes.llm.endpoints.usage import Call, Usage
 from nodes.planning.forecast import forecast
 from nodes.state import Solution
@@ -27,7 +27,7 @@ def call(stage: str, output: int, seconds: float, *, read: int = 0, thread: str 
 def pace(*, threads: int = 200, reviews: int = 100, slower: float = 1.0, reading: float = 0.0) -> Pace:
     """An endpoint that writes 100 tokens a second, `slower` where threads run side by side."""
     seen = Pace()
-    for more in range(ENOUGH):
+    for more in range(MIN_CALLS_SEEN):
         seen.see(call("review", reviews, reviews / 100 + reading * 1000 * more, read=1000 * more))
         read = 1000 * more
         seen.see(call("solve", threads, slower * threads / 100 + reading * read, read=read, thread="T1"))
@@ -83,7 +83,7 @@ def test_usual_lengths_stand_for_what_was_not_seen_and_the_forecast_says_so() ->
     seen = Pace(stages={"solve": Stage(output=200, usual=True), "review": Stage(output=100, usual=True)})
     seen.see(call("assess", 100, 1.0))
     assert weigh(seen) is not None and "the usual length of replies" in str(weigh(seen))
-    for _ in range(ENOUGH):
+    for _ in range(MIN_CALLS_SEEN):
         seen.see(call("solve", 20, 0.2, thread="T1"))
         seen.see(call("review", 10, 0.1))
     assert (weigh(seen).split_s, weigh(seen).single_s) == (0.3, 0.8) and "usual" not in str(weigh(seen))
@@ -102,7 +102,7 @@ def test_no_history_breaks_a_forecast(history: list[tuple[int, int, float]]) -> 
         for stage, thread in (("solve", "T1"), ("review", None)):
             seen.see(call(stage, written, seconds, read=read, thread=thread))
     ahead = weigh(seen, tokens=500)
-    assert (ahead is None) == (len(history) < ENOUGH)
+    assert (ahead is None) == (len(history) < MIN_CALLS_SEEN)
     assert ahead is None or (ahead.split_s >= 0 and ahead.single_s >= 0)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import graph, sequential
-from nodes.llm.limits.retries import MAX_OF_A_KIND
+from nodes.llm.limits.retries import MAX_TRIES_OF_A_KIND
 from nodes.llm.limits.window import Ceilings, Window
 from tests.server import Fault, ModelServer, Reply, model_server, outline, serving
 
@@ -128,7 +128,7 @@ async def test_a_server_that_is_none_of_llama_cpps_is_asked_for_its_slots_once()
     async with serving(app) as address:
         for _ in range(2):
             await sequential.ainvoke({"question": "?"}, context={"model": "openai:x", "base_url": f"{address}/v1"})
-    assert asked.count("/props") == 1 and asked.count("/v1/chat/completions") == 2 * MAX_OF_A_KIND["bad_reply"]
+    assert asked.count("/props") == 1 and asked.count("/v1/chat/completions") == 2 * MAX_TRIES_OF_A_KIND["bad_reply"]
 
 
 async def test_runs_in_several_event_loops_share_one_limit() -> None:

@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.live import Live
 
 from nodes.llm.embedded.model_file import ModelFile, ensure_model_file
-from nodes.llm.embedded.pace import measured
+from nodes.llm.embedded.pace import measure_pace
 from nodes.llm.endpoints.pace import Pace
-from nodes.llm.endpoints.pace_store import FILE
+from nodes.llm.endpoints.pace_store import PACE_FILE
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.shared.environment import PACKAGE
 from tests.server import Fault, model_server, serving
@@ -485,7 +485,7 @@ MEASURED = """
 
 
 def test_the_pace_is_measured_once_and_again_for_another_number_of_processors(serve: Start) -> None:
-    file = Path(os.environ["APR_STORE"] + ".endpoints") / FILE
+    file = Path(os.environ["APR_STORE"] + ".endpoints") / PACE_FILE
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("needs two processors")
     out, _ = finish(serve(MEASURED))
@@ -509,7 +509,7 @@ async def test_a_server_that_cannot_be_measured_is_left_to_its_calls() -> None:
     async with model_server() as server:
         for step in (Fault(status=500), "a reply without timings"):
             server.on("direct", step)
-            assert await measured(server.url.removesuffix("/v1"), "key", at_once=2) == Pace()
+            assert await measure_pace(server.url.removesuffix("/v1"), "key", at_once=2) == Pace()
         assert server.asked
 
 

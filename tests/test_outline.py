@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from nodes.planning.outline import independent, read_parts, unnamed
+from nodes.planning.outline import independent, list_unnamed, read_parts
 from tests.inputs import numbered
 
 PENS = numbered("Ana has 3 boxes.", "She loses 5 pens.", "How many pens are left?", "Who wrote Faust?")
@@ -83,7 +83,7 @@ def test_parts_that_differ_by_a_sign_ask_different_things(lines: tuple[str, ...]
     parts, repairs = read_parts(lines, PENS)
     assert [part.question for part in parts] == list(lines) and repairs == []
     # What a sign sets apart from all parts is not said by them either.
-    assert [segment.text for segment in unnamed(parts[:1], numbered(*lines))] == list(lines[1:])
+    assert [segment.text for segment in list_unnamed(parts[:1], numbered(*lines))] == list(lines[1:])
 
 
 @pytest.mark.parametrize(

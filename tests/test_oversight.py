@@ -18,7 +18,7 @@ from langgraph_sdk import get_client
 from graphs import build_graph, graph
 from nodes.input.segments import split_input
 from nodes.llm.replies.errors import ConfigurationError
-from nodes.planning.edits import Edit, EditError, edited
+from nodes.planning.edits import Edit, EditError, apply_edits
 from nodes.planning.plan import ThreadPlan, ThreadSpec
 from nodes.reporting import estimate as outlook
 from tests.command import Process, apr, environment, launch
@@ -260,7 +260,7 @@ EDITS = st.builds(
 @given(st.lists(EDITS, max_size=5))
 def test_whatever_is_edited_a_plan_can_be_run_or_the_edit_is_refused(edits: Sequence[Edit]) -> None:
     try:
-        changed = edited(PLAN, edits, SEGMENTS, max_threads=4)
+        changed = apply_edits(PLAN, edits, SEGMENTS, max_threads=4)
     except EditError as error:
         assert str(error)
         return

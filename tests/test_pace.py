@@ -19,7 +19,7 @@ from nodes.llm import clients
 from nodes.llm.endpoints import pace_store
 from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.endpoints.pace import Pace, Shown, Stage
-from nodes.llm.endpoints.pace_store import FILE, MOST_ENDPOINTS, add_to_pace, find_or_measure, find_pace
+from nodes.llm.endpoints.pace_store import MAX_ENDPOINTS, PACE_FILE, add_to_pace, find_or_measure, find_pace
 from nodes.state import Solution
 from tests.command import apr
 from tests.server import ModelServer, Reply, outline, review
@@ -34,7 +34,7 @@ def folder() -> Path:
 
 
 def kept() -> dict[str, Any]:
-    return dict(json.loads((folder() / FILE).read_bytes()))
+    return dict(json.loads((folder() / PACE_FILE).read_bytes()))
 
 
 def slow_review(server: ModelServer) -> None:
@@ -76,7 +76,7 @@ async def test_runs_in_a_database_leave_it_in_the_state_folder(
     monkeypatch.setenv("APR_STORE", "postgresql://apr:secret-word@127.0.0.1:9/apr")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     await ask("One?", context)
-    assert [path.name for path in await asyncio.to_thread(lambda: sorted(tmp_path.rglob("*.json")))] == [FILE]
+    assert [path.name for path in await asyncio.to_thread(lambda: sorted(tmp_path.rglob("*.json")))] == [PACE_FILE]
 
 
 def wait_until_there(file: Path) -> None:
@@ -106,9 +106,9 @@ async def test_a_run_leaves_what_it_has_seen_and_no_key_or_address(
         "solve": 2,
         "review": 1,
     }
-    content = await asyncio.to_thread((folder() / FILE).read_text)
+    content = await asyncio.to_thread((folder() / PACE_FILE).read_text)
     assert not any(word in content for word in ("secret", "127.0.0.1", "scripted", "One and two"))
-    modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder(), folder() / FILE, folder() / "pace.lock")]
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder(), folder() / PACE_FILE, folder() / "pace.lock")]
     assert modes == [0o700, 0o600, 0o600]
 
 
@@ -144,7 +144,7 @@ async def test_a_long_lived_process_leaves_it_for_others_while_it_goes_on(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
     await graph.ainvoke({"question": "One?"}, context=context)
-    await asyncio.to_thread(wait_until_there, folder() / FILE)
+    await asyncio.to_thread(wait_until_there, folder() / PACE_FILE)
     (entry,) = (await asyncio.to_thread(kept)).values()
     assert entry["pace"]["stages"]["direct"]["calls"] == 1
 
@@ -166,7 +166,7 @@ async def test_what_others_see_meanwhile_is_taken_over(server: ModelServer, cont
 )
 async def test_a_damaged_file_costs_a_warning_and_is_begun_anew(server: ModelServer, content: bytes) -> None:
     await asyncio.to_thread(folder().mkdir)
-    await asyncio.to_thread((folder() / FILE).write_bytes, content)
+    await asyncio.to_thread((folder() / PACE_FILE).write_bytes, content)
     status, out, err = await apr(server, "Why?")
     assert (status, out) == (0, "Thinking.\nResult: answer to direct\n") and "Traceback" not in err
     assert err.count("it is damaged; it is begun anew") == 1
@@ -191,24 +191,24 @@ async def test_a_place_that_cannot_be_written_costs_a_warning(server: ModelServe
 
 async def test_who_holds_the_lock_for_long_costs_a_warning_and_no_answer(server: ModelServer) -> None:
     await asyncio.to_thread(folder().mkdir)
-    with pace_store._locked(folder(), "pace.lock", patience=1):
+    with pace_store._lock(folder(), "pace.lock", patience=1):
         status, out, err = await apr(server, "Why?")
     assert (status, out) == (0, "Thinking.\nResult: answer to direct\n")
     assert "what endpoints have shown cannot be kept in" in err and "Traceback" not in err
 
 
 def test_the_endpoints_asked_last_stay() -> None:
-    for number in range(MOST_ENDPOINTS + 5):
+    for number in range(MAX_ENDPOINTS + 5):
         add_to_pace(f"e{number}", [ONE])
         if number == 10:
             add_to_pace("e0", [ONE])
-    assert len(kept()) == MOST_ENDPOINTS
+    assert len(kept()) == MAX_ENDPOINTS
     assert find_pace("e5") is None and all(find_pace(endpoint) for endpoint in ("e0", "e6", "e204"))
 
 
 def test_an_endpoint_is_measured_once_and_not_while_another_process_is_at_it() -> None:
     measured = Pace(stages={"solve": Stage(output=60, usual=True)})
-    with pace_store._locked(folder(), "measuring.lock", patience=1):
+    with pace_store._lock(folder(), "measuring.lock", patience=1):
         find_or_measure("local", lambda: pytest.fail("measured twice at once"))
     find_or_measure("local", lambda: measured)
     assert find_pace("local") == measured

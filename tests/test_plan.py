@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nodes.input.segments import Segment
 from nodes.planning.outline import AnswerForm, independent, read_parts
-from nodes.planning.plan import Planned, make_plan, reading_everything, undecided
+from nodes.planning.plan import Planned, is_undecided, make_plan, read_everything
 from nodes.planning.repair import Repair, faults
 from nodes.planning.scope import closest
 from tests.inputs import numbered
@@ -128,9 +128,9 @@ def test_a_part_gets_the_document_that_its_words_are_about_and_keeps_its_own(lin
 def test_where_nothing_tells_which_of_a_few_documents_all_are_read_and_of_many_a_model_is_asked() -> None:
     plan, repairs = planned(["???", "2: What is said?"], FILES)
     assert plan.threads[0].sources == [2, 3] and kinds(repairs) == ["scope"]
-    assert not undecided(read_parts(["???", "2"], FILES).parts, FILES)
-    assert undecided(read_parts(["???", "2"], SHELF).parts, SHELF)
-    assert not undecided(read_parts(["Who repairs the mixer?", "2"], SHELF).parts, SHELF)
+    assert not is_undecided(read_parts(["???", "2"], FILES).parts, FILES)
+    assert is_undecided(read_parts(["???", "2"], SHELF).parts, SHELF)
+    assert not is_undecided(read_parts(["Who repairs the mixer?", "2"], SHELF).parts, SHELF)
 
 
 def test_a_short_item_reads_those_before_it_and_keeps_its_place() -> None:
@@ -151,7 +151,7 @@ def test_an_unread_document_is_told() -> None:
 
 
 def test_without_scopes_every_part_reads_everything() -> None:
-    plan = reading_everything(planned([f"1 {n}" for n in (2, 3, 2)], FILES, most=2).plan, FILES)
+    plan = read_everything(planned([f"1 {n}" for n in (2, 3, 2)], FILES, most=2).plan, FILES)
     read = [own for spec in plan.threads for own in (spec.sources, *(part.sources for part in spec.parts))]
     assert read == [[1, 2, 3]] * len(read) and [spec.id for spec in plan.threads] == ["T1", "T2"]
 

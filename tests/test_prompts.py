@@ -14,7 +14,7 @@ from nodes.input.segments import Segment
 from nodes.judging.verdicts import Review, judge
 from nodes.planning.outline import Outline, Plan, read_parts
 from nodes.threads.results import ThreadResult
-from prompts import PROMPTS, Prompt, PromptError, block, chosen_versions, load, load_families
+from prompts import PROMPTS, Prompt, PromptError, block, load, load_families, read_versions
 
 SHAPES: dict[str, type[BaseModel]] = {
     "assess": Outline,
@@ -58,7 +58,7 @@ SHAPED = [label for label in VERSIONS if label.partition("@")[0] in SHAPES]
 @pytest.mark.parametrize("label", SHAPED)
 def test_every_example_fits_its_shape(label: str) -> None:
     prompt = VERSIONS[label]
-    assert prompt.checked(prompt.variables, SHAPES[prompt.name]) is prompt
+    assert prompt.check(prompt.variables, SHAPES[prompt.name]) is prompt
     # A reply has the fields that were asked for and no others: those of the shape, less what is left out at times.
     for _, wanted in prompt.examples:
         assert set(json.loads(wanted)) <= set(SHAPES[prompt.name].model_fields)
@@ -107,12 +107,12 @@ def test_every_example_of_a_review_speaks_of_results_that_are_there(label: str) 
 @pytest.mark.parametrize("passed", [[], ["question"], ["more", "segments"], ["segment"]])
 def test_a_prompt_that_does_not_fit_its_code_is_refused(passed: list[str]) -> None:
     with pytest.raises(PromptError, match=r"`assess@\d+` has the variables \['segments'\]"):
-        PROMPTS["assess"].standard.checked(passed, Outline)
+        PROMPTS["assess"].standard.check(passed, Outline)
 
 
 def test_an_example_that_does_not_fit_its_shape_is_refused() -> None:
     with pytest.raises(PromptError, match=r"example 1 of prompt `decompose@\d+` is no Outline"):
-        PROMPTS["decompose"].checked({"limit", "parts", "segments"}, Outline)
+        PROMPTS["decompose"].check({"limit", "parts", "segments"}, Outline)
 
 
 HEAD = "---\nversion: 3\nvariables: [a, b]\n---\n"
@@ -205,7 +205,7 @@ def test_a_file_whose_name_and_version_differ_is_refused(tmp_path: Path) -> None
 def test_a_version_that_is_not_there_is_refused_with_those_that_are(label: str) -> None:
     there = PROMPTS["review"].standard.label
     with pytest.raises(ValueError, match=f"no prompt `{label}`; there are assess@") as error:
-        chosen_versions(f"{there} {label}")
+        read_versions(f"{there} {label}")
     assert there in str(error.value)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import graph, sequential
-from nodes.llm.replies.finish import REASONS, decisive, reason_of, state_of
+from nodes.llm.replies.finish import FINISH_REASONS, pick_reason, reason_of, state_of
 from nodes.llm.replies.wire import LARGEST_COUNT, Heard, count
 from nodes.shared.cleaning import storable
 from tests.server import Events, Fault, ModelServer, Reply, Step, completion, model_server, outline, review
@@ -145,7 +145,9 @@ async def test_what_is_whole_stands_and_is_kept(
     assert found == dict.fromkeys(STAGES, ("complete", ""))
 
 
-@pytest.mark.parametrize(("state", "word"), [(state, word) for state, words in REASONS.items() for word in words])
+@pytest.mark.parametrize(
+    ("state", "word"), [(state, word) for state, words in FINISH_REASONS.items() for word in words]
+)
 def test_a_finish_reason_is_known_however_it_is_written(state: str, word: str) -> None:
     camel = "".join(part.capitalize() for part in word.split("_"))
     for written in (word, word.upper(), word.replace("_", "-"), camel, f"FinishReason.{word.upper()}", word * 3):
@@ -153,8 +155,8 @@ def test_a_finish_reason_is_known_however_it_is_written(state: str, word: str) -
 
 
 def test_of_several_finish_reasons_the_one_that_tells_of_a_fault_counts() -> None:
-    assert decisive(["length", "stop"]) == "length" and decisive(["tool_calls", "stop"]) == "stop"
-    assert decisive([]) == "" and reason_of({"type": "length", "length": 9}) == "length"
+    assert pick_reason(["length", "stop"]) == "length" and pick_reason(["tool_calls", "stop"]) == "stop"
+    assert pick_reason([]) == "" and reason_of({"type": "length", "length": 9}) == "length"
 
 
 # Usage

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nodes.input.pieces import as_segments, cut
 from nodes.input.segments import Segment
 from nodes.llm.endpoints.usage import Call, Usage
-from nodes.planning.finer import cut_sources, finer, in_place, without_vain_splits
+from nodes.planning.finer import cut_sources, in_place, split_finer, without_vain_splits
 from nodes.planning.outline import read_parts
 from nodes.planning.plan import ThreadPlan, ThreadSpec
 from nodes.threads.context_rot import marks_of, repetition
@@ -75,7 +75,7 @@ def split(longest: int = 100, written: Sequence[str] = (), limit: int = 16) -> t
     spec, pieces = cut_sources(SPEC, SEGMENTS, longest)
     read = [*SEGMENTS, *as_segments(pieces, SEGMENTS)]
     read = [segment for segment in read if segment.number in spec.sources]
-    return finer(read_parts(written, read).parts, spec, read, longest=longest, limit=limit), read
+    return split_finer(read_parts(written, read).parts, spec, read, longest=longest, limit=limit), read
 
 
 @given(st.integers(20, 700), st.integers(2, 16))
@@ -109,8 +109,8 @@ def test_an_unsound_split_is_replaced_by_one_by_size(lines: list[str]) -> None:
 
 def test_what_cannot_be_split_is_left_as_it_is() -> None:
     spec = SPEC.model_copy(update={"sources": [1]})
-    assert finer([], spec, SEGMENTS[:1], longest=100, limit=16) == []
-    assert finer([], spec, [], longest=100, limit=16) == []
+    assert split_finer([], spec, SEGMENTS[:1], longest=100, limit=16) == []
+    assert split_finer([], spec, [], longest=100, limit=16) == []
 
 
 def result(id: str, status: Status, answer: str = "") -> ThreadResult:

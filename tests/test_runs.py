@@ -20,7 +20,7 @@ from langgraph.types import Send
 
 from graphs.history.runs import Entry, Runs, config
 from graphs.history.store import StoreError, open_store
-from graphs.history.texts import LONG, put_back, take_out, taken_out
+from graphs.history.texts import MIN_TEXT_CHARACTERS, list_hashes, put_back, take_out
 from nodes.boundary.stored_types import DeclaredTypes
 from nodes.settings import Settings
 from nodes.state import Document, Problem, State
@@ -519,7 +519,7 @@ async def test_a_poisoned_store_runs_nothing(server: ModelServer, tmp_path: Path
         assert not (tmp_path / "run").exists(), encoding
 
 
-TEXTS = st.one_of(st.text(), st.sampled_from(["x" * LONG, "\ue000apr-text:" + "0" * 64, "y" * 5000]))
+TEXTS = st.one_of(st.text(), st.sampled_from(["x" * MIN_TEXT_CHARACTERS, "\ue000apr-text:" + "0" * 64, "y" * 5000]))
 NAMES = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=100)
 VALUES = st.recursive(
     st.one_of(
@@ -539,8 +539,8 @@ VALUES = st.recursive(
 def test_what_is_taken_out_can_be_put_back(value: Any) -> None:
     texts: dict[str, str] = {}
     light = take_out(value, texts)
-    assert taken_out(light) == set(texts) and put_back(light, texts) == value
-    assert all(len(text) >= LONG or text.startswith("\ue000") for text in texts.values())
+    assert list_hashes(light) == set(texts) and put_back(light, texts) == value
+    assert all(len(text) >= MIN_TEXT_CHARACTERS or text.startswith("\ue000") for text in texts.values())
 
 
 def test_a_state_keeps_its_texts_outside() -> None:

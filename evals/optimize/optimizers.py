@@ -17,7 +17,7 @@ PROPOSAL_TOKENS = 1_500
 Metric = Callable[..., float]
 
 
-def fitting(calls: int, scored: int) -> str:
+def choose_optimizer(calls: int, scored: int) -> str:
     """Choose the optimiser that a budget suffices for.
 
     Examples need few trials, instructions many: MIPROv2 wants some ten full evaluations beside its proposals, GEPA some
@@ -138,7 +138,7 @@ def _gepa(program: PromptProgram, search: Search) -> tuple[PromptProgram, dict[s
     return optimizer.compile(program, trainset=list(search.train), valset=list(search.scored)), chosen
 
 
-def proposing(model: str, base_url: str, key: str) -> Any:
+def make_proposer(model: str, base_url: str, key: str) -> Any:
     """Make the model that proposes instructions a DSPy one; `model` as the server calls it."""
     return dspy.LM(
         f"openai/{model}", api_base=base_url, api_key=key, cache=False, max_tokens=PROPOSAL_TOKENS, temperature=1.0

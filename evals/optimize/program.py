@@ -25,7 +25,7 @@ Ask = Callable[[Prompt, dict[str, str]], BaseModel | None]
 """Ask with a prompt and its variables; nothing where no usable reply came."""
 
 
-def asking(settings: Settings, role: Role, shape: type[BaseModel], loop: asyncio.AbstractEventLoop) -> Ask:
+def make_asker(settings: Settings, role: Role, shape: type[BaseModel], loop: asyncio.AbstractEventLoop) -> Ask:
     """Make the way of asking: from whichever thread, over the clients of one event loop.
 
     Args:

@@ -11,8 +11,8 @@ from typing import Any
 import dspy
 
 from evals.item import Item
-from evals.optimize.optimizers import Search, fitting, optimize, proposing
-from evals.optimize.program import PromptProgram, asking, fields
+from evals.optimize.optimizers import Search, choose_optimizer, make_proposer, optimize
+from evals.optimize.program import PromptProgram, fields, make_asker
 from evals.optimize.tasks import Task, mean
 from evals.optimize.write import make_default, next_version, write_version
 from nodes.llm.clients import client_for
@@ -61,11 +61,11 @@ def optimise(task: Task, start: Prompt, settings: Settings, order: Order, tell: 
     train, scored = task.examples("tuning"), task.scored("tuning", order.data, order.items, order.seed)
     held_out = task.scored("held-out", order.data, order.held_out, order.seed)
     with _loop() as loop:
-        program = PromptProgram(start, asking(settings, task.name, task.shape, loop))
+        program = PromptProgram(start, make_asker(settings, task.name, task.shape, loop))
         tell(f"{start.label}: scoring it on {len(held_out)} held-out items")
         before = score(task, program, held_out, order.threads)
         tell(f"{start.label}: {before:.3f}")
-        name = fitting(order.calls, len(scored)) if order.optimizer == "auto" else order.optimizer
+        name = choose_optimizer(order.calls, len(scored)) if order.optimizer == "auto" else order.optimizer
         tell(f"{name}: about {order.calls} calls, on {len(scored)} items; examples out of {len(train)}")
         client = asyncio.run_coroutine_threadsafe(client_for(settings, settings.model), loop).result()
         endpoint = client.endpoint
@@ -76,7 +76,7 @@ def optimise(task: Task, start: Prompt, settings: Settings, order: Order, tell: 
             scored=[_example(task, item) for item in scored],
             calls=order.calls,
             most_examples=order.most_examples,
-            proposer=proposing(endpoint.name, endpoint.base_url, endpoint.api_key.get_secret_value()),
+            proposer=make_proposer(endpoint.name, endpoint.base_url, endpoint.api_key.get_secret_value()),
             threads=order.threads,
             seed=order.seed,
         )

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from evals.item import Half, Item
 from evals.items import load_items, sample
-from evals.run.reviewer import found, recorded_results
+from evals.run.reviewer import compare_found, recorded_results
 from nodes.asking.results import as_lines
 from nodes.input.excerpts import by_number
 from nodes.input.segments import Segment
@@ -93,7 +93,7 @@ def _review_variables(item: Item) -> dict[str, str]:
 
 
 def _review_score(item: Item, reply: Review) -> tuple[float, str]:
-    told = found(item, reply)
+    told = compare_found(item, reply)
     alarms = int(told["false_alarms"])
     planted = [f"{id} is wrong" for id in item.wrong] + [
         f"{' and '.join(pair)} contradict" for pair in item.contradictions

@@ -18,7 +18,7 @@ from evals.item import Item
 from graphs import build_graph
 from nodes.boundary.stored_types import DeclaredTypes
 from nodes.llm.endpoints.usage import last_end
-from nodes.planning.plan import ThreadPlan, reading_everything
+from nodes.planning.plan import ThreadPlan, read_everything
 from nodes.shared.run import Run
 from nodes.state import Problem, Solution, State
 
@@ -106,7 +106,7 @@ def _unscoped(history: list[StateSnapshot]) -> Step | None:
     for before, planned in zip(history, history[1:], strict=False):
         plan: ThreadPlan | None = planned.values.get("plan")
         if before.next == ("decompose",) and plan:
-            whole = reading_everything(plan, State.model_validate(planned.values).segments())
+            whole = read_everything(plan, State.model_validate(planned.values).segments())
             if whole == plan:
                 return None
             told = {name: planned.values[name] for name in ("repairs", "redo")}

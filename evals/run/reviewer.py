@@ -39,7 +39,7 @@ async def reviewed(item: Item, settings: dict[str, Any]) -> Row:
     """Have an item's recorded results reviewed, and score what was found."""
     began, given = time.perf_counter(), _recorded(item)
     if Settings(**settings).review == "careful":
-        given |= await _checked(item, Settings(**settings))
+        given |= await _check_results(item, Settings(**settings))
     values = await reviewer.ainvoke(given, context=settings)
     calls: list[Call] = values.get("calls", [])
     reviews: list[Review] = values.get("reviews", [])
@@ -60,10 +60,10 @@ async def reviewed(item: Item, settings: dict[str, Any]) -> Row:
     if not reviews:
         # No usable review: everything that was planted is missed.
         return Row(**known, error="; ".join(call.status for call in calls), score=0.0)
-    return Row(**known, **found(item, reviews[-1], list(values["results"].values())))
+    return Row(**known, **compare_found(item, reviews[-1], list(values["results"].values())))
 
 
-async def _checked(item: Item, settings: Settings) -> dict[str, Any]:
+async def _check_results(item: Item, settings: Settings) -> dict[str, Any]:
     """Check each recorded result in a call of its own, as threads have theirs checked when they end."""
     run, segments = Run(), Problem(question=item.question).segments()
     within = budget(settings, run, "review", Spending())
@@ -80,7 +80,7 @@ async def _checked(item: Item, settings: Settings) -> dict[str, Any]:
     }
 
 
-def found(item: Item, written: Review, results: Sequence[ThreadResult] = ()) -> dict[str, Any]:
+def compare_found(item: Item, written: Review, results: Sequence[ThreadResult] = ()) -> dict[str, Any]:
     """Compare a review with what was planted.
 
     A planted error counts as found when its result is sent back for what is wrong with it; a contradiction, when its

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from evals.run.row import Row
 from nodes.settings import Settings
 from nodes.shared.record import Record
-from prompts import PROMPTS, chosen_versions
+from prompts import PROMPTS, read_versions
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -62,7 +62,7 @@ def commit() -> str:
 
 def prompt_labels(chosen: str) -> list[str]:
     """Name the versions of all prompts in use."""
-    versions = chosen_versions(chosen)
+    versions = read_versions(chosen)
     return [f"{name}@{versions.get(name, family.default)}" for name, family in PROMPTS.items()]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from graphs.cli.report import refuse, write
-from graphs.page.wording import harmless
+from graphs.page.wording import mark_controls
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -79,9 +79,9 @@ def print_solution(solution: "Solution", *, as_json: bool) -> None:
         typer.echo(solution.model_dump_json(indent=2))
     elif solution.answer:
         # A file or a pipe gets the answer as it is; a terminal would act on what it holds.
-        typer.echo(harmless(solution.answer) if sys.stdout.isatty() else solution.answer)
+        typer.echo(mark_controls(solution.answer) if sys.stdout.isatty() else solution.answer)
     if solution.stop_reason:
-        sys.stderr.write("".join(f"apr: {line}\n" for line in harmless(solution.stop_reason).splitlines()))
+        sys.stderr.write("".join(f"apr: {line}\n" for line in mark_controls(solution.stop_reason).splitlines()))
     report = solution.report
     cached = f" ({report.cached} cached)" if report.cached else ""
     threads = f"{report.threads_planned} threads{cached}, {report.rounds} extra rounds, " if solution.threads else ""
@@ -102,7 +102,7 @@ def _money(usd: float | None) -> str:
 def _comparison(baseline: "Baseline") -> str:
     """Say what one call took, and how the run stands against it."""
     if baseline.error:
-        return f"baseline: one call gave no whole answer: {harmless(baseline.error)}\n"
+        return f"baseline: one call gave no whole answer: {mark_controls(baseline.error)}\n"
     took = f"baseline: one call, {baseline.tokens.total:,} tokens, {baseline.wall_s:.1f} s"
     told = {
         "time of one call / of the run": baseline.wall_ratio,
@@ -111,5 +111,7 @@ def _comparison(baseline: "Baseline") -> str:
     }
     ratios = "; ".join(f"{name} {ratio:.2f}" for name, ratio in told.items() if ratio is not None)
     return (
-        f"{took}; {ratios}\n\n{harmless(baseline.answer)}\n" if ratios else f"{took}\n\n{harmless(baseline.answer)}\n"
+        f"{took}; {ratios}\n\n{mark_controls(baseline.answer)}\n"
+        if ratios
+        else f"{took}\n\n{mark_controls(baseline.answer)}\n"
     )

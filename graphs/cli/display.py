@@ -15,7 +15,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from graphs.page.wording import harmless
+from graphs.page.wording import mark_controls
 
 STAGES = {
     "assess": "Looking for independent parts",
@@ -34,10 +34,10 @@ _STYLES = {
     "refuted": "yellow",
 }
 _ORDER = {"running": 0, "queued": 1}
-UNDER_TABLE = 4
+LINES_UNDER_TABLE = 4
 """Lines that are kept for the count, which may need two, for what is left out, and for the cursor."""
-GAP = 2
-SHORTEST = 12
+GAP_COLUMNS = 2
+MIN_QUESTION_COLUMNS = 12
 """Columns that the beginning of a question needs, to be worth showing beside the tokens."""
 _ENDED = ("answered", "failed", "timed_out", "refuted")
 
@@ -119,7 +119,7 @@ class Board:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the threads and what the run is at: ids, states and the count whole, whatever the terminal's size."""
-        shown, left = self._fitting(max(1, console.height - UNDER_TABLE))
+        shown, left = self._fitting(max(1, console.height - LINES_UNDER_TABLE))
         if shown:
             yield _table(shown, options.max_width)
         if left:
@@ -139,11 +139,11 @@ def _table(threads: Sequence[tuple[str, Mapping[str, Any]]], width: int) -> Tabl
     """Write a line a thread; where there is too little room, the question gives way, then the tokens."""
     labels = [_label(event) for _, event in threads]
     tokens = [f"{event['tokens']:,} tokens" if event["tokens"] else "" for _, event in threads]
-    room = width - max(len(id) for id, _ in threads) - max(map(cell_len, labels)) - 2 * GAP
-    beside = max(map(len, tokens)) + GAP
-    with_tokens = room - beside >= SHORTEST
+    room = width - max(len(id) for id, _ in threads) - max(map(cell_len, labels)) - 2 * GAP_COLUMNS
+    beside = max(map(len, tokens)) + GAP_COLUMNS
+    with_tokens = room - beside >= MIN_QUESTION_COLUMNS
     room -= beside if with_tokens else 0
-    table = Table.grid(padding=(0, GAP))
+    table = Table.grid(padding=(0, GAP_COLUMNS))
     for (id, event), label, used in zip(threads, labels, tokens, strict=True):
         question = Text(_one_line(event["subquestion"]))
         question.truncate(max(0, room), overflow="ellipsis", pad=with_tokens)
@@ -159,7 +159,7 @@ def _label(event: Mapping[str, Any]) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(harmless(text).split())
+    return " ".join(mark_controls(text).split())
 
 
 @contextmanager

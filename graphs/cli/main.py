@@ -14,7 +14,7 @@ from graphs.cli import report as cli_report
 from graphs.cli import runs as cli_runs
 from graphs.cli.answer import finish, lines
 from graphs.cli.input import read_file, read_standard_input
-from graphs.cli.report import refuse, unwritable
+from graphs.cli.report import find_write_problem, refuse
 
 if TYPE_CHECKING:
     from nodes.settings import Settings
@@ -141,7 +141,7 @@ def apr(
     """Answer a question."""
     if compare and sequential:
         refuse("--compare: --sequential is the baseline itself; use one of the two")
-    if report and (why := unwritable(report)):
+    if report and (why := find_write_problem(report)):
         refuse(f"--report {report}: {why}")
     given: dict[str, Any] = {"model": model, "base_url": base_url, "max_parallel": max_parallel, "deadline": deadline}
     given |= {"cache": cache, "cache_ttl": cache_ttl, "oversight": oversight}
@@ -150,21 +150,21 @@ def apr(
     from pydantic import ValidationError
 
     try:
-        problem, settings = _checked(question, file or [], instructions, given)
+        problem, settings = _check_input(question, file or [], instructions, given)
     except ValidationError as error:
         refuse("\n".join(lines(error)))
     if settings.oversight != "none" and not sys.stdin.isatty():
         refuse(f"--oversight {settings.oversight}: asks in a terminal, and standard input is none")
 
     def run() -> "Solution":
-        from graphs.cli.run import asked
+        from graphs.cli.run import answer_question
 
-        return asked(problem, settings, sequential=sequential, store=store)
+        return answer_question(problem, settings, sequential=sequential, store=store)
 
     finish(run, as_json=as_json, report=report)
 
 
-def _checked(
+def _check_input(
     question: str, files: list[Path], instructions: str, given: dict[str, Any]
 ) -> tuple["Problem", "Settings"]:
     from nodes.settings import Settings

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from graphs.page.wording import harmless
+from graphs.page.wording import mark_controls
 from nodes.input.segments import Segment
-from nodes.planning.edits import Edit, EditError, edited
+from nodes.planning.edits import Edit, EditError, apply_edits
 from nodes.planning.plan import ThreadPlan
 
 PLAN_HELP = """\
@@ -79,7 +79,7 @@ def _plan(payload: Mapping[str, Any], read: Callable[[str], str]) -> dict[str, A
             continue
         try:
             edit = _edit(word, rest)
-            plan = edited(plan, [edit], segments, max_threads=64)
+            plan = apply_edits(plan, [edit], segments, max_threads=64)
             edits.append(edit)
         except EditError as error:
             _say(f"That cannot be: {error}")
@@ -111,9 +111,9 @@ def _edit(word: str, rest: str) -> Edit:
 def _answer(payload: Mapping[str, Any], read: Callable[[str], str]) -> dict[str, Any]:
     _say(f"\nThe answer ({payload['outcome']}), before it is used:\n\n{payload['answer']}\n")
     if payload["stop_reason"]:
-        _say(f"Why it is not complete:\n{_under(payload['stop_reason'])}\n")
+        _say(f"Why it is not complete:\n{_align(payload['stop_reason'])}\n")
     for thread in payload["threads"]:
-        _say(f"  {thread['id']:<5} {thread['status']}: {_under(thread['subquestion']).strip()}")
+        _say(f"  {thread['id']:<5} {thread['status']}: {_align(thread['subquestion']).strip()}")
     while True:
         word, rest = _command(read, ANSWER_HELP)
         ids, words = _ids(rest)
@@ -151,12 +151,12 @@ def _ids(text: str) -> tuple[list[str], str]:
 def _show(plan: ThreadPlan) -> None:
     """Show all of a plan: what is approved must have been seen."""
     if plan.shared_context:
-        _say(f"  Every thread is told:\n{_under(plan.shared_context)}")
+        _say(f"  Every thread is told:\n{_align(plan.shared_context)}")
     for thread in plan.threads:
         reads = f"  (reads {', '.join(map(str, thread.sources))})" if thread.sources else ""
-        _say(f"  {thread.id:<5} {_under(thread.subquestion).strip()}{reads}")
+        _say(f"  {thread.id:<5} {_align(thread.subquestion).strip()}{reads}")
     for part in plan.open_parts:
-        _say(f"  {'then':<5} {_under(part).strip()}  (worked out from the results)")
+        _say(f"  {'then':<5} {_align(part).strip()}  (worked out from the results)")
     becomes = "their results in turn are the answer" if plan.answer == "list" else "the answer is written from them"
     _say(f"  {len(plan.threads)} threads, {plan.parallelism} at once; {becomes}")
 
@@ -176,12 +176,12 @@ def _range(values: Mapping[str, float], form: str, unit: str) -> str:
     return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
 
 
-def _under(text: str) -> str:
+def _align(text: str) -> str:
     """Put every line of a text under the words of the threads."""
     return "\n".join(f"        {line}" for line in text.splitlines())
 
 
 def _say(text: str) -> None:
     # Models and documents wrote parts of it.
-    sys.stderr.write(f"{harmless(text)}\n")
+    sys.stderr.write(f"{mark_controls(text)}\n")
     sys.stderr.flush()

@@ -43,7 +43,7 @@ def report(
     if output is None:
         output = "-" if run == "-" else str(Path(run).with_suffix(".html") if Path(run).name else Path("run.html"))
     target = None if output == "-" else Path(output)
-    if target and (why := unwritable(target)):
+    if target and (why := find_write_problem(target)):
         refuse(f"--output {output}: {why}")
     solution = _solution(run)
     if target is None:
@@ -54,7 +54,7 @@ def report(
     write(solution, target, "--output")
 
 
-def unwritable(path: Path) -> str:
+def find_write_problem(path: Path) -> str:
     """Say why no file can be written there; empty if one can."""
     folder = path.parent
     if path.is_dir():

@@ -47,7 +47,7 @@ def how_to_resume(run: str | None = None) -> str:
     return f"; apr resume {known} goes on" if known else ""
 
 
-def asked(problem: Problem, settings: Settings, *, sequential: bool, store: str | None) -> Solution:
+def answer_question(problem: Problem, settings: Settings, *, sequential: bool, store: str | None) -> Solution:
     """Answer a question in a run that is kept.
 
     Raises:
@@ -56,10 +56,10 @@ def asked(problem: Problem, settings: Settings, *, sequential: bool, store: str 
     """
     if store:
         use_store(store)
-    return asyncio.run(_asked(problem, settings, sequential=sequential, store=store))
+    return asyncio.run(_answer(problem, settings, sequential=sequential, store=store))
 
 
-def resumed(id: str, store: str, base_url: str | None) -> Solution:
+def resume_run(id: str, store: str, base_url: str | None) -> Solution:
     """Go on with a run.
 
     Raises:
@@ -68,15 +68,15 @@ def resumed(id: str, store: str, base_url: str | None) -> Solution:
         Stopped: A signal stopped it again.
     """
     use_store(store)
-    return asyncio.run(_resumed(id, store, base_url))
+    return asyncio.run(_resume(id, store, base_url))
 
 
-async def _asked(problem: Problem, settings: Settings, *, sequential: bool, store: str | None) -> Solution:
+async def _answer(problem: Problem, settings: Settings, *, sequential: bool, store: str | None) -> Solution:
     # Before the display opens: writing the embedded model has a progress bar of its own.
     await prepare(settings)
     async with contextlib.AsyncExitStack() as stack:
         try:
-            begun = await _begun(stack, problem, settings, sequential=sequential, place=store or environment_store())
+            begun = await _open_run(stack, problem, settings, sequential=sequential, place=store or environment_store())
         except Exception as error:
             if store:
                 raise
@@ -84,11 +84,11 @@ async def _asked(problem: Problem, settings: Settings, *, sequential: bool, stor
             sys.stderr.write(f"apr: this run is not kept: {error}\n")
             begun = None
         if begun:
-            return await _kept(*begun, problem.model_dump(), settings)
-        return await _unkept(problem, settings, sequential=sequential)
+            return await _run_in_store(*begun, problem.model_dump(), settings)
+        return await _run_without_store(problem, settings, sequential=sequential)
 
 
-async def _begun(
+async def _open_run(
     stack: contextlib.AsyncExitStack, problem: Problem, settings: Settings, *, sequential: bool, place: str
 ) -> tuple[Runs, Entry] | None:
     """Open the store and enter the run; nothing where no store is wanted."""
@@ -98,23 +98,23 @@ async def _begun(
     return runs, await stack.enter_async_context(runs.begin(problem, settings.shown(), sequential=sequential))
 
 
-async def _unkept(problem: Problem, settings: Settings, *, sequential: bool) -> Solution:
+async def _run_without_store(problem: Problem, settings: Settings, *, sequential: bool) -> Solution:
     waits: dict[str, Any] = (
         {"checkpointer": InMemorySaver(serde=DeclaredTypes())} if settings.oversight != "none" else {}
     )
     graph = build_sequential() if sequential else build_graph(**waits)
     alone = {"configurable": {"thread_id": "alone"}}
-    return Solution.model_validate(await _talked(graph, problem.model_dump(), settings, alone))
+    return Solution.model_validate(await _run_dialogue(graph, problem.model_dump(), settings, alone))
 
 
-async def _resumed(id: str, store: str, base_url: str | None) -> Solution:
+async def _resume(id: str, store: str, base_url: str | None) -> Solution:
     async with open_store(store) as opened:
         runs = Runs(opened)
         async with runs.resume(id) as entry:
             settings = _settings_of(entry, base_url)
             problem = await runs.left(entry)
             await prepare(settings)
-            return await _kept(runs, entry, problem, settings)
+            return await _run_in_store(runs, entry, problem, settings)
 
 
 def _settings_of(entry: Entry, base_url: str | None) -> Settings:
@@ -140,7 +140,7 @@ def _settings_of(entry: Entry, base_url: str | None) -> Settings:
 
 
 @contextlib.contextmanager
-def _drained_by_sigterm() -> Iterator[RunControl]:
+def _drain_on_sigterm() -> Iterator[RunControl]:
     """Let SIGTERM stop the run at its next step."""
     control = RunControl()
     # Windows has no such signal to wait for.
@@ -154,14 +154,14 @@ def _drained_by_sigterm() -> Iterator[RunControl]:
             loop.remove_signal_handler(signal.SIGTERM)
 
 
-async def _kept(runs: Runs, entry: Entry, problem: dict[str, Any] | None, settings: Settings) -> Solution:
+async def _run_in_store(runs: Runs, entry: Entry, problem: dict[str, Any] | None, settings: Settings) -> Solution:
     _current.append(entry.id)
     if settings.oversight in ("plan", "both"):
         await runs.learn()
     try:
-        with _drained_by_sigterm() as control:
+        with _drain_on_sigterm() as control:
             graph = runs.graph(entry)
-            values = await _talked(graph, problem, settings, config(entry), durability="sync", control=control)
+            values = await _run_dialogue(graph, problem, settings, config(entry), durability="sync", control=control)
     except (GraphDrained, Quit):
         await runs.end(entry, "stopped")
         raise Stopped(entry.id) from None
@@ -171,12 +171,12 @@ async def _kept(runs: Runs, entry: Entry, problem: dict[str, Any] | None, settin
     return solution
 
 
-async def _talked(
+async def _run_dialogue(
     graph: Any, given: dict[str, Any] | Command[Any] | None, settings: Settings, run: Any, **options: Any
 ) -> dict[str, Any]:
     """Run to the end, asking the person in the terminal where the run waits for one."""
     while True:
-        values, waiting = await _shown(graph, given, settings, run, **options)
+        values, waiting = await _show_progress(graph, given, settings, run, **options)
         if not waiting:
             return values
         # All that waits is answered, one after the other.
@@ -184,7 +184,7 @@ async def _talked(
         given = Command(resume=replies)
 
 
-async def _shown(
+async def _show_progress(
     graph: Any, given: dict[str, Any] | Command[Any] | None, settings: Settings, run: Any, **options: Any
 ) -> tuple[dict[str, Any], tuple[Interrupt, ...]]:
     values: dict[str, Any] = {}

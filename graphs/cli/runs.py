@@ -82,9 +82,9 @@ def resume(
 ) -> None:
     """Continue a run that was stopped, without repeating what had finished."""
     from graphs.cli.answer import finish
-    from graphs.cli.run import resumed
+    from graphs.cli.run import resume_run
 
-    finish(lambda: resumed(run, where(store), base_url), as_json=as_json)
+    finish(lambda: resume_run(run, where(store), base_url), as_json=as_json)
 
 
 @app.command()

@@ -17,7 +17,7 @@ class Locks(Protocol):
     def hold(self, run: str) -> AbstractAsyncContextManager[bool]:
         """Hold a run's lock; yields whether it could be had. It goes with the process that holds it."""
 
-    async def held(self, run: str) -> bool:
+    async def is_held(self, run: str) -> bool:
         """Tell whether somebody holds a run's lock."""
 
 
@@ -38,7 +38,7 @@ class FileLocks:
             if lock:
                 await asyncio.to_thread(self._release, lock)
 
-    async def held(self, run: str) -> bool:
+    async def is_held(self, run: str) -> bool:
         """Tell whether somebody holds a run's lock."""
         async with self.hold(run) as free:
             return not free

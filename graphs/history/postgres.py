@@ -17,8 +17,8 @@ from graphs.history.saver import TextsOnce
 # Of a database that has gone away it would tell every try; the run says it once.
 logging.getLogger("psycopg").setLevel(logging.ERROR)
 
-CONNECTIONS = 4
-WAIT = 10.0
+MAX_CONNECTIONS = 4
+CONNECT_TIMEOUT_S = 10.0
 """Seconds to wait for a connection."""
 _ALONE = "SELECT pg_try_advisory_lock(hashtextextended('apr:tables', 0))"
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS got"
@@ -45,7 +45,7 @@ class AdvisoryLocks:
         finally:
             await connection.close()
 
-    async def held(self, run: str) -> bool:
+    async def is_held(self, run: str) -> bool:
         """Tell whether somebody holds a run's lock."""
         async with self.hold(run) as free:
             return not free
@@ -59,12 +59,14 @@ async def open_postgres(url: str) -> AsyncIterator[tuple[PostgresSaver, AsyncPos
         url: `postgresql://user:password@host:port/database`.
     """
     options: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
-    pool: Any = AsyncConnectionPool(url, min_size=1, max_size=CONNECTIONS, kwargs=options, open=False, timeout=WAIT)
+    pool: Any = AsyncConnectionPool(
+        url, min_size=1, max_size=MAX_CONNECTIONS, kwargs=options, open=False, timeout=CONNECT_TIMEOUT_S
+    )
     async with pool:
         items = AsyncPostgresStore(pool)
         saver = PostgresSaver(pool).keeping(items)
         # Says at once what the pool would only say after waiting; and of several, one makes the tables.
-        async with await AsyncConnection.connect(url, autocommit=True, connect_timeout=int(WAIT)) as alone:
+        async with await AsyncConnection.connect(url, autocommit=True, connect_timeout=int(CONNECT_TIMEOUT_S)) as alone:
             # Tried again and again: who waits inside the database would hold up the making of its indexes.
             while (row := await (await alone.execute(_ALONE)).fetchone()) and not row[0]:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)

@@ -14,19 +14,19 @@ from graphs.adaptive import build_graph
 from graphs.history.store import Store
 from graphs.sequential import build_sequential
 from nodes.llm.endpoints.usage import Call
-from nodes.reporting.estimate import recall, worth_knowing
+from nodes.reporting.estimate import list_lessons, recall
 from nodes.shared.record import Record
 from nodes.state import Problem, Solution
 
-RUNS = ("runs",)
+NAMESPACE = ("runs",)
 """Namespace of the entries."""
-PAGE = 100
+ENTRIES_A_PAGE = 100
 """Entries read at once."""
-LEARNT = 30
+MAX_RUNS_LEARNT_FROM = 30
 """Runs that estimates rest on."""
 ID_BYTES = 8
 """So many that no two runs have the same id, whoever shares the store."""
-LONGEST = 500
+MAX_ENTRY_CHARACTERS = 500
 """Characters of a question that an entry holds."""
 
 _log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Runs:
         now, id = time.time(), secrets.token_hex(ID_BYTES)
         entry = Entry(
             id=id,
-            question=problem.question[:LONGEST],
+            question=problem.question[:MAX_ENTRY_CHARACTERS],
             graph="sequential" if sequential else "adaptive",
             settings=settings,
             started_at=now,
@@ -124,7 +124,7 @@ class Runs:
 
     async def learn(self) -> None:
         """Let estimates of this process rest on the latest runs."""
-        for entry in sorted(await self._entries(), key=lambda entry: entry.active_at)[-LEARNT:]:
+        for entry in sorted(await self._entries(), key=lambda entry: entry.active_at)[-MAX_RUNS_LEARNT_FROM:]:
             recall(entry.taught)
 
     async def end(self, entry: Entry, outcome: Standing, calls: Sequence[Call] = ()) -> None:
@@ -132,7 +132,7 @@ class Runs:
         if self.store.saver.broken:
             return
         try:
-            change = {"outcome": outcome, "active_at": time.time(), "taught": worth_knowing(calls)}
+            change = {"outcome": outcome, "active_at": time.time(), "taught": list_lessons(calls)}
             await self._write(entry.model_copy(update=change))
         except Exception as error:
             _log.warning("run %s has ended (%s), which cannot be kept: %s", entry.id, outcome, error)
@@ -191,21 +191,21 @@ class Runs:
     async def _remove(self, entry: Entry) -> bool:
         """Remove a run unless somebody has taken it up meanwhile; tells whether it has gone."""
         async with self.store.locks.hold(entry.id) as free:
-            item = await self.store.items.aget(RUNS, entry.id)
+            item = await self.store.items.aget(NAMESPACE, entry.id)
             if not free or item is None or Entry.model_validate(item.value).active_at != entry.active_at:
                 return False
             await self.saver.adelete_thread(entry.id)
-            await self.store.items.adelete(RUNS, entry.id)
+            await self.store.items.adelete(NAMESPACE, entry.id)
             return True
 
     async def _entries(self) -> list[Entry]:
         entries: list[Entry] = []
-        while page := await self.store.items.asearch(RUNS, limit=PAGE, offset=len(entries)):
+        while page := await self.store.items.asearch(NAMESPACE, limit=ENTRIES_A_PAGE, offset=len(entries)):
             entries += [Entry.model_validate(item.value) for item in page]
         return entries
 
     async def _as_it_stands(self, entry: Entry) -> Entry:
-        if entry.outcome != "running" or await self.store.locks.held(entry.id):
+        if entry.outcome != "running" or await self.store.locks.is_held(entry.id):
             return entry
         # Its process has gone; perhaps it had ended all but its own note of it.
         state = await self.graph(entry).aget_state(config(entry))
@@ -215,7 +215,7 @@ class Runs:
         return entry.model_copy(update={"outcome": state.values["outcome"] if ended else "stopped"})
 
     async def _write(self, entry: Entry) -> None:
-        await self.store.items.aput(RUNS, entry.id, entry.model_dump(mode="json"))
+        await self.store.items.aput(NAMESPACE, entry.id, entry.model_dump(mode="json"))
 
 
 def config(entry: Entry) -> Any:

@@ -9,10 +9,10 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.store.base import BaseStore, PutOp
 
-from graphs.history.texts import put_back, take_out, taken_out
+from graphs.history.texts import list_hashes, put_back, take_out
 from nodes.boundary.stored_types import DeclaredTypes
 
-TEXTS = "texts"
+TEXTS_NAMESPACE = "texts"
 """First part of the namespace of a run's texts; the second is the run's id."""
 
 _log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class TextsOnce(BaseCheckpointSaver[Any]):
     async def adelete_thread(self, thread_id: str) -> None:
         """Remove a run, its texts included."""
         await super().adelete_thread(thread_id)
-        while items := await self.texts.asearch((TEXTS, thread_id), limit=100):
+        while items := await self.texts.asearch((TEXTS_NAMESPACE, thread_id), limit=100):
             await self.texts.abatch([PutOp(item.namespace, item.key, None) for item in items])
 
     async def lighten(self, run: str, value: Any) -> Any:
@@ -84,7 +84,7 @@ class TextsOnce(BaseCheckpointSaver[Any]):
         light = take_out(value, texts)
         new = {key: text for key, text in texts.items() if (run, key) not in self._known}
         if new:
-            await self.texts.abatch([PutOp((TEXTS, run), key, {"text": text}) for key, text in new.items()])
+            await self.texts.abatch([PutOp((TEXTS_NAMESPACE, run), key, {"text": text}) for key, text in new.items()])
             self._known.update((run, key) for key in new)
         return light
 
@@ -94,7 +94,7 @@ class TextsOnce(BaseCheckpointSaver[Any]):
         Raises:
             LookupError: The store has lost one.
         """
-        items = {key: await self.texts.aget((TEXTS, run), key) for key in taken_out(value)}
+        items = {key: await self.texts.aget((TEXTS_NAMESPACE, run), key) for key in list_hashes(value)}
         missing = [key for key, item in items.items() if item is None]
         if missing:
             raise LookupError(f"run {run}: {len(missing)} of its texts are missing from the database")

@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying
 from graphs.history.locks import FileLocks, Locks
 from graphs.history.saver import SqliteSaver
 from nodes.shared.private import make_private
-from nodes.threads.cache_store import PATIENCE, shown
+from nodes.threads.cache_store import LOCKED_RETRY, name_place
 
 
 class StoreError(Exception):
@@ -45,12 +45,12 @@ async def open_store(where: str) -> AsyncIterator[Store]:
         StoreError: It cannot be opened.
     """
     opened = _postgres(where) if where.startswith(("postgresql://", "postgres://")) else _sqlite(Path(where))
-    async with _told(opened, where) as store:
+    async with _name_store(opened, where) as store:
         yield store
 
 
 @asynccontextmanager
-async def _told(opening: AbstractAsyncContextManager[Store], where: str) -> AsyncIterator[Store]:
+async def _name_store(opening: AbstractAsyncContextManager[Store], where: str) -> AsyncIterator[Store]:
     """Say which store it is that cannot be opened."""
     async with AsyncExitStack() as stack:
         try:
@@ -62,7 +62,7 @@ async def _told(opening: AbstractAsyncContextManager[Store], where: str) -> Asyn
         except Exception as error:
             why = " ".join(str(error).split()) or type(error).__name__
             raise StoreError(
-                f"runs cannot be kept in {shown(where)}: {why}; choose another place with --store or APR_STORE, "
+                f"runs cannot be kept in {name_place(where)}: {why}; choose another place with --store or APR_STORE, "
                 "or none with --store none"
             ) from error
         yield store
@@ -83,7 +83,7 @@ async def _sqlite(path: Path) -> AsyncIterator[Store]:
             await saver.setup()
             await items.setup()
 
-        await AsyncRetrying(**PATIENCE)(make_tables)
+        await AsyncRetrying(**LOCKED_RETRY)(make_tables)
         try:
             yield Store(saver, items, FileLocks(path.with_name(f"{path.name}.locks")))
         except sqlite3.Error as error:
@@ -103,6 +103,6 @@ async def _postgres(where: str) -> AsyncIterator[Store]:
             yield Store(saver, items, locks)
         except PsycopgError as error:
             why = " ".join(str(error).split())
-            raise StoreError(f"the runs in {shown(where)} cannot be read or written any more: {why}") from error
+            raise StoreError(f"the runs in {name_place(where)} cannot be read or written any more: {why}") from error
         finally:
             saver.close()

@@ -11,7 +11,7 @@ from typing import Any
 from langgraph.types import Send
 from pydantic import BaseModel
 
-LONG = 1_000
+MIN_TEXT_CHARACTERS = 1_000
 """Characters from which on a text is taken out."""
 _MARK = "\ue000apr-text:"
 """Begins what stands for a text: a character that nobody types, from the private use area."""
@@ -22,16 +22,16 @@ def take_out(value: Any, texts: dict[str, str]) -> Any:
 
     def change(text: str) -> str:
         # A text that looks like a mark is taken out too, or it would be taken for one.
-        if len(text) < LONG and not text.startswith(_MARK):
+        if len(text) < MIN_TEXT_CHARACTERS and not text.startswith(_MARK):
             return text
         key = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         texts[key] = text
         return _MARK + key
 
-    return _changed(value, change)
+    return _map_strings(value, change)
 
 
-def taken_out(value: Any) -> set[str]:
+def list_hashes(value: Any) -> set[str]:
     """List the hashes of the texts that were taken out of a value."""
     found: set[str] = set()
 
@@ -40,7 +40,7 @@ def taken_out(value: Any) -> set[str]:
             found.add(text.removeprefix(_MARK))
         return text
 
-    _changed(value, note)
+    _map_strings(value, note)
     return found
 
 
@@ -50,19 +50,19 @@ def put_back(value: Any, texts: Mapping[str, str]) -> Any:
     Raises:
         KeyError: One is missing.
     """
-    return _changed(value, lambda text: texts[text.removeprefix(_MARK)] if text.startswith(_MARK) else text)
+    return _map_strings(value, lambda text: texts[text.removeprefix(_MARK)] if text.startswith(_MARK) else text)
 
 
-def _changed(value: Any, change: Callable[[str], str]) -> Any:
+def _map_strings(value: Any, change: Callable[[str], str]) -> Any:
     """Change every string in a value; what holds no changed one stays the same object."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {key: _changed(item, change) for key, item in value.items()}
+        return {key: _map_strings(item, change) for key, item in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(_changed(item, change) for item in value)
+        return type(value)(_map_strings(item, change) for item in value)
     if isinstance(value, Send):
-        arg = _changed(value.arg, change)
+        arg = _map_strings(value.arg, change)
         if arg is value.arg:
             return value
         sent = copy.copy(value)
@@ -70,7 +70,7 @@ def _changed(value: Any, change: Callable[[str], str]) -> Any:
         return sent
     if isinstance(value, BaseModel):
         fields = {name: getattr(value, name) for name in type(value).model_fields}
-        changed = {name: _changed(item, change) for name, item in fields.items()}
+        changed = {name: _map_strings(item, change) for name, item in fields.items()}
         updates = {name: item for name, item in changed.items() if item != fields[name]}
         return value.model_copy(update=updates) if updates else value
     return value

@@ -9,18 +9,30 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from graphs.page.timeline import length, rows_of, ticks_of
-from graphs.page.wording import NAME, Clipped, clipped, compared, counted, found, money, percent, times, tone, words
+from graphs.page.wording import (
+    MAX_NAME_BYTES,
+    Clipped,
+    clip_text,
+    compare_with,
+    count_of,
+    describe_outline,
+    money,
+    percent,
+    times,
+    tone,
+    words,
+)
 from nodes.llm.endpoints.usage import Usage
 from nodes.reporting.sources import Source
 from nodes.state import Solution
-from nodes.threads.context_rot import WORDS
+from nodes.threads.context_rot import MARK_WORDS
 
 FOLDER = Path(__file__).parent
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """Even if something slipped through the escaping, nothing would run and nothing would be fetched."""
-ROOM = 500_000
+MAX_TEXT_BYTES = 500_000
 """Bytes of all texts together, as they are written into the page; the rest of it stays under 1 MB with them."""
-MOST_CALLS = 500
+MAX_CALLS_SHOWN = 500
 """Calls that the page shows one by one."""
 _SECTIONS = {
     "answer": "Answer",
@@ -44,7 +56,7 @@ def page(solution: Solution) -> str:
     Returns:
         A whole HTML document.
     """
-    report, calls, clip = solution.report, solution.calls[:MOST_CALLS], _clipper(solution)
+    report, calls, clip = solution.report, solution.calls[:MAX_CALLS_SHOWN], _clipper(solution)
     rows = rows_of(calls, solution)
     with_content = {
         "threads": bool(solution.threads),
@@ -69,14 +81,14 @@ def page(solution: Solution) -> str:
         models=_models(solution),
         sources_of=_sources_of(solution),
         clip=clip,
-        name=lambda text: clipped(text, NAME).shown,
+        name=lambda text: clip(text, MAX_NAME_BYTES).shown,
         words=words,
         tone=tone,
         percent=percent,
         times=times,
-        compared=compared,
-        counted=counted,
-        found=found,
+        compared=compare_with,
+        counted=count_of,
+        found=describe_outline,
         money=money,
     )
     return html
@@ -91,7 +103,7 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["mark"] = lambda mark: WORDS[mark]
+    environment.filters["mark"] = lambda mark: MARK_WORDS[mark]
     return environment.get_template("page.html.j2")
 
 
@@ -104,7 +116,7 @@ def _clipper(solution: Solution) -> Callable[[str], Clipped]:
     conflicts += [found.thread_ids for found in solution.contradictions]
     texts += sum(1 + 2 * len(ids) for ids in conflicts) + sum(len(review.redo) for review in solution.reviews)
     texts += len(solution.report.settings)
-    return partial(clipped, most=max(40, ROOM // texts))
+    return partial(clip_text, most=max(40, MAX_TEXT_BYTES // texts))
 
 
 def _figures(solution: Solution) -> list[tuple[str, str, str]]:

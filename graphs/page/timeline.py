@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from graphs.page.wording import NAME, clipped, words
+from graphs.page.wording import MAX_NAME_BYTES, clip_text, words
 from nodes.llm.endpoints.usage import Call
 from nodes.state import Solution
 
@@ -51,7 +51,7 @@ def rows_of(calls: list[Call], solution: Solution) -> list[Row]:
 
 
 def _name(id: str | None) -> str:
-    return clipped(id or "", NAME).shown
+    return clip_text(id or "", MAX_NAME_BYTES).shown
 
 
 def _bars(call: Call, whole: float) -> Iterator[Bar]:

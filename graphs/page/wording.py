@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from nodes.state import Assessment
 
-NAME = 100
+MAX_NAME_BYTES = 100
 """Bytes of a name that stands on the page once for each call: a thread's id, a model."""
 # Controls, half characters and marks that turn the direction round; spaces and joiners of any script stay.
 _UNSEEN = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]")
@@ -15,7 +15,7 @@ _UNSEEN = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U001
 _TONES = {"complete": "good", "answered": "good", "partial": "warn", "refuted": "warn", "running": "warn"}
 
 
-def harmless(text: str) -> str:
+def mark_controls(text: str) -> str:
     """Mark what a terminal would act on or hide: escape sequences, returns, marks that turn the direction round."""
     return _UNSEEN.sub("\ufffd", text.replace("\r\n", "\n")).replace("\r", "\ufffd")
 
@@ -28,7 +28,7 @@ class Clipped(NamedTuple):
     """Characters that are left out."""
 
 
-def clipped(text: str, most: int) -> Clipped:
+def clip_text(text: str, most: int) -> Clipped:
     """Shorten a text to so many bytes as they will be written; what cannot be seen is marked."""
     clean = _UNSEEN.sub("\ufffd", text[:most])
     if len(text) <= most and len(escape(clean).encode()) <= most:
@@ -62,24 +62,24 @@ def times(ratio: float | None) -> str:
     return "unknown" if ratio is None else f"{ratio:.2f} ×"
 
 
-def compared(ratio: float | None, above: str, below: str) -> str:
+def compare_with(ratio: float | None, above: str, below: str) -> str:
     """Say how one thing stands to another: with `above` from 1 on, else the other way round with `below`."""
     if not ratio:
         return "unknown"
     return f"{times(ratio)} {above}" if ratio >= 1 else f"{times(1 / ratio)} {below}"
 
 
-def counted(number: int, what: str) -> str:
+def count_of(number: int, what: str) -> str:
     """Write a number of things."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
-def found(assessment: "Assessment") -> str:
+def describe_outline(assessment: "Assessment") -> str:
     """Say what the model found to split, and what the results are to the answer."""
     parts, ready = len(assessment.parts), len(assessment.subquestions)
     if not parts:
         return "The model found nothing to split."
-    told = f"The model found {counted(parts, 'part')}"
+    told = f"The model found {count_of(parts, 'part')}"
     if not assessment.decomposable:
         return f"{told}: nothing that can be worked on at the same time."
     once = "all of which" if ready == parts else f"{ready:,} of which"

@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from graphs.cli.answer import lines
-from nodes.boundary.access import refused
-from nodes.settings import Settings, meant, unknown_settings
+from nodes.boundary.access import find_refusal
+from nodes.settings import Settings, nearest_setting, unknown_settings
 from nodes.shared.auth_tokens import user_of
 from nodes.shared.environment import environment_tokens
 from nodes.state import Problem
@@ -49,9 +49,9 @@ async def authenticate(authorization: str | None) -> Auth.types.MinimalUserDict:
 
 
 @auth.on
-async def owned(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> Any:
+async def mark_owner(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> Any:
     """Refuse what nobody may ask for; mark what is made with who makes it, and show people what is theirs."""
-    if ctx.action in ("create", "update", "create_run") and (why := unsound(value)):
+    if ctx.action in ("create", "update", "create_run") and (why := find_fault(value)):
         raise Auth.exceptions.HTTPException(status_code=422, detail=why)
     if not environment_tokens():
         return None
@@ -69,7 +69,7 @@ async def owned(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> Any:
     return owner
 
 
-def unsound(value: Mapping[str, Any]) -> str:
+def find_fault(value: Mapping[str, Any]) -> str:
     """Say what is wrong with the settings or the input of a run, an assistant or a schedule; empty for nothing."""
     asked = value.get("kwargs") or value.get("payload") or value
     context, config = asked.get("context") or {}, asked.get("config") or {}
@@ -77,7 +77,7 @@ def unsound(value: Mapping[str, Any]) -> str:
     # Without a context, the server writes all that is configurable there, which is LangGraph's and others', too.
     copied = "kwargs" in value and CONTEXT_GIVEN not in configurable
     strange = [name for name in (configurable if copied else context) if name not in Settings.model_fields]
-    if strange := [name for name in strange if meant(name) or not copied]:
+    if strange := [name for name in strange if nearest_setting(name) or not copied]:
         return unknown_settings(strange)
     given = {name: value for name, value in (configurable | context).items() if name in Settings.model_fields}
     try:
@@ -86,7 +86,7 @@ def unsound(value: Mapping[str, Any]) -> str:
             Problem.model_validate(asked["input"])
     except ValidationError as error:
         return "; ".join(lines(error))
-    return refused({name: value for name, value in chosen.items() if value is not None})
+    return find_refusal({name: value for name, value in chosen.items() if value is not None})
 
 
 def may_read(authorization: str | None, metadata: Mapping[str, Any]) -> bool:

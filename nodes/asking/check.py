@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage
 
-from nodes.asking.results import MAX_RESULT
+from nodes.asking.results import MAX_RESULT_CHARACTERS
 from nodes.input.excerpts import json_line
 from nodes.judging.arithmetic import evidence
 from nodes.judging.verdicts import Review, ReviewOfOne, judge
@@ -20,7 +20,7 @@ from nodes.state import ThreadTask
 from nodes.threads.results import ThreadResult
 from prompts import PROMPTS, block
 
-CHECK = Stage("review", PROMPTS["check"].checked({"evidence", "result"}, Review), "solve")
+CHECK = Stage("review", PROMPTS["check"].check({"evidence", "result"}, Review), "solve")
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def messages(task: ThreadTask, result: ThreadResult, settings: Settings) -> list
     """Ask for what is wrong with one result."""
     given = "\n".join([task.instructions, task.shared_context, *(segment.text for segment in task.segments)])
     found = evidence([(result.id, result.text)], given)
-    line = {"id": result.id, "asked": result.subquestion, "result": shorten(result.answer, MAX_RESULT)}
+    line = {"id": result.id, "asked": result.subquestion, "result": shorten(result.answer, MAX_RESULT_CHARACTERS)}
     return CHECK.prompt(settings).messages(
         result=json_line(line), evidence=block("Done again by a calculator", "\n".join(found))
     )

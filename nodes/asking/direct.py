@@ -8,7 +8,7 @@ from nodes.stage import Stage
 from nodes.state import State
 from prompts import PROMPTS, block
 
-DIRECT = Stage("solve", PROMPTS["direct"].checked({"instructions", "material", "question"}), "direct")
+DIRECT = Stage("solve", PROMPTS["direct"].check({"instructions", "material", "question"}), "direct")
 
 
 def messages(state: State, settings: Settings) -> list[BaseMessage]:

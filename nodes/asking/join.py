@@ -11,7 +11,7 @@ from nodes.state import State
 from nodes.threads.results import ThreadResult
 from prompts import PROMPTS, block
 
-JOIN = Stage("review", PROMPTS["join"].checked({"instructions", "missing", "question", "results"}), "review")
+JOIN = Stage("review", PROMPTS["join"].check({"instructions", "missing", "question", "results"}), "review")
 
 
 def messages(

@@ -9,7 +9,7 @@ from nodes.stage import Stage
 from nodes.state import Problem
 from prompts import PROMPTS
 
-OUTLINE = Stage("assess", PROMPTS["assess"].checked({"segments"}, Outline), "assess")
+OUTLINE = Stage("assess", PROMPTS["assess"].check({"segments"}, Outline), "assess")
 
 
 def messages(problem: Problem, settings: Settings) -> list[BaseMessage]:

@@ -9,7 +9,7 @@ from nodes.stage import Stage
 from nodes.state import State
 from prompts import PROMPTS, block
 
-PLAN = Stage("decompose", PROMPTS["decompose"].checked({"limit", "parts", "segments"}, Plan), "decompose")
+PLAN = Stage("decompose", PROMPTS["decompose"].check({"limit", "parts", "segments"}, Plan), "decompose")
 
 
 def messages(state: State, settings: Settings) -> list[BaseMessage]:

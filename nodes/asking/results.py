@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from nodes.input.excerpts import json_line
 from nodes.llm.replies.text import one_line, shorten
 from nodes.state import State
-from nodes.threads.context_rot import WORDS
+from nodes.threads.context_rot import MARK_WORDS
 from nodes.threads.results import ThreadResult
 from prompts import block
 
-MAX_RESULT = 2_000
+MAX_RESULT_CHARACTERS = 2_000
 """Characters of a result that the reader of all results sees, so that a hundred of them fit one context."""
 MAX_ASKED = 200
 """Characters of a subquestion where a thread without an answer is named; whole, it stands in `threads`."""
@@ -30,12 +30,12 @@ def open_parts(state: State) -> str:
 def as_lines(results: Sequence[ThreadResult]) -> str:
     """Write results as JSON lines: whatever a thread wrote, it cannot end its own line and speak to the reader."""
     return "\n".join(
-        json_line({"id": item.id, "asked": item.subquestion, "result": shorten(item.answer, MAX_RESULT)})
+        json_line({"id": item.id, "asked": item.subquestion, "result": shorten(item.answer, MAX_RESULT_CHARACTERS)})
         for item in results
     )
 
 
 def missing_line(thread: ThreadResult) -> str:
     """Say which thread has no answer that stands, and why."""
-    why = thread.error or "; ".join(WORDS[mark] for mark in thread.marks)
+    why = thread.error or "; ".join(MARK_WORDS[mark] for mark in thread.marks)
     return f"{thread.id} ({one_line(thread.subquestion, MAX_ASKED)}): {STATUS_WORDS[thread.status]}: {why}"

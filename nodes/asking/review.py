@@ -15,7 +15,7 @@ from prompts import PROMPTS, block
 
 REVIEW = Stage(
     "review",
-    PROMPTS["review"].checked({"evidence", "instructions", "missing", "question", "results"}, Review),
+    PROMPTS["review"].check({"evidence", "instructions", "missing", "question", "results"}, Review),
     "review",
 )
 AS_A_LIST = "The results in turn are the answer: leave `answer` empty.\n\n"

@@ -10,11 +10,11 @@ from nodes.planning.outline import Plan
 from nodes.planning.plan import ThreadSpec
 from nodes.settings import Settings
 from nodes.stage import Stage
-from nodes.threads.context_rot import WORDS
+from nodes.threads.context_rot import MARK_WORDS
 from nodes.threads.results import Mark
 from prompts import PROMPTS, block
 
-SPLIT = Stage("decompose", PROMPTS["refine"].checked({"limit", "reason", "segments", "subquestion"}, Plan), "solve")
+SPLIT = Stage("decompose", PROMPTS["refine"].check({"limit", "reason", "segments", "subquestion"}, Plan), "solve")
 
 
 def messages(
@@ -32,6 +32,6 @@ def messages(
     return SPLIT.prompt(settings).messages(
         segments=block("Segments", overview(list(segments))),
         subquestion=spec.subquestion,
-        reason="; ".join(WORDS[mark] for mark in marks),
+        reason="; ".join(MARK_WORDS[mark] for mark in marks),
         limit=str(limit),
     )

@@ -11,7 +11,7 @@ from nodes.state import ThreadTask
 from prompts import PROMPTS, block
 
 THREAD = Stage(
-    "solve", PROMPTS["solve"].checked({"context", "critique", "instructions", "material", "subquestion"}), "solve"
+    "solve", PROMPTS["solve"].check({"context", "critique", "instructions", "material", "subquestion"}), "solve"
 )
 
 

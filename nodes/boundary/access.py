@@ -15,7 +15,7 @@ OPERATORS = ("base_url", "api_key_env", "prompts")
 """Settings that are the operator's."""
 
 
-def refused(given: Mapping[str, Any]) -> str:
+def find_refusal(given: Mapping[str, Any]) -> str:
     """Say why a request may not choose these settings; empty where it may.
 
     Args:
@@ -68,7 +68,7 @@ def for_request(settings: Settings, *, but: Collection[str] = ()) -> Settings:
         ConfigurationError: It asks for what is the operator's to choose; the message says what and who may.
     """
     given = {name: value for name, value in settings.given.items() if value is not None or name not in OPERATORS}
-    if why := refused({name: value for name, value in given.items() if name not in but}):
+    if why := find_refusal({name: value for name, value in given.items() if name not in but}):
         raise ConfigurationError(why)
     address, allowed = given.get("base_url"), environment_endpoints()
     if address not in allowed:

@@ -16,7 +16,7 @@ from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 from nodes.shared.run import Run
 
-CONTEXT = "__apr_context"
+CONTEXT_KEY = "__apr_context"
 """Where a graph's configuration holds the context that it is bound to."""
 
 
@@ -34,14 +34,14 @@ def choose(runtime: Runtime[Any], begun_with: Mapping[str, Any]) -> Settings:
     # In a node of another graph, or called by one.
     inside = "|" in str(configurable.get("checkpoint_ns", ""))
     bound = {name: configurable[name] for name in Settings.model_fields if name in configurable}
-    bound |= _meant_for_us(configurable.get(CONTEXT), inside=False)
-    given = _meant_for_us(runtime.context, inside=inside)
+    bound |= _own_settings(configurable.get(CONTEXT_KEY), inside=False)
+    given = _own_settings(runtime.context, inside=inside)
     try:
-        settings = _made(runtime.context, {**begun_with, **bound, **given})
+        settings = _make_settings(runtime.context, {**begun_with, **bound, **given})
     except ValidationError as error:
         if not inside:
             raise _wrong(error) from None
-        settings = _made(None, {**begun_with, **_sound(bound), **_sound(given)})
+        settings = _make_settings(None, {**begun_with, **_keep_valid(bound), **_keep_valid(given)})
     # What a server runs was asked for in a request, whatever way it took to get here.
     return for_request(settings) if runtime.server_info else settings
 
@@ -66,7 +66,7 @@ def _configurable() -> Mapping[str, Any]:
         return {}
 
 
-def _meant_for_us(context: Any, *, inside: bool) -> dict[str, Any]:
+def _own_settings(context: Any, *, inside: bool) -> dict[str, Any]:
     """Return the settings in a context; another graph's holds none."""
     if isinstance(context, Settings):
         return context.given
@@ -79,7 +79,7 @@ def _meant_for_us(context: Any, *, inside: bool) -> dict[str, Any]:
     )
 
 
-def _made(context: Any, values: dict[str, Any]) -> Settings:
+def _make_settings(context: Any, values: dict[str, Any]) -> Settings:
     if isinstance(context, Settings):
         if values == context.given:
             return context
@@ -87,7 +87,7 @@ def _made(context: Any, values: dict[str, Any]) -> Settings:
     return Settings(**values)
 
 
-def _sound(values: dict[str, Any]) -> dict[str, Any]:
+def _keep_valid(values: dict[str, Any]) -> dict[str, Any]:
     """Leave out what is no value of ours: another graph has a `model`, too."""
     sound = {}
     for name, value in values.items():

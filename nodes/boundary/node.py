@@ -15,7 +15,7 @@ from nodes.boundary.side_loop import run_aside
 from nodes.llm.endpoints.usage import last_end
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
-from nodes.shared.masking import harmless, trace_of
+from nodes.shared.masking import mask_text, trace_of
 from nodes.shared.run import Clocks, Run
 
 Node = Callable[[Any, Runtime[Settings]], Awaitable[dict[str, Any]]]
@@ -28,7 +28,7 @@ class NodeError(Exception):
     """A node broke; the message says how, without secrets."""
 
 
-def bounded(node: Node) -> RunnableCallable:
+def bound_node(node: Node) -> RunnableCallable:
     """Let a node see only the settings that its caller may choose, and nothing leave it but errors of ours.
 
     LangGraph keeps the words of an error in the run's store, shows them over HTTP and puts them into traces; those of a
@@ -42,10 +42,10 @@ def bounded(node: Node) -> RunnableCallable:
         except GraphBubbleUp:  # a person is asked, or the run is stopped
             raise
         except ConfigurationError as error:
-            broken: Exception = ConfigurationError(harmless(str(error)))
+            broken: Exception = ConfigurationError(mask_text(str(error)))
         except Exception as error:
             _log.error("%s broke:\n%s", node.__name__, trace_of(error))
-            broken = NodeError(harmless(f"{node.__name__} broke: {type(error).__name__}: {error}"))
+            broken = NodeError(mask_text(f"{node.__name__} broke: {type(error).__name__}: {error}"))
         # Out here, so that what it came from does not hang on it.
         raise broken
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-GOODBYE = 5.0
+CLOSE_TIMEOUT_S = 5.0
 """Seconds to close connections in when the program ends."""
 
 _lock = threading.Lock()
@@ -41,8 +41,8 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
     with suppress(Exception):
-        asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result(GOODBYE)
+        asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result(CLOSE_TIMEOUT_S)
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(GOODBYE)
+    thread.join(CLOSE_TIMEOUT_S)
     if not thread.is_alive():
         loop.close()

@@ -15,7 +15,7 @@ from nodes.state import Problem, State, ThreadTask
 Hook = Callable[[int, bytes], Any]
 
 
-def declared(*models: type[BaseModel]) -> set[type[BaseModel]]:
+def list_types(*models: type[BaseModel]) -> set[type[BaseModel]]:
     """List the types that states are made of."""
     found: set[type[BaseModel]] = set()
     waiting: list[Any] = list(models)
@@ -36,7 +36,7 @@ class DeclaredTypes(JsonPlusSerializer):
 
     def __init__(self) -> None:
         """Read back nothing but what the graphs' states declare."""
-        types = declared(Problem, State, ThreadTask)
+        types = list_types(Problem, State, ThreadTask)
         super().__init__(allowed_msgpack_modules=list(types))
         self._unpack_ext_hook = _by_name({kind.__name__: kind for kind in types}, self._unpack_ext_hook)
 
@@ -73,7 +73,7 @@ def read_declared(checkpointer: Any) -> Any:
     serde = checkpointer.serde
     # LangGraph's own serializer as it comes reads anything back, with a warning for each type.
     if serde._allowed_msgpack_modules is not True or serde.pickle_fallback:
-        types = declared(Problem, State, ThreadTask)
+        types = list_types(Problem, State, ThreadTask)
         return checkpointer.with_allowlist([(kind.__module__, kind.__name__) for kind in types])
     clone = copy.copy(checkpointer)
     clone.serde = DeclaredTypes()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from nodes.input.lists import Entry, laid_out
+from nodes.input.lists import Entry, lay_out
 from nodes.input.markers import Marker, item_markers
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def blocks(text: str) -> list[Block]:
         for number in range(span.start, span.end)
     }
     markers = item_markers(lines, kept)
-    copy = [_copied(line, markers.get(number), number in kept) for number, line in enumerate(lines)]
+    copy = [_copy_line(line, markers.get(number), number in kept) for number, line in enumerate(lines)]
     return list(_blocks(lines, _top_level(copy), markers, kept))
 
 
@@ -60,7 +60,7 @@ def _blocks(
     done = 0
     for span in spans:
         if any(lines[done : span.start]):
-            yield from _listed(lines, run)
+            yield from _list_entries(lines, run)
             yield from _prose(lines, done, span.start)
         done = span.end
         if span.kind == "list_item_open" and span.start in markers:
@@ -68,12 +68,12 @@ def _blocks(
         elif span.kind == "fence" and run:
             run[-1] = run[-1].with_code(span.end)
         else:
-            yield from _listed(lines, run)
+            yield from _list_entries(lines, run)
             if span.kind in _PROSE:
                 yield from _prose(lines, span.start, span.end)
             else:
                 yield Block(_cut(lines, span.start, span.end))
-    yield from _listed(lines, run)
+    yield from _list_entries(lines, run)
     if any(lines[done:]):
         yield from _prose(lines, done, len(lines))
 
@@ -89,9 +89,9 @@ def _entry(lines: Sequence[str], span: _Span, markers: dict[int, Marker], kept: 
     return Entry(marker, span.start, end, span.end, span.end)
 
 
-def _listed(lines: Sequence[str], run: list[Entry]) -> Iterator[Block]:
+def _list_entries(lines: Sequence[str], run: list[Entry]) -> Iterator[Block]:
     """Yield the items of a list and what only looked like a part of them, and forget them."""
-    for entry in laid_out(lines, run):
+    for entry in lay_out(lines, run):
         if entry.marker is not None:
             yield Block(_cut(lines, entry.start, entry.end), marker=entry.marker.text)
         elif entry.code > entry.loose:
@@ -116,7 +116,7 @@ def _indent(line: str) -> int:
     return len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip())
 
 
-def _copied(line: str, marker: Marker | None, kept: bool) -> str:
+def _copy_line(line: str, marker: Marker | None, kept: bool) -> str:
     """Write a line for the parser: markers as `-`, and nothing else that looks like one."""
     if kept or not line:
         return line

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from nodes.input.segments import Segment
 from nodes.llm.replies.text import shorten
 
-EXCERPT = 400
+MAX_EXCERPT_CHARACTERS = 400
 """Characters of a document that the planner sees: enough to know what it is about."""
-EXCERPTS_TOGETHER = 12_000
+MAX_EXCERPTS_CHARACTERS = 12_000
 """Characters of all excerpts, so that planning over many documents stays short."""
 
 _TAG, _HARMLESS = re.compile(r"<(?=\s*(?:/\s*)?document\b)", re.IGNORECASE), r"<\\"
@@ -23,10 +23,10 @@ _BRACKETS = str.maketrans("<>", "‹›")
 
 def whole(segments: Iterable[Segment]) -> str:
     """Write segments out whole: what was asked as it stands, documents between tags."""
-    return "\n".join(segment.text if segment.kind == "question" else _tagged(segment) for segment in segments)
+    return "\n".join(segment.text if segment.kind == "question" else _tag(segment) for segment in segments)
 
 
-def _tagged(segment: Segment) -> str:
+def _tag(segment: Segment) -> str:
     return f"<document {_name(segment)}>\n{_TAG.sub(_HARMLESS, segment.text)}\n</document>"
 
 
@@ -67,7 +67,7 @@ def overview(segments: list[Segment]) -> str:
     An excerpt is a string of JSON, so that whatever it holds stays on the line of its document.
     """
     documents = sum(segment.kind == "document" for segment in segments)
-    room = min(EXCERPT, EXCERPTS_TOGETHER // max(1, documents))
+    room = min(MAX_EXCERPT_CHARACTERS, MAX_EXCERPTS_CHARACTERS // max(1, documents))
     lines = []
     for segment in segments:
         if segment.kind == "question":

@@ -30,7 +30,7 @@ class Entry:
         return replace(self, end=end, loose=end, code=end)
 
 
-def laid_out(lines: Sequence[str], run: Sequence[Entry]) -> list[Entry]:
+def lay_out(lines: Sequence[str], run: Sequence[Entry]) -> list[Entry]:
     """Decide which lines belong to the items of a list, and which item lies within which.
 
     What follows an item without indentation asks something of its own, unless the other items go on in the same way.
@@ -43,7 +43,7 @@ def laid_out(lines: Sequence[str], run: Sequence[Entry]) -> list[Entry]:
         The items with all their lines, and in their places the lines that are no part of them.
     """
     ends = _ends(lines, run)
-    nested = _nested(run, [end == entry.code for entry, end in zip(run, ends, strict=True)])
+    nested = _find_nested(run, [end == entry.code for entry, end in zip(run, ends, strict=True)])
     found: list[Entry] = []
     for entry, end, within in zip(run, ends, nested, strict=True):
         if within:
@@ -97,7 +97,7 @@ def _goes_on(lines: Sequence[str], entry: Entry) -> bool:
     return lines[entry.end][:1].islower() and not ends_a_sentence(lines[entry.end - 1])
 
 
-def _nested(run: Sequence[Entry], whole: Sequence[bool]) -> list[bool]:
+def _find_nested(run: Sequence[Entry], whole: Sequence[bool]) -> list[bool]:
     """Tell which items lie within the one before: those of another kind, between two that count on.
 
     Args:

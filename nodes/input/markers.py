@@ -5,9 +5,9 @@ import unicodedata
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nodes.shared.cleaning import UNSEEN
+from nodes.shared.cleaning import INVISIBLE
 
-_MARGIN = " \t\u00a0\u3000" + UNSEEN
+_MARGIN = " \t\u00a0\u3000" + INVISIBLE
 _BULLETS = frozenset("•·‣⁃∙◦*+・")
 _UNSPACED = frozenset("•‣・")
 """Bullets, beside the geometric shapes, that need no space after them."""
@@ -62,17 +62,17 @@ def item_markers(lines: Sequence[str], passed_over: Container[int]) -> dict[int,
             if earlier is not None and follows(candidates[earlier], marker, adjacent=earlier == number - 1):
                 found |= {earlier: candidates[earlier], number: marker}
         last[(*kind, marker.indent)] = last[kind] = number
-    return dict(_levelled(sorted(found.items())))
+    return dict(_align_indent(sorted(found.items())))
 
 
-def _levelled(found: Iterable[tuple[int, Marker]]) -> Iterator[tuple[int, Marker]]:
+def _align_indent(found: Iterable[tuple[int, Marker]]) -> Iterator[tuple[int, Marker]]:
     """Give an item the indentation of the one before that it counts on from: lists are often pasted askew."""
     before: Marker | None = None
     for number, marker in found:
         if (
             before
             and before.kind == marker.kind
-            and any(marker.values[system] == value + 1 for system, value in _shared(before, marker))
+            and any(marker.values[system] == value + 1 for system, value in _find_shared(before, marker))
         ):
             marker = replace(marker, indent=min(marker.indent, before.indent))
         yield number, marker
@@ -90,11 +90,13 @@ def follows(earlier: Marker, later: Marker, *, adjacent: bool = False) -> bool:
     if not earlier.values and not later.values:
         return True
     if earlier.kind == later.kind:
-        return any(_goes_on(later, system, later.values[system] - value) for system, value in _shared(earlier, later))
+        return any(
+            _goes_on(later, system, later.values[system] - value) for system, value in _find_shared(earlier, later)
+        )
     return adjacent and any(value + 1 in later.values.values() for value in earlier.values.values())
 
 
-def _shared(earlier: Marker, later: Marker) -> list[tuple[str, int]]:
+def _find_shared(earlier: Marker, later: Marker) -> list[tuple[str, int]]:
     return [(system, value) for system, value in earlier.values.items() if system in later.values]
 
 
@@ -113,8 +115,8 @@ def read_marker(line: str) -> Marker | None:
     """Read what a line begins with, if it may be the marker of an item."""
     bare = line.lstrip(_MARGIN)
     margin = len(line) - len(bare)
-    indent = len(line[:margin].strip(UNSEEN).expandtabs(4))
-    return _bullet(bare, margin, indent) or _numbered(bare, margin, indent)
+    indent = len(line[:margin].strip(INVISIBLE).expandtabs(4))
+    return _bullet(bare, margin, indent) or _read_numbered(bare, margin, indent)
 
 
 def _bullet(bare: str, margin: int, indent: int) -> Marker | None:
@@ -130,7 +132,7 @@ def _bullet(bare: str, margin: int, indent: int) -> Marker | None:
     )
 
 
-def _numbered(bare: str, margin: int, indent: int) -> Marker | None:
+def _read_numbered(bare: str, margin: int, indent: int) -> Marker | None:
     match = _NUMBERED.match(bare)
     if match is None:
         return None

@@ -88,13 +88,13 @@ def _parts(question: str) -> tuple[_Part, ...]:
     found: list[_Part] = []
     for prose, group in groupby(blocks(clean_text(question)), key=lambda block: block.prose):
         if prose:
-            found += _asked([block.text for block in group])
+            found += _cut_prose([block.text for block in group])
         else:
             found += [_Part(block.text.strip(), block.marker) for block in group]
     return tuple(_with_words([part for part in found if part.text]))
 
 
-def _asked(paragraphs: Sequence[str]) -> list[_Part]:
+def _cut_prose(paragraphs: Sequence[str]) -> list[_Part]:
     """Cut prose into its sentences where it asks several times; else it stays whole.
 
     Facts that lead up to one question are no parts of their own, and numbered one by one they look like it. Where

@@ -16,7 +16,7 @@ _EMPHASIS_AND_QUOTES = frozenset("\"'*_`")
 _TICKS = re.compile(r"`+")
 _ITEM_NUMBER = re.compile(r"[:;：；]\s*[(（]?\d{1,3}\Z")
 """As in "Solve: 1. Who is it?"; the full stop after it ends no sentence."""
-_WINDOW = 400
+_WINDOW_CHARACTERS = 400
 """Characters that are split at a time: the splitter's work is quadratic in them."""
 
 
@@ -53,7 +53,7 @@ def may_ask_unmarked(text: str) -> bool:
 
 
 def _cuts(text: str) -> list[int]:
-    read, code = _readable(text), _code_spans(text)
+    read, code = _make_readable(text), _code_spans(text)
     cuts, worded, start = [], False, 0
     for end, agreed in _candidates(read):
         worded = worded or any(char.isalpha() for char in read[start:end])
@@ -69,7 +69,7 @@ def _candidates(text: str) -> Iterator[tuple[int, bool]]:
     """Yield where sentences may end, and whether that holds in all languages."""
     position = 0
     while position < len(text):
-        window = text[position : position + _WINDOW]
+        window = text[position : position + _WINDOW_CHARACTERS]
         ends = _boundaries(_ANY, window)[:-1]
         agreed = set(ends)
         if not _FULL_STOPS.isdisjoint(window):
@@ -78,7 +78,7 @@ def _candidates(text: str) -> Iterator[tuple[int, bool]]:
         for end in ends:
             yield position + end, end in agreed
         # The last sentence may go on, so it is read once more with what follows.
-        position += ends[-1] if ends and position + _WINDOW < len(text) else _WINDOW
+        position += ends[-1] if ends and position + _WINDOW_CHARACTERS < len(text) else _WINDOW_CHARACTERS
 
 
 def _is_certain(text: str, start: int, end: int, *, agreed: bool) -> bool:
@@ -116,7 +116,7 @@ def _boundaries(language: str, text: str) -> list[int]:
     return ends
 
 
-def _readable(text: str) -> str:
+def _make_readable(text: str) -> str:
     """Write a text, character by character, with the marks and the white space that the splitter knows."""
     changes = {ord(char): " " for char in set(text) if char.isspace()}
     changes |= {ord(char): "?" for char in set(text) if _asks(char) and char not in _QUESTION_MARKS and char != "՞"}

@@ -23,7 +23,7 @@ MAX_MISTAKES = 100
 """Of one text."""
 MAX_DECIMALS = 12
 """Looked at when a claim is rounded."""
-NEAR_WORDS = 2
+MAX_WORDS_BETWEEN = 2
 """Words between a calculation and a figure before it that may join the two: `12 minus 5 + 3`."""
 HALF_A_PERCENT = Fraction(1, 200)
 _BULLET = re.compile(r"\s*(?:[-*+•◦‣▪●–>]\s+)*(?:\(?\w{1,3}[.)]\s+(?![-+−–]))?")
@@ -81,7 +81,7 @@ def mistakes(text: str, given: str = "") -> list[Sum]:
         else:
             wrong.setdefault(calculation, {}).setdefault(one.written, one)
     told = islice((one for same in wrong.values() for one in same.values()), MAX_MISTAKES)
-    return [one for one in told if not _stands_in(given, one.written)]
+    return [one for one in told if not _occurs_in(given, one.written)]
 
 
 def evidence(results: Sequence[tuple[str, str]], given: str = "") -> list[str]:
@@ -98,7 +98,7 @@ def evidence(results: Sequence[tuple[str, str]], given: str = "") -> list[str]:
     ]
 
 
-def _stands_in(given: str, written: str) -> bool:
+def _occurs_in(given: str, written: str) -> bool:
     signs = r"\s{0,8}".join(re.escape(char) for char in written if not char.isspace())
     return re.search(rf"(?<![\d.,]){signs}(?!\d|[.,]\d)", given) is not None
 
@@ -212,7 +212,7 @@ def _begins(line: str, row: Sequence[Token], first: int, side: Sequence[Token], 
         plain: Whether it is a mere figure, which a word before it may name.
     """
     words, at = 0, first - 1
-    while at >= 0 and words <= NEAR_WORDS and row[at].kind not in ("stop", "eq", "open"):
+    while at >= 0 and words <= MAX_WORDS_BETWEEN and row[at].kind not in ("stop", "eq", "open"):
         piece = row[at]
         if piece.kind not in ("word", "markup"):
             return False

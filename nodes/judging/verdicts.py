@@ -92,7 +92,7 @@ def judge(review: Review, answered: Sequence[ThreadResult]) -> Judgement:
         critiques.setdefault(known[found[1]].id, why or "The result was judged wrong.")
     conflicts = []
     for conflict in review.conflicts:
-        if (sound := _founded(conflict, list(known.values()))) is not None:
+        if (sound := _confirm(conflict, list(known.values()))) is not None:
             conflicts.append(sound)
         else:
             told = f"a conflict between {', '.join(conflict.threads)} quotes what does not stand in their results"
@@ -100,21 +100,21 @@ def judge(review: Review, answered: Sequence[ThreadResult]) -> Judgement:
     return Judgement(critiques, conflicts, repairs)
 
 
-def _founded(conflict: Conflict, answered: Sequence[ThreadResult]) -> Conflict | None:
+def _confirm(conflict: Conflict, answered: Sequence[ThreadResult]) -> Conflict | None:
     """Return a conflict with the results' ids, if every quotation stands in the result of its thread."""
     by_number = {thread.id.removeprefix("T"): thread for thread in answered}
     ids, quotes = [], []
     for name, quote in zip(conflict.threads, conflict.quotes, strict=False):
         found = _ID.match(name.strip())
         thread = by_number.get(found[1]) if found else None
-        if thread is None or not _stands_in(quote, thread.answer):
+        if thread is None or not _occurs_in(quote, thread.answer):
             return None
         ids.append(thread.id)
         quotes.append(quote.strip())
     return Conflict(threads=ids, quotes=quotes) if len(set(ids)) > 1 else None
 
 
-def _stands_in(quote: str, text: str) -> bool:
+def _occurs_in(quote: str, text: str) -> bool:
     """Tell whether a quotation stands word for word in a text, whatever the case, the blanks and the marks around."""
     wanted = _plain(quote)
     return bool(wanted) and wanted in _plain(text)

@@ -16,7 +16,7 @@ from nodes.llm.clients import Client, call_options, client_for
 from nodes.llm.embedded.slots import Purpose
 from nodes.llm.endpoints.usage import Call, Usage
 from nodes.llm.limits import retries
-from nodes.llm.limits.ledger import CHARACTERS_A_TOKEN
+from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN
 from nodes.llm.limits.limiter import ShutTooLong, Turn
 from nodes.llm.limits.time_limit import TimeLimit
 from nodes.llm.limits.window import Ceilings
@@ -24,10 +24,10 @@ from nodes.llm.replies import errors
 from nodes.llm.replies.classify import classify
 from nodes.llm.replies.errors import CONGESTION, OUT_OF_BUDGET, CallFailed, ConfigurationError, ModelError
 from nodes.llm.replies.overhear import overhear
-from nodes.llm.replies.reply import Reply, broken_off, read_reply
+from nodes.llm.replies.reply import Reply, keep_broken_off, read_reply
 from nodes.llm.replies.wire import Heard
 from nodes.llm.task import Task
-from nodes.llm.trace import named
+from nodes.llm.trace import name_call
 from nodes.settings import Settings
 
 R = TypeVar("R")
@@ -164,7 +164,7 @@ class Caller:
         return too_late or retries.often_enough(tried, other_way=other_way)
 
     async def _once(self, client: Client, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
-        prompt = sum(len(message.text) for message in messages) // CHARACTERS_A_TOKEN
+        prompt = sum(len(message.text) for message in messages) // ENGLISH_CHARACTERS_A_TOKEN
         reserved = self._task.budget.ledger.reserve(prompt)
         calls_before = len(self.calls)
         try:
@@ -184,7 +184,7 @@ class Caller:
         call = self.calls[-1]
         if call.status == "ok":
             client.learnt.shown.see(call)
-        hasty = call.status == "timed_out" and call.latency_s < errors.LEAST_PATIENCE_S
+        hasty = call.status == "timed_out" and call.latency_s < errors.MIN_PATIENCE_S
         overload = "" if hasty else next((why for kind, why in CONGESTION.items() if kind == call.status), "")
         client.limiter.release(
             turn,
@@ -244,7 +244,7 @@ class Caller:
                     options["extra_body"] = {**options.get("extra_body", {}), **more}
                 with overhear() as heard:
                     message = await client.chat.ainvoke(
-                        list(messages), config=named(call, task.prompt, task.subquestion), **options
+                        list(messages), config=name_call(call, task.prompt, task.subquestion), **options
                     )
             call.usage = Usage.from_metadata(getattr(message, "usage_metadata", None))
             reply = read_reply(message)
@@ -278,5 +278,5 @@ class Caller:
         """Keep what had come of a reply before it failed, and its usage as far as it was told."""
         if heard:
             call.usage = Usage.from_metadata(heard[-1].usage)
-            failure.reply = broken_off(heard[-1].text, heard[-1].reasoning, failure)
+            failure.reply = keep_broken_off(heard[-1].text, heard[-1].reasoning, failure)
         self._said = failure.reply or self._said

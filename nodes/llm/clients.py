@@ -21,8 +21,8 @@ from nodes.llm.limits.limiter import Limiter
 from nodes.llm.limits.time_limit import TimeLimit
 from nodes.llm.replies.errors import ConfigurationError, without_key
 from nodes.llm.servers.chat import CarefulOpenAI, deep_seek
-from nodes.llm.servers.connections import CONNECT_TIMEOUT, Connection, Connections, open_connection
-from nodes.llm.servers.facts import told_by
+from nodes.llm.servers.connections import CONNECT_TIMEOUT_S, Connection, Connections, open_connection
+from nodes.llm.servers.facts import ask_server
 from nodes.settings import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, Role, Settings
 from nodes.shared.address import sound_address
 from nodes.shared.environment import environment_base_url, environment_key
@@ -59,7 +59,7 @@ class Client:
 
     def place(self, purpose: Purpose) -> AbstractAsyncContextManager[dict[str, Any]]:
         """Choose where the server works on a request; yields what its body must say of that."""
-        return self.local.taken(purpose) if self.local else nullcontext({})
+        return self.local.hold(purpose) if self.local else nullcontext({})
 
     def window(self, settings: Settings) -> tuple[int | None, str]:
         """Return the context window in tokens, where it is known, and who told it."""
@@ -179,7 +179,7 @@ async def client_for(settings: Settings, model: str) -> Client:
     task = pool.clients.get(endpoint)
     if task and task.done() and (task.cancelled() or task.exception()):
         del pool.clients[endpoint]
-    task = pool.clients.made(endpoint, lambda: _opening(pool, endpoint))
+    task = pool.clients.get_or_make(endpoint, lambda: _opening(pool, endpoint))
     # Shielded: a run that is cancelled meanwhile must not break what others wait for.
     return await asyncio.shield(task)
 
@@ -216,12 +216,12 @@ async def _open(pool: _Pool, endpoint: Endpoint) -> Client:
                 f"no connection to {endpoint.address!r} can be set up ({type(error).__name__}: "
                 f"{without_key(str(error), endpoint.api_key)}); check `base_url`, and SSL_CERT_FILE, if it is set"
             ) from None
-    learnt = _learnt.made(endpoint, lambda: Learnt(KeptPace(endpoint.fingerprint)))
+    learnt = _learnt.get_or_make(endpoint, lambda: Learnt(KeptPace(endpoint.fingerprint)))
     await learnt.shown.recall()
     if endpoint.base_url not in DEFAULT_BASE_URL.values() and not learnt.asked:
-        learnt.asked, learnt.slots, learnt.window = await told_by(endpoint, connection.http)
+        learnt.asked, learnt.slots, learnt.window = await ask_server(endpoint, connection.http)
     slots = endpoint.slots or learnt.slots
-    limiter = _limiters.made(endpoint.base_url if slots else endpoint, Limiter)
+    limiter = _limiters.get_or_make(endpoint.base_url if slots else endpoint, Limiter)
     limiter.slots = slots
     return Client(endpoint, connection, chat, learnt, limiter, await _local_slots(endpoint))
 
@@ -280,7 +280,7 @@ def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> BaseChatModel:
 def call_options(endpoint: Endpoint, settings: Settings, *, timeout: float) -> dict[str, Any]:
     """Return the options of one request: sampling, the reply's limit, the HTTP time limit in seconds."""
     local = endpoint.provider == "local"
-    options: dict[str, Any] = {"timeout": httpx2.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))}
+    options: dict[str, Any] = {"timeout": httpx2.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT_S))}
     temperature = 0.0 if local and settings.temperature is None else settings.temperature
     if temperature is not None:
         options["temperature"] = temperature

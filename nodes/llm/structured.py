@@ -22,7 +22,7 @@ from nodes.llm.replies.text import shorten
 
 T = TypeVar("T", bound=BaseModel)
 
-NOT_THIS_WAY: frozenset[Kind] = frozenset({"bad_request", "server_error", "empty"})
+NOT_THIS_WAY_KINDS: frozenset[Kind] = frozenset({"bad_request", "server_error", "empty"})
 """What may mean that a server cannot be asked in this way, where it lasts."""
 
 
@@ -55,7 +55,7 @@ async def ask(
         except NoObject as error:
             lacking = lacking and not error.found_json
         except ModelError as error:
-            if rung == RUNGS[-1] or error.kind not in NOT_THIS_WAY:
+            if rung == RUNGS[-1] or error.kind not in NOT_THIS_WAY_KINDS:
                 raise
         else:
             if lacking and rung != first:

@@ -5,7 +5,7 @@ from langchain_core.runnables import RunnableConfig
 from nodes.llm.endpoints.usage import Call
 
 
-def named(call: Call, prompt: str, subquestion: str | None) -> RunnableConfig:
+def name_call(call: Call, prompt: str, subquestion: str | None) -> RunnableConfig:
     """Name a call, so that one thread can be filtered out.
 
     Args:

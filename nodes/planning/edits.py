@@ -10,7 +10,7 @@ from nodes.planning.plan import ThreadPlan, ThreadSpec
 from nodes.shared.record import Record
 
 Stage = Literal["plan", "answer"]
-LEAST = 2
+MIN_THREADS = 2
 """Threads of a plan that can be run."""
 
 
@@ -109,7 +109,9 @@ class Decision(Record):
     thread_ids: list[str] = Field(default_factory=list)
 
 
-def edited(plan: ThreadPlan, edits: Sequence[Edit], segments: Sequence[Segment], *, max_threads: int) -> ThreadPlan:
+def apply_edits(
+    plan: ThreadPlan, edits: Sequence[Edit], segments: Sequence[Segment], *, max_threads: int
+) -> ThreadPlan:
     """Make the edits of a person.
 
     Args:
@@ -135,9 +137,11 @@ def edited(plan: ThreadPlan, edits: Sequence[Edit], segments: Sequence[Segment],
         if edit.op == "parallelism":
             degree = _degree(where, edit)
         else:
-            threads = _changed(where, edit, threads)
-    if not LEAST <= len(threads) <= max_threads:
-        raise EditError(f"{len(threads)} threads would be left; a plan has {LEAST} to {max_threads} (`max_threads`)")
+            threads = _change(where, edit, threads)
+    if not MIN_THREADS <= len(threads) <= max_threads:
+        raise EditError(
+            f"{len(threads)} threads would be left; a plan has {MIN_THREADS} to {max_threads} (`max_threads`)"
+        )
     return plan.model_copy(update={"threads": list(threads.values()), "parallelism": min(degree, len(threads))})
 
 
@@ -147,7 +151,7 @@ def _degree(where: str, edit: Edit) -> int:
     return edit.parallelism
 
 
-def _changed(where: str, edit: Edit, threads: dict[str, ThreadSpec]) -> dict[str, ThreadSpec]:
+def _change(where: str, edit: Edit, threads: dict[str, ThreadSpec]) -> dict[str, ThreadSpec]:
     words, ids = edit.subquestion.strip(), edit.thread_ids
     wanted = {"drop": len(ids) >= 1, "merge": len(ids) >= 2, "add": not ids}.get(edit.op, len(ids) == 1)
     if not wanted:
@@ -168,10 +172,10 @@ def _changed(where: str, edit: Edit, threads: dict[str, ThreadSpec]) -> dict[str
         gone = {part.id for part in parts[1:]}
         return {id: merged if id == merged.id else thread for id, thread in threads.items() if id not in gone}
     old = threads[ids[0]]
-    return {**threads, old.id: _reworded(old, words) if edit.op == "reword" else _reading(old, edit)}
+    return {**threads, old.id: _reword(old, words) if edit.op == "reword" else _reading(old, edit)}
 
 
-def _reworded(thread: ThreadSpec, words: str) -> ThreadSpec:
+def _reword(thread: ThreadSpec, words: str) -> ThreadSpec:
     # Parts that share a thread are asked one by one, in their own words: the new words are one question.
     parts = thread.parts if len(thread.parts) < 2 else []
     return thread.model_copy(update={"subquestion": words, "parts": parts})

@@ -9,9 +9,9 @@ from nodes.planning.outline import Part
 from nodes.planning.plan import ThreadPlan, ThreadSpec
 from nodes.threads.results import ThreadResult
 
-MATERIAL = 0.5
+MAX_MATERIAL_SHARE = 0.5
 """Share of what a thread may use that its material may fill; rules, examples and its own words need the rest."""
-CHARACTERS_A_TOKEN = 3
+MIN_CHARACTERS_A_TOKEN = 3
 """Fewer than English text has, as code, numbers and other scripts have fewer."""
 
 
@@ -33,7 +33,7 @@ def longest_material(result: ThreadResult, total: int, window: int | None, windo
         window_share: The share of the window that a thread may use.
     """
     if window:
-        return max(1, int(window * window_share * MATERIAL * CHARACTERS_A_TOKEN))
+        return max(1, int(window * window_share * MAX_MATERIAL_SHARE * MIN_CHARACTERS_A_TOKEN))
     return math.ceil(total / 2) if {"too_long", "crowded"} & set(result.marks) else max(1, total)
 
 
@@ -55,7 +55,7 @@ def cut_sources(spec: ThreadSpec, segments: Sequence[Segment], longest: int) -> 
     return spec.model_copy(update={"sources": sources}), pieces
 
 
-def finer(
+def split_finer(
     parts: Sequence[Part], spec: ThreadSpec, segments: Sequence[Segment], *, longest: int, limit: int
 ) -> list[ThreadSpec]:
     """Return the smaller threads of a thread: as the model planned them, else one after another by size.
@@ -70,11 +70,11 @@ def finer(
     Returns:
         At least two threads, named `T3.1`, `T3.2`, …; none where there is nothing to split.
     """
-    threads = _planned(parts, segments, longest, limit) or _by_size(spec, segments, longest, limit)
+    threads = _use_plan(parts, segments, longest, limit) or _by_size(spec, segments, longest, limit)
     return [thread.model_copy(update={"id": f"{spec.id}.{number}"}) for number, thread in enumerate(threads, 1)]
 
 
-def _planned(parts: Sequence[Part], segments: Sequence[Segment], longest: int, limit: int) -> list[ThreadSpec]:
+def _use_plan(parts: Sequence[Part], segments: Sequence[Segment], longest: int, limit: int) -> list[ThreadSpec]:
     """Return the model's threads if nothing is left unread, each can be read, and none needs another's result."""
     named = {number for part in parts for number in part.sources}
     # What was asked is for every thread, unless one names it; a document that none names would be lost.

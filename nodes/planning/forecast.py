@@ -7,10 +7,10 @@ from nodes.llm.endpoints.pace import Pace
 from nodes.llm.endpoints.usage import Call, last_end
 from nodes.shared.record import Record
 
-MARGIN = 1.25
+MIN_LOSS_RATIO = 1.25
 """A split is passed over only where it is forecast to take so many times as long: forecasts are rough, and separate
 threads are worth something beside time."""
-WORTH = 1.0
+MIN_LOSS_S = 1.0
 """Seconds that a split must be forecast to lose before it is passed over; nobody minds less."""
 
 
@@ -34,7 +34,7 @@ class Forecast(Record):
     @property
     def pays(self) -> bool:
         """Whether splitting may save time."""
-        return self.split_s <= max(MARGIN * self.single_s, self.single_s + WORTH)
+        return self.split_s <= max(MIN_LOSS_RATIO * self.single_s, self.single_s + MIN_LOSS_S)
 
     def __str__(self) -> str:
         """Say it in a sentence."""
@@ -84,7 +84,7 @@ def forecast(
     )
 
 
-def came(ahead: Forecast | None, calls: Iterable[Call], wall_s: float) -> Forecast | None:
+def add_outcome(ahead: Forecast | None, calls: Iterable[Call], wall_s: float) -> Forecast | None:
     """Add to a forecast what came.
 
     Args:

@@ -25,20 +25,20 @@ _NUMBERED = re.compile(r"\[?\d{1,6}\]?(?:[,;&+\s]+\[?\d{1,6}\]?)*")
 _WITH_WORDS = re.compile(rf"({_NUMBERED.pattern})\s*[:：]\s*(\S.*)", re.DOTALL)
 _REFERENCE = re.compile(r"#\s?[Tt]?(\d{1,3})")
 _END_MARKS = ".,;:?…。，；：？؟،؛\"'”’)"
-MAX_UNSAID = 0.25
+MAX_UNSAID_SHARE = 0.25
 """Share of a segment's letters and digits that may be left when the parts say the rest: an `and` between two."""
-MAX_SHOWN = 200
+MAX_REPAIR_CHARACTERS = 200
 """Characters of a line that a repair shows."""
-LONGEST_WORD = 50
+MAX_WORD_CHARACTERS = 50
 """Characters beside a reference in which its next word is looked for."""
-CONTEXT = 6
+QUOTE_CONTEXT_CHARACTERS = 6
 """Letters and digits beside a `#1` that tell the user's own."""
 
 
 class Outline(Record):
     """The parts of a request, and what their results are to the answer."""
 
-    unnamed: str = Field("", description="What must be found out before the rest can be asked; empty if nothing.")
+    list_unnamed: str = Field("", description="What must be found out before the rest can be asked; empty if nothing.")
     """Helps a small model to tell a chain before it writes parts; nothing is read from it."""
     parts: list[str] = Field(description="One line a part; none where nothing can be worked on at the same time.")
     answer: AnswerForm = Field(description="Whether the results in turn are the answer, or it is written from them.")
@@ -92,7 +92,7 @@ def read_parts(lines: Iterable[str], segments: Sequence[Segment]) -> ReadParts:
         draft = _read_line(line, known, repairs)
         if draft is None:
             continue
-        number = renumbered[place] = asked.setdefault((tuple(draft[0]), _folded(draft[1])), len(drafts) + 1)
+        number = renumbered[place] = asked.setdefault((tuple(draft[0]), _fold(draft[1])), len(drafts) + 1)
         if number > len(drafts):
             drafts.append(draft)
         else:
@@ -110,14 +110,14 @@ def independent(parts: Sequence[Part]) -> list[Part]:
     return [part for part in parts if not part.needs]
 
 
-def unnamed(parts: Sequence[Part], segments: Sequence[Segment]) -> list[Segment]:
+def list_unnamed(parts: Sequence[Part], segments: Sequence[Segment]) -> list[Segment]:
     """List the question's segments that no part names or says in its own words: what holds for every part."""
     named = {number for part in parts for number in part.sources}
-    words = [folded for part in parts if (folded := _folded(part.question))]
+    words = [folded for part in parts if (folded := _fold(part.question))]
     return [
         segment
         for segment in segments
-        if segment.kind == "question" and segment.number not in named and not _said(_without_marker(segment), words)
+        if segment.kind == "question" and segment.number not in named and not _cover(_without_marker(segment), words)
     ]
 
 
@@ -131,7 +131,7 @@ def _within(lines: Iterable[str], known: Mapping[int, Segment], repairs: list[Re
         left = numbers & known.keys()
         beyond = numbers - left
         if beyond and left and any(left <= other for other in sound):
-            told = f"line `{shorten(line.strip(), MAX_SHOWN)}` left out: there is no segment {min(beyond)}"
+            told = f"line `{shorten(line.strip(), MAX_REPAIR_CHARACTERS)}` left out: there is no segment {min(beyond)}"
             repairs.append(Repair(kind="dropped", segments=sorted(beyond), text=told))
             line = ""
         kept.append(line)
@@ -164,7 +164,7 @@ def _read_line(line: str, known: dict[int, Segment], repairs: list[Repair]) -> t
         Repair(
             kind="dropped",
             segments=unknown,
-            text=f"line `{shorten(text, MAX_SHOWN)}` left out: there is no segment {unknown[0]}",
+            text=f"line `{shorten(text, MAX_REPAIR_CHARACTERS)}` left out: there is no segment {unknown[0]}",
         )
     )
     return None
@@ -183,12 +183,12 @@ def _part(
 
     def renumber(found: re.Match[str]) -> str:
         need = own.get(int(found[1]))
-        if need is None or _quoted(found, question, asked):
+        if need is None or _is_quoted(found, question, asked):
             return found.group()
         needs.add(need)
         return f"#{need}"
 
-    words = _REFERENCE.sub(renumber, question) or _asked_by(sources, segments)
+    words = _REFERENCE.sub(renumber, question) or _question_of(sources, segments)
     return Part(number=number, named=sources, sources=sources, needs=sorted(needs), question=words)
 
 
@@ -211,15 +211,17 @@ def with_numbers(question: str, numbers: Mapping[int, int]) -> str:
     return _REFERENCE.sub(lambda found: f"#{numbers.get(int(found[1]), int(found[1]))}", question)
 
 
-def _quoted(found: re.Match[str], question: str, asked: str) -> bool:
+def _is_quoted(found: re.Match[str], question: str, asked: str) -> bool:
     """Tell whether a `#1` is the user's own, as in `the #1 bestseller`: what stands beside it was asked so."""
     own = f"#{found[1]}"
-    before = _letters_of(question[max(0, found.start() - LONGEST_WORD) : found.start()])[-CONTEXT:]
-    after = _letters_of(question[found.end() : found.end() + LONGEST_WORD])[:CONTEXT]
+    before = _letters_of(question[max(0, found.start() - MAX_WORD_CHARACTERS) : found.start()])[
+        -QUOTE_CONTEXT_CHARACTERS:
+    ]
+    after = _letters_of(question[found.end() : found.end() + MAX_WORD_CHARACTERS])[:QUOTE_CONTEXT_CHARACTERS]
     return bool(before and before + own in asked) or bool(after and own + after in asked)
 
 
-def _asked_by(sources: Sequence[int], segments: Sequence[Segment]) -> str:
+def _question_of(sources: Sequence[int], segments: Sequence[Segment]) -> str:
     """Say what named segments ask: their own text; of a document, its name and what asks about it."""
     named = [segment for segment in segments if segment.number in sources]
     asking = [segment for segment in named if segment.kind == "question"]
@@ -233,7 +235,7 @@ def _without_marker(segment: Segment) -> str:
     return segment.text.removeprefix(segment.marker).strip() if segment.marker else segment.text
 
 
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     """Return a text without case, blanks and end marks, for comparing; other signs tell `3 + 4` from `3 * 4`."""
     return "".join(text.casefold().split()).rstrip(_END_MARKS)
 
@@ -242,13 +244,13 @@ def _letters_of(text: str, keep: str = "") -> str:
     return "".join(character for character in text.casefold() if character.isalnum() or character in keep)
 
 
-def _said(segment: str, words: Sequence[str]) -> bool:
+def _cover(segment: str, words: Sequence[str]) -> bool:
     """Tell whether parts say a segment in their own words: one has it whole, or all together nearly so."""
-    left = whole = _folded(segment)
+    left = whole = _fold(segment)
     if any(whole in part for part in words):
         return True
     for part in sorted(words, key=len, reverse=True):
         left = left.replace(part, "", 1)
     # The signs of `C++` set it apart from `C`.
     signs = any(unicodedata.category(character)[0] == "S" or character in "#*%" for character in left)
-    return left != whole and not signs and len(_letters_of(left)) <= MAX_UNSAID * len(_letters_of(whole))
+    return left != whole and not signs and len(_letters_of(left)) <= MAX_UNSAID_SHARE * len(_letters_of(whole))

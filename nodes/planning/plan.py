@@ -7,12 +7,12 @@ from typing import NamedTuple
 from pydantic import Field
 
 from nodes.input.segments import Segment, has_question_mark
-from nodes.planning.outline import AnswerForm, Part, independent, unnamed, with_numbers
+from nodes.planning.outline import AnswerForm, Part, independent, list_unnamed, with_numbers
 from nodes.planning.repair import Repair
 from nodes.planning.scope import closest
 from nodes.shared.record import Record
 
-SHORT_ITEM = 40
+MAX_LEANING_CHARACTERS = 40
 """Characters of an item of a list, up to which it may lean on the items before it: `Where does it hang?`"""
 ALL_READ = 3
 """Documents that a thread is given together where nothing tells which of them it needs."""
@@ -87,8 +87,8 @@ def make_plan(
                 kind="left_to_join", part=part.number, text=f"part {part.number} needs other results: left to the join"
             )
         )
-    threads = _dealt(ready, max_threads, repairs)
-    common = unnamed(parts, segments)
+    threads = _deal(ready, max_threads, repairs)
+    common = list_unnamed(parts, segments)
     _tell_unread(threads, segments, repairs)
     plan = ThreadPlan(
         shared_context="\n".join(segment.text for segment in common),
@@ -134,12 +134,12 @@ def scoped(part: Part, segments: Sequence[Segment], repairs: list[Repair]) -> Pa
 def _leaned_on(part: Part, segments: Sequence[Segment]) -> list[int]:
     """List the items before a short one that a part names alone: it may speak of what they name."""
     own = [segment for segment in segments if segment.number in part.sources and segment.kind == "question"]
-    if len(own) != 1 or not own[0].marker or len(own[0].text) > SHORT_ITEM:
+    if len(own) != 1 or not own[0].marker or len(own[0].text) > MAX_LEANING_CHARACTERS:
         return []
     return [segment.number for segment in segments if segment.marker and segment.number < own[0].number]
 
 
-def undecided(parts: Sequence[Part], segments: Sequence[Segment]) -> bool:
+def is_undecided(parts: Sequence[Part], segments: Sequence[Segment]) -> bool:
     """Tell whether some part does not say which of many documents it needs, and plain code cannot tell."""
     documents = [segment for segment in segments if segment.kind == "document"]
     numbers = {document.number for document in documents}
@@ -148,7 +148,7 @@ def undecided(parts: Sequence[Part], segments: Sequence[Segment]) -> bool:
     )
 
 
-def reading_everything(plan: ThreadPlan, segments: Sequence[Segment]) -> ThreadPlan:
+def read_everything(plan: ThreadPlan, segments: Sequence[Segment]) -> ThreadPlan:
     """Let every thread of a plan read the whole input."""
     numbers = [segment.number for segment in segments]
 
@@ -159,7 +159,7 @@ def reading_everything(plan: ThreadPlan, segments: Sequence[Segment]) -> ThreadP
     return plan.model_copy(update={"threads": [whole(thread) for thread in plan.threads]})
 
 
-def _dealt(parts: Sequence[Part], most: int, repairs: list[Repair]) -> list[ThreadSpec]:
+def _deal(parts: Sequence[Part], most: int, repairs: list[Repair]) -> list[ThreadSpec]:
     """Deal parts out in order, as evenly as it goes, to at most so many threads."""
     if len(parts) <= most:
         return [

@@ -40,10 +40,10 @@ class Repair(Record):
         return self.text
 
 
-COMPLETING = frozenset({"scope", "shared_thread", "left_to_join", "unread", "degree", "stage"})
+COMPLETING_KINDS = frozenset({"scope", "shared_thread", "left_to_join", "unread", "degree", "stage"})
 """Kinds that complete a plan which could be run as it was written."""
 
 
 def faults(repairs: list[Repair]) -> list[Repair]:
     """List the repairs without which a plan could not have been run, or not as it was meant."""
-    return [repair for repair in repairs if repair.kind not in COMPLETING]
+    return [repair for repair in repairs if repair.kind not in COMPLETING_KINDS]

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from nodes.input.segments import Segment
 
-GRAM = 3
+GRAM_CHARACTERS = 3
 """Characters that are compared at once."""
-CLEARLY = 1.5
+MIN_CLOSENESS_RATIO = 1.5
 """How many times as close as another document one must be, to be told from it."""
-LONGEST_QUESTION = 2_000
+MAX_COMPARED_CHARACTERS = 2_000
 """Characters of a part that are compared; more tell no more."""
-MAX_CLOSE = 3
+MAX_CLOSE_DOCUMENTS = 3
 """Documents that a part may be about before its words tell nothing."""
 
 
@@ -37,15 +37,15 @@ def closest(question: str, documents: Sequence[Segment], named: Sequence[int] = 
     if best <= 0:
         return []
     known = max((points.get(number, 0.0) for number in named), default=0.0)
-    if named and best < CLEARLY * known:
+    if named and best < MIN_CLOSENESS_RATIO * known:
         return []
-    found = sorted(number for number, score in points.items() if score * CLEARLY > best)
-    return [number for number in found if number not in named] if len(found) <= MAX_CLOSE else []
+    found = sorted(number for number, score in points.items() if score * MIN_CLOSENESS_RATIO > best)
+    return [number for number in found if number not in named] if len(found) <= MAX_CLOSE_DOCUMENTS else []
 
 
 def _points(question: str, documents: Sequence[Segment]) -> dict[int, float]:
-    grams = trigrams(question[:LONGEST_QUESTION])
-    texts = {document.number: _folded(f"{document.label} {document.text}") for document in documents}
+    grams = trigrams(question[:MAX_COMPARED_CHARACTERS])
+    texts = {document.number: _fold(f"{document.label} {document.text}") for document in documents}
     points = dict.fromkeys(texts, 0.0)
     for gram in grams:
         having = [number for number, text in texts.items() if gram in text]
@@ -57,9 +57,9 @@ def _points(question: str, documents: Sequence[Segment]) -> dict[int, float]:
 
 def trigrams(text: str) -> set[str]:
     """Return the runs of three characters in a text, without case and with single blanks."""
-    folded = _folded(text)
-    return {folded[start : start + GRAM] for start in range(len(folded) - GRAM + 1)}
+    folded = _fold(text)
+    return {folded[start : start + GRAM_CHARACTERS] for start in range(len(folded) - GRAM_CHARACTERS + 1)}
 
 
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     return f" {' '.join(text.casefold().split())} "

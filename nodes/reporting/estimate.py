@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from nodes.llm.endpoints.usage import Call, Usage
-from nodes.llm.limits.ledger import CHARACTERS_A_TOKEN
+from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN
 from nodes.reporting.prices import cost_of
 from nodes.settings import Settings
 from nodes.shared.record import Record
 
-LATELY = 100
+MAX_REMEMBERED_CALLS = 100
 """Calls of a stage that are remembered."""
-UNSEEN = (30, 300)
+UNSEEN_REPLY_TOKENS = (30, 300)
 """Tokens of a reply while none has been seen: a guess."""
 
 
@@ -47,15 +47,15 @@ class Seen(NamedTuple):
     seconds: float
 
 
-_seen: dict[tuple[str, str], deque[Seen]] = defaultdict(lambda: deque(maxlen=LATELY))
+_seen: dict[tuple[str, str], deque[Seen]] = defaultdict(lambda: deque(maxlen=MAX_REMEMBERED_CALLS))
 
 
 def learn(calls: Iterable[Call]) -> None:
     """Remember the calls of a run that has ended."""
-    recall(worth_knowing(calls))
+    recall(list_lessons(calls))
 
 
-def worth_knowing(calls: Iterable[Call]) -> list[tuple[str, str, int, float]]:
+def list_lessons(calls: Iterable[Call]) -> list[tuple[str, str, int, float]]:
     """List what a run's calls teach: model, stage, tokens of the reply, seconds."""
     return [
         (call.model, call.stage, call.usage.output, round(call.latency_s, 3))
@@ -108,7 +108,7 @@ def outlook(
 def _spread(values: list[int]) -> tuple[float, float, float]:
     """Return the 10th percentile, the mean and the 90th."""
     if not values:
-        low, high = UNSEEN
+        low, high = UNSEEN_REPLY_TOKENS
         return low, (low + high) / 2, high
     ordered = sorted(values)
     low, high = (ordered[round(share * (len(ordered) - 1))] for share in (0.1, 0.9))
@@ -152,7 +152,7 @@ def ratio(calls: Sequence[Call], characters: int) -> float:
         characters: Of its prompt.
     """
     read = next((call.usage.input for call in calls if call.stage == "assess" and call.status == "ok"), 0)
-    return min(10.0, max(1.0, characters / read)) if read else float(CHARACTERS_A_TOKEN)
+    return min(10.0, max(1.0, characters / read)) if read else float(ENGLISH_CHARACTERS_A_TOKEN)
 
 
 def length(messages: Sequence[Any]) -> int:

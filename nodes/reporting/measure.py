@@ -9,7 +9,7 @@ from nodes.planning.forecast import Forecast
 from nodes.planning.repair import Repair
 from nodes.reporting.prices import Cost
 from nodes.reporting.report import Context, Degree, Estimate, Report, Stage
-from nodes.reporting.spans import covered, peak_overlap
+from nodes.reporting.spans import peak_overlap, sum_covered
 from nodes.threads.results import Mark, ThreadResult
 
 BROKEN_OFF = frozenset({"cancelled", "timed_out", "deadline", "dropped"})
@@ -92,7 +92,7 @@ def _times(calls: Sequence[Call], wall_s: float) -> dict[str, float]:
         "wall_s": wall_s,
         "queued_s": sum(call.queued_s for call in calls),
         "running_s": running,
-        "idle_s": max(0.0, wall_s - covered(spans)),
+        "idle_s": max(0.0, wall_s - sum_covered(spans)),
         "critical_path_s": _longest_chain(calls, lambda call: call.latency_s),
         "speedup": speedup,
         "efficiency": speedup / at_once if at_once else 0.0,
@@ -105,7 +105,7 @@ def _tokens(calls: Sequence[Call]) -> dict[str, Any]:
     of_threads = [call for call in calls if call.thread_id]
     critical = int(_longest_chain(calls, lambda call: call.usage.output))
     share = sum(call.usage.output for call in of_threads) / tokens.output if tokens.output else 0.0
-    chain = _written(calls)
+    chain = _count_written(calls)
     return {
         "tokens": tokens,
         "tokens_by_thread": _tokens_by(of_threads, lambda call: str(call.thread_id)),
@@ -121,7 +121,7 @@ def _tokens(calls: Sequence[Call]) -> dict[str, Any]:
     }
 
 
-def _written(calls: Iterable[Call]) -> int | None:
+def _count_written(calls: Iterable[Call]) -> int | None:
     """Count what the threads wrote, each in the last of its rounds with a reply; `None` where none replied."""
     rounds: dict[str | None, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for call in calls:
@@ -178,7 +178,7 @@ def _stage(name: str, calls: Sequence[Call]) -> Stage:
     return Stage(
         stage=name,
         calls=len(own),
-        wall_s=round(covered((call.started_s, call.latency_s) for call in own), 3),
+        wall_s=round(sum_covered((call.started_s, call.latency_s) for call in own), 3),
         queued_s=round(sum(call.queued_s for call in own), 3),
         running_s=round(sum(call.latency_s for call in own), 3),
         tokens=total_usage(own),

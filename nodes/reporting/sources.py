@@ -6,7 +6,7 @@ from nodes.input.segments import Segment
 from nodes.llm.replies.text import shorten
 from nodes.shared.record import Record
 
-EXCERPT = 400
+MAX_SOURCE_CHARACTERS = 400
 """Characters of a document: enough to know what it is about."""
 
 
@@ -22,14 +22,14 @@ class Source(Record):
     """Its beginning; of the question's pieces all of it, where they are no longer."""
 
 
-def listed(segments: Iterable[Segment]) -> list[Source]:
+def list_sources(segments: Iterable[Segment]) -> list[Source]:
     """List the numbered input, each piece by its beginning."""
     return [
         Source(
             number=segment.number,
             label=segment.label,
             characters=len(segment.text),
-            excerpt=shorten(segment.text, EXCERPT),
+            excerpt=shorten(segment.text, MAX_SOURCE_CHARACTERS),
         )
         for segment in segments
     ]

@@ -19,7 +19,7 @@ def peak_overlap(spans: Iterable[Span]) -> int:
     return peak
 
 
-def covered(spans: Iterable[Span]) -> float:
+def sum_covered(spans: Iterable[Span]) -> float:
     """Return the seconds in which at least one span is open."""
     total = reached = 0.0
     for start, length in sorted(spans):

@@ -17,11 +17,11 @@ from langsmith.utils import tracing_is_enabled
 from nodes.reporting.report import Report
 from nodes.shared.masking import mask
 
-LONGEST_NAME = 80
+MAX_NAME_CHARACTERS = 80
 """Characters of a run's name."""
-DEEPEST = 100
+MAX_DEPTH = 100
 """Levels of nested values; what lies deeper would not be masked."""
-FIGURES = (
+TRACED_FIGURES = (
     "wall_s",
     "critical_path_s",
     "speedup",
@@ -38,7 +38,7 @@ FIGURES = (
 )
 """Fields of the report that stand in the root run's metadata."""
 
-anonymizer: Callable[[Any], Any] = create_anonymizer(lambda text, _: mask(text), max_depth=DEEPEST)
+anonymizer: Callable[[Any], Any] = create_anonymizer(lambda text, _: mask(text), max_depth=MAX_DEPTH)
 """For a LangSmith client of one's own: `Client(anonymizer=anonymizer)`."""
 
 
@@ -53,14 +53,14 @@ def name_run(graph: str, question: str) -> None:
     for run in _graph_runs():
         # Masked before it is shortened: half a key would not be known as one.
         name = f"{graph}: {' '.join(mask(question).split())}"
-        run.name = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 2] + " …"
+        run.name = name if len(name) <= MAX_NAME_CHARACTERS else name[: MAX_NAME_CHARACTERS - 2] + " …"
 
 
 def tell_outcome(outcome: str, route: str, report: Report) -> None:
     """Put the outcome and the figures into the metadata of the graph's run."""
     for run in _graph_runs():
         tokens = {f"apr_tokens_{name}": count for name, count in report.tokens.model_dump().items()}
-        figures = {f"apr_{name}": report[name] for name in FIGURES if report[name] is not None}
+        figures = {f"apr_{name}": report[name] for name in TRACED_FIGURES if report[name] is not None}
         run.add_metadata({"apr_outcome": outcome, "apr_route": route, **tokens, **figures})
 
 

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Mapping
 
-SHORTEST = 16
+MIN_TOKEN_CHARACTERS = 16
 """Characters of a token; shorter ones can be guessed."""
 
 
@@ -23,8 +23,10 @@ def read_tokens(text: str) -> dict[str, str]:
         name, colon, token = pair.partition(":")
         if not (colon and name and token):
             raise ValueError(f"APR_TOKENS: entry {number} is not of the form name:token")
-        if len(token) < SHORTEST:
-            raise ValueError(f"APR_TOKENS: the token of `{name}` has {len(token)} characters, the least is {SHORTEST}")
+        if len(token) < MIN_TOKEN_CHARACTERS:
+            raise ValueError(
+                f"APR_TOKENS: the token of `{name}` has {len(token)} characters, the least is {MIN_TOKEN_CHARACTERS}"
+            )
         if token in tokens:
             raise ValueError(f"APR_TOKENS: `{tokens[token]}` and `{name}` have the same token")
         tokens[token] = name

@@ -6,7 +6,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # NEL (\x85) ends a line; the others command terminals, as ESC does.
 _CONTROLS = re.compile("[\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c]")
-UNSEEN = "\ufeff\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u2060"
+INVISIBLE = "\ufeff\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u2060"
 """What has no width: a byte order mark, a soft hyphen, joiners, zero-width spaces, marks of direction."""
 
 
@@ -25,4 +25,4 @@ def clean_text(text: str) -> str:
 
     The rest is what the user wrote. A form feed or a vertical tab ends a line.
     """
-    return _LINE_ENDS.sub("\n", storable(text)).lstrip(UNSEEN)
+    return _LINE_ENDS.sub("\n", storable(text)).lstrip(INVISIBLE)

@@ -25,7 +25,7 @@ OTHER_NAMES = (
 """Variables of ours that are no settings."""
 NEVER_KEYS = ("APR_", "LANGSMITH_", "LANGCHAIN_")
 """Beginnings of variables that never hold the key of a model server."""
-CLOSE = 0.8
+MIN_NAME_LIKENESS = 0.8
 """How alike two names are when one is taken for a slip of the other, from 0 to 1."""
 
 _IN_ADDRESS = re.compile(r"://[^\s/:@]{0,100}:([^\s/@]{1,200})@")
@@ -87,7 +87,7 @@ def environment_hosts() -> frozenset[str]:
     return frozenset(os.environ.get("APR_ALLOW_HOSTS", "").replace(",", " ").lower().split())
 
 
-def misspelt(settings: Iterable[str]) -> dict[str, str]:
+def find_misspelt(settings: Iterable[str]) -> dict[str, str]:
     """Find variables that are meant for us and are none of ours, with the nearest name that is.
 
     Args:
@@ -95,7 +95,7 @@ def misspelt(settings: Iterable[str]) -> dict[str, str]:
     """
     ours = [*OTHER_NAMES, *(f"APR_{name.upper()}" for name in settings)]
     strange = [name for name in os.environ if name.upper().startswith("APR_") and name.upper() not in ours]
-    near = {name: difflib.get_close_matches(name.upper(), ours, 1, CLOSE) for name in strange}
+    near = {name: difflib.get_close_matches(name.upper(), ours, 1, MIN_NAME_LIKENESS) for name in strange}
     return {name: found[0] for name, found in near.items() if found}
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 from nodes.shared.environment import environment_secrets
 
 MASK = "[secret]"
-LINE = 16
+MIN_LINE_CHARACTERS = 16
 """Characters of a line of a longer secret, from which on it is one by itself."""
 
 _BEGINNINGS = (
@@ -67,7 +67,7 @@ def mask(text: str) -> str:
         text = _BASIC.sub(lambda found: MASK if _name_and_password(found[0]) else found[0], text)
     if ":" in text or "=" in text:
         text = _NAMED.sub(rf"\1{MASK}", text)
-    return _FORTY.sub(lambda found: MASK if _mixed(found[0]) else found[0], text)
+    return _FORTY.sub(lambda found: MASK if _is_mixed(found[0]) else found[0], text)
 
 
 def _name_and_password(text: str) -> bool:
@@ -78,7 +78,7 @@ def _name_and_password(text: str) -> bool:
         return False
 
 
-def _mixed(text: str) -> bool:
+def _is_mixed(text: str) -> bool:
     kinds = (any(map(str.isupper, text)), any(map(str.islower, text)), any(map(str.isdigit, text)))
     return all(kinds) and len(set(text)) > 15
 
@@ -88,7 +88,11 @@ def _forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
     """List the forms in which secrets are written, the longest first."""
     found: set[str] = set()
     for secret in secrets:
-        lines = [line.strip() for line in secret.splitlines() if len(line.strip()) >= LINE and "-----" not in line]
+        lines = [
+            line.strip()
+            for line in secret.splitlines()
+            if len(line.strip()) >= MIN_LINE_CHARACTERS and "-----" not in line
+        ]
         for text in {secret, secret.replace("\n", "\r\n"), *lines}:
             found |= {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
             found |= {json.dumps(json.dumps(text))[3:-3], quote(text), quote(text, safe=""), quote_plus(text)}
@@ -106,11 +110,11 @@ def _within_base64(secret: bytes) -> set[str]:
     return forms
 
 
-def harmless(text: str) -> str:
+def mask_text(text: str) -> str:
     """Mask a text, and take out what would move a terminal's cursor or break a database's column."""
     return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in mask(text))
 
 
 def trace_of(error: BaseException) -> str:
     """Write an error with all that led to it, masked."""
-    return harmless("".join(traceback.format_exception(error)))
+    return mask_text("".join(traceback.format_exception(error)))

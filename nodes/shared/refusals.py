@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
-def refused(title: str, said: str, given: Any) -> ValidationError:
+def refuse(title: str, said: str, given: Any) -> ValidationError:
     """Return the error that refuses what was given.
 
     Args:

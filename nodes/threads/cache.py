@@ -28,12 +28,12 @@ from nodes.shared.environment import environment_base_url, environment_model_fil
 from nodes.shared.plain_json import PlainJson
 from nodes.shared.record import Record
 from nodes.shared.run import now
-from nodes.threads.cache_store import NAMESPACE, PATIENCE, CacheError, open_cache, place, shown
+from nodes.threads.cache_store import LOCKED_RETRY, NAMESPACE, CacheError, name_place, open_cache, place
 from nodes.threads.results import ThreadResult
 
 CACHE = "__apr_cache"
 """Where a compiled graph's configuration holds a cache of the caller's own."""
-REST = 60.0
+REST_AFTER_FAULT_S = 60.0
 """Seconds that a cache is left alone after a fault, since waiting for a locked file takes seconds each time."""
 
 _log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class ThreadCache:
         lasting = None if seconds is None else max(1, round(seconds))
         try:
             pairs = {(NAMESPACE, key): (kept.model_dump(), lasting) for key, kept in found.items()}
-            await AsyncRetrying(**PATIENCE)(self.cache.aset, pairs)
+            await AsyncRetrying(**LOCKED_RETRY)(self.cache.aset, pairs)
         except Exception as error:
             self._complain("written", error)
 
@@ -115,7 +115,7 @@ class ThreadCache:
         if self._resting():
             return None
         try:
-            values: dict[Any, Any] = await AsyncRetrying(**PATIENCE)(self.cache.aget, [(NAMESPACE, key)])
+            values: dict[Any, Any] = await AsyncRetrying(**LOCKED_RETRY)(self.cache.aget, [(NAMESPACE, key)])
         except Exception as error:
             self._complain("read", error)
             return None
@@ -130,7 +130,7 @@ class ThreadCache:
         return time.monotonic() < self._rests_until
 
     def _complain(self, what: str, error: Exception) -> None:
-        self._rests_until = time.monotonic() + REST
+        self._rests_until = time.monotonic() + REST_AFTER_FAULT_S
         _log.warning("the thread cache %s cannot be %s, threads are asked anew: %s", self.name, what, error)
 
 
@@ -146,7 +146,7 @@ def _open_once(where: str) -> None:
 
 def _open(where: str) -> ThreadCache | None:
     try:
-        return ThreadCache(open_cache(where), shown(where))
+        return ThreadCache(open_cache(where), name_place(where))
     except CacheError as error:
         _log.warning("%s; threads are asked anew", error)
         return None
@@ -192,7 +192,7 @@ def key_of(messages: list[BaseMessage], settings: Settings, prompt: str) -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
-def kept_of(result: ThreadResult) -> Kept | None:
+def make_kept(result: ThreadResult) -> Kept | None:
     """Return what is to be kept of a result: nothing of what failed, was refuted or was cut in any round."""
     if result.status != "answered" or "cut" in result.marks:
         return None
@@ -204,5 +204,5 @@ async def remember(threads: Sequence[ThreadResult], settings: Settings) -> None:
     new = [thread for thread in threads if thread.cache_key and not thread.cached]
     cache = await thread_cache(settings) if new else None
     if cache:
-        kept = {thread.cache_key: kept_of(thread) for thread in new}
+        kept = {thread.cache_key: make_kept(thread) for thread in new}
         await cache.put({key: found for key, found in kept.items() if found}, settings.cache_ttl)

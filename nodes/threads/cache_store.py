@@ -15,10 +15,10 @@ from nodes.shared.private import make_private
 
 NAMESPACE = ("apr", "thread", "2")
 """The last part is the version of what is kept; entries of another one are not found."""
-OLD = (("apr", "thread", "1"),)
+OLD_NAMESPACES = (("apr", "thread", "1"),)
 """Namespaces of earlier versions, which are only removed."""
 
-PATIENCE: Any = {
+LOCKED_RETRY: Any = {
     "retry": retry_if_exception_type((sqlite3.OperationalError, sqlite3.IntegrityError)),
     "stop": stop_after_delay(3),
     "wait": wait_random(0.05, 0.2),
@@ -45,7 +45,7 @@ def place() -> str:
     return environment_redis_url() or str(cache_file())
 
 
-def shown(where: str) -> str:
+def name_place(where: str) -> str:
     """Name a place without its password."""
     scheme, slashes, rest = where.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}" if slashes else where
@@ -65,7 +65,7 @@ def open_cache(where: str) -> BaseCache[Any]:
         from langgraph.cache.sqlite import SqliteCache
 
         make_private(Path(where))
-        return Retrying(**PATIENCE)(SqliteCache, path=where, serde=PlainJson())
+        return Retrying(**LOCKED_RETRY)(SqliteCache, path=where, serde=PlainJson())
 
 
 def cache_stats() -> Stats:
@@ -77,7 +77,7 @@ def cache_stats() -> Stats:
     where = place()
     with _telling(where):
         sizes = _sizes(where)
-    return Stats(len(sizes), sum(sizes), shown(where))
+    return Stats(len(sizes), sum(sizes), name_place(where))
 
 
 def clear_cache() -> int:
@@ -89,7 +89,7 @@ def clear_cache() -> int:
     where, before = place(), cache_stats()
     if before.entries:
         with _telling(where):
-            open_cache(where).clear([NAMESPACE, *OLD])
+            open_cache(where).clear([NAMESPACE, *OLD_NAMESPACES])
     return before.entries
 
 
@@ -112,4 +112,4 @@ def _telling(where: str) -> Iterator[None]:
         raise CacheError("APR_REDIS_URL needs an extra: pip install 'adaptive-parallel-reasoning[redis]'") from error
     except (OSError, sqlite3.Error, ValueError) as error:
         hint = "" if "://" in where else " (remove the file to start anew, or name another with APR_CACHE_FILE)"
-        raise CacheError(f"the thread cache {shown(where)} cannot be used: {error}{hint}") from error
+        raise CacheError(f"the thread cache {name_place(where)} cannot be used: {error}{hint}") from error

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from nodes.llm.endpoints.usage import Call
 from nodes.threads.results import Mark
 
-REPETITION = 0.5
+MIN_REPETITION = 0.5
 """What `repetition` of people's texts stays far below: about 0.01 in the corpus of Welleck et al., against 0.4 and
 more for models that loop."""
-SHORTEST = 100
+MIN_WORDS = 100
 """Words; fewer say nothing about repetition."""
-WORDS: dict[Mark, str] = {
+MARK_WORDS: dict[Mark, str] = {
     "cut": "its reply was cut at the token limit",
     "crowded": "it filled most of the context window",
     "repetitive": "its text repeats itself",
@@ -31,7 +31,7 @@ def repetition(text: str, n: int = 4) -> float:
     words instead of tokens. 0 for texts too short to tell.
     """
     words = text.split()
-    if len(words) < SHORTEST:
+    if len(words) < MIN_WORDS:
         return 0.0
     grams = [tuple(words[start : start + n]) for start in range(len(words) - n + 1)]
     return 1 - len(set(grams)) / len(grams)
@@ -51,7 +51,7 @@ def marks_of(calls: Iterable[Call], *, text: str, cut: bool, too_long: bool, win
     found: dict[Mark, bool] = {
         "cut": cut,
         "crowded": fullest > window_share,
-        "repetitive": repetition(text) > REPETITION,
+        "repetitive": repetition(text) > MIN_REPETITION,
         "too_long": too_long,
     }
     return [mark for mark, there in found.items() if there]

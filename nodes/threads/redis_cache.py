@@ -13,7 +13,7 @@ from langgraph.cache.redis import RedisCache as Plain
 
 from nodes.shared.plain_json import PlainJson
 
-WAIT = 5.0
+SERVER_TIMEOUT_S = 5.0
 """Seconds to wait for the server."""
 
 
@@ -27,7 +27,7 @@ class RedisCache(Plain[Any]):
         Raises:
             ValueError: The address is none.
         """
-        server = redis.Redis.from_url(url, socket_timeout=WAIT, socket_connect_timeout=WAIT)
+        server = redis.Redis.from_url(url, socket_timeout=SERVER_TIMEOUT_S, socket_connect_timeout=SERVER_TIMEOUT_S)
         return cls(server, serde=PlainJson(), prefix="apr:")
 
     def sizes(self, namespace: tuple[str, ...]) -> list[int]:

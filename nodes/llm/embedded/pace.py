@@ -18,13 +18,13 @@ import httpx2
 from nodes.llm.endpoints.pace import Pace, Speed, Stage
 from nodes.llm.endpoints.pace_store import find_or_measure
 
-TOKENS = 24
+MEASURED_TOKENS = 24
 """Written by each request that is measured."""
-LONGEST_S = 15.0
+MAX_MEASURING_S = 15.0
 """Seconds that measuring may take; where a machine is that busy, calls will show its pace instead."""
-SAID_AFTER_S = 2.0
+NOTICE_AFTER_S = 2.0
 """Seconds after which a line says what takes so long."""
-USUAL = {"solve": Stage(output=60, least=15, usual=True), "review": Stage(output=80, least=12, usual=True)}
+USUAL_STAGES = {"solve": Stage(output=60, least=15, usual=True), "review": Stage(output=80, least=12, usual=True)}
 """What threads and reviews write: the embedded model's threads were seen to write 15 to 110 tokens on the mean of a
 dataset, a review that finds nothing wrong some 12."""
 
@@ -44,24 +44,24 @@ def measure_once(endpoint: str, address: str, api_key: str, *, at_once: int) -> 
     def measure() -> Pace:
         with _said("Measuring how fast the embedded model writes on this machine (once)"):
             # An event loop of its own, not a pool of threads, which would keep the process from ending meanwhile.
-            return asyncio.run(measured(address, api_key, at_once=at_once))
+            return asyncio.run(measure_pace(address, api_key, at_once=at_once))
 
     find_or_measure(endpoint, measure)
 
 
-async def measured(address: str, api_key: str, *, at_once: int) -> Pace:
+async def measure_pace(address: str, api_key: str, *, at_once: int) -> Pace:
     """Measure one stream, then several side by side; nothing is known after a failure."""
-    pace = Pace(stages={stage: replace(usual) for stage, usual in USUAL.items()})
+    pace = Pace(stages={stage: replace(usual) for stage, usual in USUAL_STAGES.items()})
     slots = range(1, at_once + 1)
     try:
         async with (
-            asyncio.timeout(LONGEST_S),
+            asyncio.timeout(MAX_MEASURING_S),
             httpx2.AsyncClient(
                 base_url=address, headers={"Authorization": f"Bearer {api_key}"}, timeout=None, trust_env=False
             ) as http,
         ):
-            _see(pace.alone, await _written(http, slots[0]))
-            for timings in await asyncio.gather(*(_written(http, slot) for slot in slots)):
+            _see(pace.alone, await _write_tokens(http, slots[0]))
+            for timings in await asyncio.gather(*(_write_tokens(http, slot) for slot in slots)):
                 _see(pace.threads, timings)
             # What idle slots hold slows every request down.
             await asyncio.gather(*(http.post(f"/slots/{slot}?action=erase") for slot in slots))
@@ -71,10 +71,10 @@ async def measured(address: str, api_key: str, *, at_once: int) -> Pace:
     return pace
 
 
-async def _written(http: httpx2.AsyncClient, slot: int) -> dict[str, Any]:
+async def _write_tokens(http: httpx2.AsyncClient, slot: int) -> dict[str, Any]:
     """Have some tokens written; return the server's own timings."""
     body = {"messages": [{"role": "user", "content": f"Count from {slot * 100} on."}], "id_slot": slot}
-    body |= {"max_tokens": TOKENS, "ignore_eos": True, "cache_prompt": False}
+    body |= {"max_tokens": MEASURED_TOKENS, "ignore_eos": True, "cache_prompt": False}
     reply = await http.post("/v1/chat/completions", json=body)
     timings: dict[str, Any] = reply.raise_for_status().json()["timings"]
     return timings
@@ -89,7 +89,7 @@ def _see(speed: Speed, timings: dict[str, Any]) -> None:
 @contextmanager
 def _said(line: str) -> Iterator[None]:
     # The stream is looked up when it is written to: a live display may have taken its place by then.
-    timer = threading.Timer(SAID_AFTER_S, lambda: sys.stderr.write(f"{line}\n"))
+    timer = threading.Timer(NOTICE_AFTER_S, lambda: sys.stderr.write(f"{line}\n"))
     timer.daemon = True
     timer.start()
     try:

@@ -29,9 +29,9 @@ from nodes.llm.endpoints.once import Once
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.shared.environment import environment_model_file
 
-AT_ONCE = 4
+MAX_REQUESTS_AT_ONCE = 4
 """Requests at once. On 2 cores the sum of tokens a second grows up to four streams and falls at eight."""
-CONTEXT = 32_768
+CONTEXT_TOKENS = 32_768
 """Tokens of context that all requests share; the model's own limit for one."""
 PROMPT_CACHE_MIB = 1_024
 """For requests that name no slot, such as those of `evals.optimize`."""
@@ -91,7 +91,7 @@ def _start() -> RunningServer:
         raise ConfigurationError(EXTRA_MISSING) from missing
     path = _model_path()
     state = path.stat()
-    needed, free = state.st_size + CONTEXT * _KEY_VALUE_BYTES, psutil.virtual_memory().available
+    needed, free = state.st_size + CONTEXT_TOKENS * _KEY_VALUE_BYTES, psutil.virtual_memory().available
     if free < needed:
         raise ConfigurationError(
             f"the embedded model needs {needed / 1e9:,.1f} GB of memory, {free / 1e9:,.1f} GB are free; close other "
@@ -104,9 +104,9 @@ def _start() -> RunningServer:
     model = f"{engine} {program} {path.name} {state.st_size} {state.st_mtime_ns}"
     prompts = PreparedPrompts(address, key, folder, model, reader=READER)
     same_as = f"{model} {_processors()}"
-    measure_once(fingerprint("local", same_as), address, key, at_once=AT_ONCE)
+    measure_once(fingerprint("local", same_as), address, key, at_once=MAX_REQUESTS_AT_ONCE)
     _log.info("embedded server ready after %.1f s", time.perf_counter() - began)
-    return RunningServer(f"{address}/v1", key, AT_ONCE, process, Slots(prompts), same_as)
+    return RunningServer(f"{address}/v1", key, MAX_REQUESTS_AT_ONCE, process, Slots(prompts), same_as)
 
 
 _server = Once(_start, stands=RunningServer.runs)
@@ -143,7 +143,7 @@ def _launch(path: Path, key: str, folder: Path | None) -> "tuple[subprocess.Pope
         "model": str(path),
         "api_key": key,
         "slots": SERVER_SLOTS,
-        "context": CONTEXT,
+        "context": CONTEXT_TOKENS,
         "saved": f"{folder}{os.sep}" if folder else "",
         "cache_mib": PROMPT_CACHE_MIB,
         "threads": _processors(),

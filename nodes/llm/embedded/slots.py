@@ -52,7 +52,7 @@ class Slots:
         await self._prompts.read(prompt)
 
     @asynccontextmanager
-    async def taken(self, purpose: Purpose) -> AsyncIterator[dict[str, Any]]:
+    async def hold(self, purpose: Purpose) -> AsyncIterator[dict[str, Any]]:
         """Take a slot while a request lasts; yields the fields of the request's body that name it."""
         slot, again = self._take(purpose)
         try:

@@ -13,7 +13,7 @@ MAX_STREAM_BYTES = 100_000_000
 """Of a streamed reply, in which each word is wrapped in some 300 bytes."""
 ACCEPTED = "gzip, deflate"
 """Encodings that are unpacked here, piece by piece."""
-_PIECE = 1_000_000
+_PIECE_BYTES = 1_000_000
 
 
 class ReplyTooLarge(httpx2.TransportError):
@@ -56,7 +56,7 @@ class _Bounded(httpx2.AsyncByteStream):
             yield piece
             return
         try:
-            while part := self._unpacking.decompress(piece, _PIECE):
+            while part := self._unpacking.decompress(piece, _PIECE_BYTES):
                 yield part
                 piece = self._unpacking.unconsumed_tail
         except zlib.error as error:

@@ -8,7 +8,7 @@ from nodes.llm.endpoints.pace import Pace, Shown
 from nodes.llm.endpoints.pace_store import add_to_pace, find_pace
 from nodes.llm.endpoints.usage import Call
 
-KEPT_AFTER_S = 1.0
+WRITE_DELAY_S = 1.0
 """Seconds that what a call has shown waits for that of others, so that a run costs one writing or two."""
 
 
@@ -49,7 +49,7 @@ class KeptPace:
             self._pending.append(shown)
             if self._timer is None or self._timer.is_closed():
                 self._timer = loop
-                loop.call_later(KEPT_AFTER_S, self._due, loop)
+                loop.call_later(WRITE_DELAY_S, self._due, loop)
 
     def _due(self, loop: asyncio.AbstractEventLoop) -> None:
         with suppress(RuntimeError):  # the event loop ends at this moment, and has it kept

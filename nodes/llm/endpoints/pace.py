@@ -10,9 +10,9 @@ from nodes.llm.endpoints.usage import Call
 Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 """What a kept file may say of time and tokens."""
 
-ENOUGH = 2
+MIN_CALLS_SEEN = 2
 """Calls of a stage that must have been seen before a forecast rests on them."""
-WEIGHT = 0.1
+NEWEST_CALL_WEIGHT = 0.1
 """Of the newest call in every mean, so that what a server was an hour ago fades."""
 
 
@@ -49,13 +49,13 @@ class Stage:
     @property
     def enough(self) -> bool:
         """Whether a forecast may rest on it."""
-        return self.usual or self.calls >= ENOUGH
+        return self.usual or self.calls >= MIN_CALLS_SEEN
 
     def see(self, output: int) -> None:
         """Take one more call in."""
         self.calls += 1
         self.least = output if self.calls == 1 else min(self.least, output)
-        self.output += (output - self.output) * max(WEIGHT, 1 / self.calls)
+        self.output += (output - self.output) * max(NEWEST_CALL_WEIGHT, 1 / self.calls)
 
 
 @dataclass
@@ -77,7 +77,7 @@ class Speed:
             ("rs", read * seconds),
             ("ws", written * seconds),
         ):
-            setattr(self, name, (1 - WEIGHT) * getattr(self, name) + product)
+            setattr(self, name, (1 - NEWEST_CALL_WEIGHT) * getattr(self, name) + product)
 
     def rates(self) -> tuple[float, float]:
         """Return the seconds of a token read and of a token written; neither is below 0."""

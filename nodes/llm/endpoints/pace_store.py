@@ -18,11 +18,11 @@ from pydantic import TypeAdapter, ValidationError
 from nodes.llm.endpoints.pace import Amount, Pace, Shown
 from nodes.shared.environment import endpoints_folder
 
-FILE = "pace-1.json"
+PACE_FILE = "pace-1.json"
 """The number is the version of what it holds; a file of another one is not read."""
-MOST_ENDPOINTS = 200
+MAX_ENDPOINTS = 200
 """Those that were asked last stay."""
-PATIENCE = 2.0
+LOCK_TIMEOUT_S = 2.0
 """Seconds to wait for other processes, each of which holds the file for milliseconds."""
 
 _log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def find_pace(endpoint: str) -> Pace | None:
     if folder is None:
         return None
     try:
-        entry = _read(folder / FILE).get(endpoint)
+        entry = _read(folder / PACE_FILE).get(endpoint)
     except OSError as error:
         _warn(folder, error)
         return None
@@ -60,7 +60,7 @@ def add_to_pace(endpoint: str, shown: Sequence[Shown]) -> Pace | None:
             pace.take(one)
         return pace
 
-    return _changed(endpoint, change)
+    return _change(endpoint, change)
 
 
 def find_or_measure(endpoint: str, measure: Callable[[], Pace]) -> None:
@@ -69,26 +69,26 @@ def find_or_measure(endpoint: str, measure: Callable[[], Pace]) -> None:
     if folder is None:
         return
     try:
-        with _locked(folder, "measuring.lock", patience=0):
-            if _read(folder / FILE).get(endpoint) is None:
+        with _lock(folder, "measuring.lock", patience=0):
+            if _read(folder / PACE_FILE).get(endpoint) is None:
                 measured = measure()
-                _changed(endpoint, lambda _: measured)
+                _change(endpoint, lambda _: measured)
     except Timeout:
         return
     except (OSError, NotImplementedError) as error:
         _warn(folder, error)
 
 
-def _changed(endpoint: str, change: Callable[[Pace], Pace]) -> Pace | None:
+def _change(endpoint: str, change: Callable[[Pace], Pace]) -> Pace | None:
     folder = endpoints_folder()
     if folder is None:
         return None
     try:
-        with _locked(folder, "pace.lock", patience=PATIENCE):
-            entries = _read(folder / FILE)
+        with _lock(folder, "pace.lock", patience=LOCK_TIMEOUT_S):
+            entries = _read(folder / PACE_FILE)
             known = entries[endpoint].pace if endpoint in entries else Pace()
             entry = entries[endpoint] = _Entry(time.time(), change(known))
-            _write(folder / FILE, entries)
+            _write(folder / PACE_FILE, entries)
     # Where a file system knows no locks, filelock raises NotImplementedError.
     except (OSError, NotImplementedError) as error:
         _warn(folder, error)
@@ -96,7 +96,7 @@ def _changed(endpoint: str, change: Callable[[Pace], Pace]) -> Pace | None:
     return entry.pace
 
 
-def _locked(folder: Path, name: str, *, patience: float) -> AbstractContextManager[object]:
+def _lock(folder: Path, name: str, *, patience: float) -> AbstractContextManager[object]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     return FileLock(folder / name, mode=0o600).acquire(patience, poll_interval=0.005)
@@ -114,7 +114,7 @@ def _read(path: Path) -> dict[str, _Entry]:
 
 def _write(path: Path, entries: dict[str, _Entry]) -> None:
     """Replace the file in one step; the lock is held."""
-    last = sorted(entries, key=lambda endpoint: entries[endpoint].at)[-MOST_ENDPOINTS:]
+    last = sorted(entries, key=lambda endpoint: entries[endpoint].at)[-MAX_ENDPOINTS:]
     content = _ENTRIES.dump_json({endpoint: entries[endpoint] for endpoint in last})
     unfinished = path.with_suffix(".writing")
     with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

@@ -16,7 +16,7 @@ class Recent(OrderedDict[K, V]):
         super().__init__()
         self.most = most
 
-    def made(self, key: K, make: Callable[[], V]) -> V:
+    def get_or_make(self, key: K, make: Callable[[], V]) -> V:
         """Return the entry of a key, made if there is none."""
         if key not in self:
             self[key] = make()

@@ -9,7 +9,7 @@ from nodes.shared.run import Run, now
 
 SHARES = {"assess": 0.25, "decompose": 0.5, "solve": 0.8, "direct": 1.0, "review": 1.0}
 """By stage: the share of the run's time by which it must end, so that what hangs leaves time for an answer."""
-LONGEST_RESERVE = 30.0
+MAX_RESERVE_S = 30.0
 """Seconds that are kept after the threads, at most: enough for a review."""
 
 
@@ -44,7 +44,7 @@ def latest(settings: Settings, run: Run, stage: str) -> float:
     if settings.deadline is None:
         return math.inf
     reserve = (1 - SHARES[stage]) * settings.deadline
-    return run.started_at + settings.deadline - (min(reserve, LONGEST_RESERVE) if stage == "solve" else reserve)
+    return run.started_at + settings.deadline - (min(reserve, MAX_RESERVE_S) if stage == "solve" else reserve)
 
 
 def exhausted(settings: Settings, run: Run, spent: Spending) -> str:

@@ -6,9 +6,9 @@ from nodes.llm.endpoints.usage import Call, total_usage
 from nodes.llm.replies.errors import ModelError
 from nodes.shared.record import Record
 
-CHARACTERS_A_TOKEN = 4
+ENGLISH_CHARACTERS_A_TOKEN = 4
 """Of English text, with the tokenisers in use; a prompt's size before a server has counted it."""
-REPLY = 500
+UNSEEN_REPLY_TOKENS = 500
 """Tokens expected of a reply while none has been seen."""
 
 
@@ -64,7 +64,7 @@ class Ledger:
             ModelError: The run cannot afford it (`over_budget`).
         """
         expected = sum(self._seen) // len(self._seen) if self._seen else self._expected
-        estimate = max(prompt, expected or prompt + REPLY)
+        estimate = max(prompt, expected or prompt + UNSEEN_REPLY_TOKENS)
         if self.limit is not None and self._used + self._open + self._kept + estimate > self.limit:
             kept = f", {self._kept:,} kept for the review" if self._kept else ""
             raise ModelError(

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 
 from nodes.llm.limits.window import NO_CEILINGS, Ceilings, Sent, Window
 
-FIRST_LIMIT = 4
+MIN_FIRST_LIMIT = 4
 """The lowest first limit: that a lone request was refused tells little about how many are too many."""
-MOST = 1_000
+MAX_OPEN_REQUESTS = 1_000
 """Requests open at once in any case: the connections that a client keeps. Who waits here waits in a fair line."""
-LONGEST_SHUT = 60.0
+MAX_SHUT_S = 60.0
 """Seconds that all runs leave a server alone, at most; then one of them may find out whether it still refuses."""
 
 
@@ -173,9 +173,9 @@ class Limiter:
     def _shrink(self, turn: Turn, reason: str) -> None:
         if turn.number <= self._since:
             # One more of the same burst: the server took no more of it than what is still open.
-            self._limit = min(self._limit, float(max(FIRST_LIMIT, self._open - 1)))
+            self._limit = min(self._limit, float(max(MIN_FIRST_LIMIT, self._open - 1)))
             return
-        lowest = FIRST_LIMIT if self._limit == math.inf else 1
+        lowest = MIN_FIRST_LIMIT if self._limit == math.inf else 1
         self._limit = float(max(lowest, min(self._limit, self._open) // 2))
         self._cause = self._reason = reason
         self._since = self._number
@@ -193,7 +193,7 @@ class Limiter:
         now = time.monotonic()
         earlier = self._asked_until if now < self._shut_until else now
         self._asked_until = max(earlier, now + seconds)
-        self._shut_until = max(self._shut_until, now + min(seconds, LONGEST_SHUT))
+        self._shut_until = max(self._shut_until, now + min(seconds, MAX_SHUT_S))
         seconds = self._shut_for()
         for queue in list(self._queues.values()):
             for waiter in [waiter for waiter in queue if waiter.patience < seconds]:
@@ -240,7 +240,7 @@ class Limiter:
         return Turn(self._number, degree, reason, self._window.note(now, tokens))
 
     def _full(self) -> bool:
-        return self._open >= min(self.degree or MOST, MOST)
+        return self._open >= min(self.degree or MAX_OPEN_REQUESTS, MAX_OPEN_REQUESTS)
 
     def _hold(self, waiter: _Waiter) -> float:
         """Return the seconds that it must wait even where the limit leaves room."""

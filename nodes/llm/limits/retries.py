@@ -9,7 +9,7 @@ from nodes.llm.replies.errors import ModelError
 
 MAX_ATTEMPTS = 4
 """Requests in a row for one reply, faults included; those that a rate limit refused cost nothing and do not count."""
-MAX_OF_A_KIND = {"empty": 2, "bad_reply": 3}
+MAX_TRIES_OF_A_KIND = {"empty": 2, "bad_reply": 3}
 """Of these, such as came back empty, or as no chat server's reply: what stays so after them is no passing fault."""
 MAX_BROKEN_BEFORE_ANOTHER_WAY = 2
 """Of these, such as the server failed on, where it can be asked in another way: some fail on what they lack."""
@@ -27,7 +27,7 @@ def often_enough(tried: Sequence[Call], *, other_way: bool = False) -> bool:
     counted = sum(call.status != "rate_limited" for call in tried)
     if other_way and tried[-1].status == "server_error":
         return counted >= MAX_BROKEN_BEFORE_ANOTHER_WAY
-    return counted >= MAX_OF_A_KIND.get(tried[-1].status, MAX_ATTEMPTS)
+    return counted >= MAX_TRIES_OF_A_KIND.get(tried[-1].status, MAX_ATTEMPTS)
 
 
 def wait(state: tenacity.RetryCallState) -> float:

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
-MINUTE = 60.0
+WINDOW_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Window:
     def _requests_hold(self, now: float, ceiling: int | None) -> float:
         if ceiling is None or len(self._sent) < ceiling:
             return 0.0
-        return self._sent[len(self._sent) - ceiling].at + MINUTE - now
+        return self._sent[len(self._sent) - ceiling].at + WINDOW_S - now
 
     def _tokens_hold(self, now: float, tokens: int, ceiling: int | None) -> float:
         if ceiling is None:
@@ -58,7 +58,7 @@ class Window:
             if over <= 0:
                 break
             over -= sent.tokens
-            hold = sent.at + MINUTE - now
+            hold = sent.at + WINDOW_S - now
         return hold
 
     def note(self, now: float, tokens: int) -> Sent:
@@ -76,5 +76,5 @@ class Window:
         sent.tokens = tokens
 
     def _forget(self, now: float) -> None:
-        while self._sent and self._sent[0].at <= now - MINUTE:
+        while self._sent and self._sent[0].at <= now - WINDOW_S:
             self._tokens -= self._sent.popleft().tokens

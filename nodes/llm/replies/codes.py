@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-WORDS: dict[int, tuple[str, ...]] = {
+STATUS_CODES: dict[int, tuple[str, ...]] = {
     400: ("invalid_request_error", "invalid_argument", "validation_error", "failed_precondition"),
     401: ("authentication_error", "invalid_api_key", "unauthenticated", "invalid_authentication"),
     402: ("insufficient_quota", "insufficient_balance", "billing_error", "billing_hard_limit_reached", "no_credits"),
@@ -41,7 +41,7 @@ TOO_LONG: tuple[tuple[str, ...], ...] = (
     ("reduce the length",),
 )
 """Words that, all of a line together, say that a prompt is too long."""
-NOT_THIS_WAY = ("support", "parameter", "schema", "response_format", "tool")
+NOT_THIS_WAY_WORDS = ("support", "parameter", "schema", "response_format", "tool")
 """Words of a 404 that means a way of asking, as a router says it, and not the model or the path."""
 
 
@@ -50,7 +50,7 @@ def _plain(word: str) -> str:
 
 
 _STATUSES = {_plain(status.name): status.value for status in HTTPStatus if status >= 400}
-_STATUSES |= {_plain(word): status for status, words in WORDS.items() for word in words}
+_STATUSES |= {_plain(word): status for status, words in STATUS_CODES.items() for word in words}
 
 
 def status_in(error: Mapping[str, Any]) -> int | None:
@@ -118,4 +118,4 @@ def too_long(status: int | None, said: str) -> bool:
 
 def not_this_way(said: str) -> bool:
     """Whether a 404 refuses a way of asking."""
-    return any(word in said.casefold() for word in NOT_THIS_WAY)
+    return any(word in said.casefold() for word in NOT_THIS_WAY_WORDS)

@@ -44,7 +44,7 @@ CONGESTION: dict[Kind, str] = {
     "timed_out": "a request timed out",
 }
 """What shows that a server is asked for too much, in words."""
-LEAST_PATIENCE_S = 30.0
+MIN_PATIENCE_S = 30.0
 """Seconds after which a time-out shows it, too: who waits no longer than that tells of their own limit, not of the
 server's."""
 

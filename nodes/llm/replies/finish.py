@@ -8,7 +8,7 @@ State = Literal["whole", "cut", "refused", "filtered", "failed", "empty", "unkno
 
 # Sources: the API references of OpenAI (chat and responses), Azure, Anthropic, Gemini, Mistral, Cohere, DeepSeek,
 # Zhipu, Amazon Bedrock, OpenRouter, xAI and watsonx, and the sources of llama.cpp, vLLM, SGLang, TGI and Ollama.
-REASONS: dict[State, tuple[str, ...]] = {
+FINISH_REASONS: dict[State, tuple[str, ...]] = {
     "whole": (
         *("stop", "tool_calls", "tool_call", "tool_use", "function_call", "stop_sequence", "end_turn"),
         *("complete", "completed", "finish", "finished", "normal", "success", "succeeded"),
@@ -45,7 +45,7 @@ def _plain(reason: str) -> str:
     return "".join(character for character in reason.rpartition(".")[2].casefold() if character.isalnum())
 
 
-_STATES = {_plain(word): state for state, words in REASONS.items() for word in words}
+_STATES = {_plain(word): state for state, words in FINISH_REASONS.items() for word in words}
 
 
 def reason_of(value: Any) -> str:
@@ -64,7 +64,7 @@ def reason_in(*places: Mapping[str, Any]) -> str:
         places: The objects that may say it, the standard's place first.
     """
     said = [reason for place in places for name in FIELDS if (reason := reason_of(place.get(name)))]
-    return decisive(said[::-1])
+    return pick_reason(said[::-1])
 
 
 def state_of(reason: str) -> State:
@@ -77,7 +77,7 @@ def state_of(reason: str) -> State:
     return _STATES[next(repeated, "other")]
 
 
-def decisive(reasons: Sequence[str]) -> str:
+def pick_reason(reasons: Sequence[str]) -> str:
     """Return the reason that counts where a stream gave several: the last one, unless another one tells of a fault.
 
     A word that is not known tells of none: some servers write one in every chunk, `unspecified` until the last.

@@ -20,10 +20,10 @@ def fit(shape: type[T], value: object) -> T:
     Raises:
         ValidationError: It does not fit.
     """
-    return shape.model_validate(_as_model(shape, _unwrapped(shape, value)))
+    return shape.model_validate(_as_model(shape, _unwrap_named(shape, value)))
 
 
-def _unwrapped(shape: type[BaseModel], value: object) -> object:
+def _unwrap_named(shape: type[BaseModel], value: object) -> object:
     """Take an object out of what has nothing of the shape itself, but holds one thing that has.
 
     As in `{"Plan": {…}}`, `{"name": "Plan", "arguments": {…}}` or a schema that was filled in.

@@ -72,10 +72,10 @@ def _objects(text: str) -> Iterator[object]:
             position = start.start() + 1
             effort += getattr(error, "pos", position) - position + 100
     yield from reversed(sound)
-    yield from reversed(_mended(text))
+    yield from reversed(_mend(text))
 
 
-def _mended(text: str) -> list[object]:
+def _mend(text: str) -> list[object]:
     # Braces in prose or formulas before the object would mislead the mending.
     start = _LOOSE_START.search(text) or re.search(r"\{", text)
     damaged = text[start.start() :] if start else ""

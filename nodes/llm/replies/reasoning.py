@@ -3,7 +3,7 @@
 import re
 
 from nodes.llm.replies.fences import FENCE, Fences
-from nodes.shared.cleaning import UNSEEN
+from nodes.shared.cleaning import INVISIBLE
 
 TAGS: tuple[tuple[str, str], ...] = (
     ("<think>", "</think>"),
@@ -43,7 +43,7 @@ def split_reasoning(text: str) -> tuple[str, str]:
     Returns:
         The reasoning and the answer, both stripped.
     """
-    text = text.strip().lstrip(UNSEEN).lstrip()
+    text = text.strip().lstrip(INVISIBLE).lstrip()
     if _CHANNEL.match(text):
         thoughts, answer = _by_channel(text)
     else:

@@ -67,7 +67,7 @@ def read_reply(message: Any) -> Reply:
     )
 
 
-def broken_off(text: str, reasoning: str, error: ModelError) -> Reply | None:
+def keep_broken_off(text: str, reasoning: str, error: ModelError) -> Reply | None:
     """Return what had come of a reply before a failure, where there is something to show."""
     thought, answer = split_reasoning(text)
     apart = "\n".join(part for part in (reasoning.strip(), thought) if part)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
 from nodes.llm.replies.codes import error_in
-from nodes.llm.replies.finish import decisive, reason_in
+from nodes.llm.replies.finish import pick_reason, reason_in
 from nodes.shared.cleaning import storable
 
 TOOLS = "apr_tools"
@@ -57,7 +57,7 @@ class Heard:
     @property
     def finish_reason(self) -> str:
         """Why the reply ended, as the server gave it; empty where it did not."""
-        return decisive(self._reasons)
+        return pick_reason(self._reasons)
 
     @property
     def finished(self) -> bool:

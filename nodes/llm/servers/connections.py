@@ -9,7 +9,7 @@ from openai import DefaultAioHttpClient
 from nodes.llm.endpoints.bounded import ACCEPTED, bound
 from nodes.llm.endpoints.endpoint import Endpoint
 
-CONNECT_TIMEOUT = 10.0
+CONNECT_TIMEOUT_S = 10.0
 """Seconds to open a connection; a server that is there answers a great deal sooner."""
 
 _closing: set[asyncio.Task[None]] = set()
@@ -58,7 +58,7 @@ def _close(loop: asyncio.AbstractEventLoop, http: httpx2.AsyncClient) -> None:
 def _http_client(endpoint: Endpoint) -> httpx2.AsyncClient:
     # aiohttp's connection pool stays cheap with hundreds of calls in flight, httpx's does not.
     return DefaultAioHttpClient(
-        timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
+        timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S),
         # A redirect would take the question, and perhaps the key, to where nobody has said that it may go.
         follow_redirects=False,
         headers={"Accept-Encoding": ACCEPTED},

@@ -9,13 +9,13 @@ import httpx2
 from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.replies.wire import count
 
-PATIENCE = 2.0
+ANSWER_TIMEOUT_S = 2.0
 """Seconds for the whole answer; it delays the first call only, and once in a process."""
-MOST = 1_000_000
+MAX_ANSWER_BYTES = 1_000_000
 """Bytes of the answer; a server that tells more tells nothing."""
 
 
-class Told(NamedTuple):
+class ServerFacts(NamedTuple):
     """What a server told."""
 
     answered: bool
@@ -26,7 +26,7 @@ class Told(NamedTuple):
     """Tokens of prompt and reply together (llama.cpp, vLLM and what follows it)."""
 
 
-async def told_by(endpoint: Endpoint, http: httpx2.AsyncClient) -> Told:
+async def ask_server(endpoint: Endpoint, http: httpx2.AsyncClient) -> ServerFacts:
     """Ask a server of one's own; llama.cpp tells at `/props`, vLLM at `/v1/models` (`max_model_len`)."""
     props, models = await asyncio.gather(
         _get(endpoint, http, endpoint.base_url.removesuffix("/v1") + "/props"),
@@ -38,7 +38,7 @@ async def told_by(endpoint: Endpoint, http: httpx2.AsyncClient) -> Told:
     for model in listed if isinstance(listed, list) else []:
         if _field(model, "id") == endpoint.name:
             window = window or _field(model, "max_model_len")
-    return Told(props is not None, _positive(slots), _positive(window))
+    return ServerFacts(props is not None, _positive(slots), _positive(window))
 
 
 async def _get(endpoint: Endpoint, http: httpx2.AsyncClient, url: str) -> Any:
@@ -49,13 +49,16 @@ async def _get(endpoint: Endpoint, http: httpx2.AsyncClient, url: str) -> Any:
     # Packed replies are not asked for, since a small one may open to a large one.
     asked = {"Authorization": f"Bearer {endpoint.api_key.get_secret_value()}", "Accept-Encoding": "identity"}
     try:
-        async with asyncio.timeout(PATIENCE), http.stream("GET", url, headers=asked, timeout=PATIENCE) as reply:
+        async with (
+            asyncio.timeout(ANSWER_TIMEOUT_S),
+            http.stream("GET", url, headers=asked, timeout=ANSWER_TIMEOUT_S) as reply,
+        ):
             if not reply.is_success or reply.headers.get("Content-Encoding", "identity") != "identity":
                 return {}
             body = b""
             async for piece in reply.aiter_raw():
                 body += piece
-                if len(body) > MOST:
+                if len(body) > MAX_ANSWER_BYTES:
                     return {}
     except Exception:
         return None
