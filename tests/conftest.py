@@ -10,8 +10,8 @@ from hypothesis import settings
 
 from nodes.llm import clients
 from nodes.llm.endpoints import pace_store
-from tests.quiet import turn
-from tests.server import ModelServer, model_server
+from tests.support.quiet import turn
+from tests.support.server import ModelServer, model_server
 
 # Run in the background, tests inherit an ignored SIGINT, and so would the programs whose Ctrl-C they test.
 signal.signal(signal.SIGINT, signal.default_int_handler)

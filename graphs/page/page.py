@@ -81,7 +81,7 @@ def page(solution: Solution) -> str:
         models=_models(solution),
         sources_of=_sources_of(solution),
         clip=clip,
-        name=lambda text: clip(text, MAX_NAME_BYTES).shown,
+        name=lambda text: clip_text(text, MAX_NAME_BYTES).shown,
         words=words,
         tone=tone,
         percent=percent,

@@ -1,0 +1,1 @@
+"""The compiled graph, against a loopback server."""

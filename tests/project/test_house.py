@@ -1,0 +1,82 @@
+"""The shape of the project: import directions, the two commands of the README, the settings table, public names."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nodes.settings import Settings
+
+PROJECT = Path(__file__).parents[2]
+
+
+def test_imports_run_one_way_and_only_one_place_talks_to_models() -> None:
+    checker = Path(sys.executable).parent / "lint-imports"
+    ended = subprocess.run([checker, "--no-cache"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def settings_table() -> str:
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.get_default()
+        shown = (
+            {True: "on", False: "off"}[default]
+            if isinstance(default, bool)
+            else f"{default:g}"
+            if isinstance(default, int | float)
+            else "see meaning"
+            if name == "model"
+            else f"`{default}`"
+            if default
+            else "none"
+        )
+        rows.append(f"| `{name}` | {shown} | `APR_{name.upper()}` | {field.description} |")
+    return "\n".join(rows)
+
+
+def test_a_page_lists_every_setting_as_it_is() -> None:
+    assert settings_table() in (PROJECT / "graphs/README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_opens_with_two_commands() -> None:
+    blocks = re.findall(r"```bash\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 2 and all(re.sub(r'"[^"]*"', "", block).count("\n") == 1 for block in blocks)
+    assert "apr " in blocks[0] and "pytest" in blocks[1]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "from graphs import graph",
+        "from graphs import sequential",
+        "from graphs import answer",
+        "from graphs.answer import Options",
+        "import graphs, graphs.answer, graphs.sequential",
+    ],
+)
+def test_the_public_names_are_what_they_say_whatever_is_imported_first(first: str) -> None:
+    code = (
+        f"{first}\nimport graphs\nfrom graphs import answer, answer_sync, build_graph, graph, sequential\n"
+        "print(graph.name, sequential.name, callable(answer), graphs.answer is answer)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert out.stdout == "adaptive sequential True True\n"
+
+
+@pytest.mark.parametrize("file", ["CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"])
+def test_what_contributors_are_led_to_is_there(file: str) -> None:
+    text = (PROJECT / file).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    named = re.findall(r"`((?:\.ci|\.github|graphs|nodes|prompts|evals|tests)/[\w./]*)`", text)
+    assert [path for path in {*links, *named} if not (PROJECT / path).exists()] == []
+    assert links or named
+
+
+def test_commits_and_ci_run_what_make_check_runs() -> None:
+    checks = set(re.findall(r"-m (ruff format|ruff check|mypy)", (PROJECT / ".pre-commit-config.yaml").read_text()))
+    for file in ("Makefile", ".ci/run"):
+        assert set(re.findall(r"-m (ruff format|ruff check|mypy)", (PROJECT / file).read_text())) == checks
+    assert len(checks) == 3

@@ -1,0 +1,137 @@
+"""The page of a run in a real browser: desktop and phone, light and dark, by keyboard, and as axe sees it.
+
+Needs Debian's Chromium (or Chrome), and `axe-core` from npm in `node_modules`; `.ci/run` installs both.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphs import graph
+from graphs.page.page import page
+from nodes.state import Solution
+from tests.support.server import Fault, ModelServer, Reply, outline, review
+
+PROJECT = Path(__file__).parents[2]
+AXE = PROJECT / "node_modules" / "axe-core" / "axe.min.js"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ALIVE = "<script>document.title = 'alive'</script>"
+SHORT = {"id": "short.txt", "text": "One is 1."}
+PARTS = ["What is one?", "What does long.txt say?", "What is three?"]
+
+if CHROMIUM is None:
+    pytest.skip("no Chromium here: apt-get install chromium", allow_module_level=True)
+if not AXE.exists():
+    pytest.skip("no axe here: npm install --no-save axe-core", allow_module_level=True)
+
+playwright = pytest.importorskip("playwright.async_api", reason="the browser's driver comes with the `dev` extra")
+
+
+@pytest.fixture
+async def shown(server: ModelServer, context: dict[str, Any], tmp_path: Path) -> Path:
+    """The page of a real run: a retry, a thread sent back, a conflict, one split again, a script in an answer."""
+    server.window = 2_000
+    server.on("assess", outline(f"5: {PARTS[0]}", f"4: {PARTS[1]}", f"5: {PARTS[2]}", f"Is #1 {ALIVE} more than #3?"))
+    server.on(PARTS[2], Fault(status=500), Reply(f"Result: {ALIVE}"))
+    server.on(PARTS[0], "Result: 1")
+    conflict = (["T1", "T3"], ["1", ALIVE])
+    server.on("review", review("", "T1: it is wrong", conflicts=[conflict]), review(f"In one word: {ALIVE}"))
+    text = "\n\n".join(f"Paragraph {number}. " + "It says a little more. " * 15 for number in range(30))
+    problem = {"question": " ".join(PARTS), "documents": [{"id": "long.txt", "text": text}, SHORT]}
+    context |= {"baseline": True}
+    solution = Solution.model_validate(await graph.ainvoke(problem, context=context))
+    assert solution.outcome == "complete" and solution.report.refined
+    file = tmp_path / "run.html"
+    file.write_text(page(solution), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def heard() -> Iterator[list[str]]:
+    """What a page had to complain about, and what it asked for."""
+    complaints: list[str] = []
+    yield complaints
+    assert complaints == []
+
+
+async def opened(browser: Any, file: Path, heard: list[str], **how: Any) -> Any:
+    """Open a page; whatever it logs or asks the network for is heard."""
+
+    def asked(request: Any) -> None:
+        if request.url != file.as_uri():
+            heard.append(request.url)
+
+    tab = await (await browser.new_context(**how)).new_page()
+    tab.on("console", lambda message: heard.append(message.text))
+    tab.on("pageerror", lambda error: heard.append(str(error)))
+    tab.on("request", asked)
+    await tab.goto(file.as_uri())
+    return tab
+
+
+@pytest.fixture
+async def browser() -> Any:
+    async with playwright.async_playwright() as driver:
+        running = await driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        await running.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390, 320])
+async def test_the_page_is_sound_at_every_width_and_in_both_schemes(
+    browser: Any, shown: Path, heard: list[str], width: int, scheme: str
+) -> None:
+    screen = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    # axe is put into the page, which the page's own policy forbids.
+    tab = await opened(browser, shown, heard, bypass_csp=True, **screen)
+    for _ in range(await tab.locator("summary").count()):
+        await tab.locator("details:not([open]) > summary").first.click()
+    assert await tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    dark = await tab.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    background = await tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (scheme == "dark") == dark == (background != "rgb(255, 255, 255)")
+    await tab.evaluate(AXE.read_text(encoding="utf-8"))
+    found = await tab.evaluate("axe.run()")
+    assert [f"{fault['id']}: {fault['nodes'][0]['html']}" for fault in found["violations"]] == []
+    assert len(found["passes"]) > 20
+
+
+async def test_a_script_in_an_answer_is_shown_and_not_run(browser: Any, shown: Path, heard: list[str]) -> None:
+    tab = await opened(browser, shown, heard)
+    assert await tab.title() != "alive" and await tab.locator("script").count() == 0
+    assert ALIVE in await tab.locator("#answer").inner_text()
+    assert ALIVE in await tab.locator("#threads").inner_text()
+    assert f"“{ALIVE}”" in await tab.locator("#review").inner_text()
+    assert f"Is #1 {ALIVE} more than #3?" in await tab.locator("#plan").inner_text()
+
+
+async def test_everything_can_be_reached_by_keyboard(browser: Any, shown: Path, heard: list[str]) -> None:
+    tab = await opened(browser, shown, heard)
+    await tab.keyboard.press("Tab")
+    assert await tab.evaluate("document.activeElement.textContent") == "Skip to the answer"
+    table = tab.locator("#timeline details")
+    for _ in range(200):
+        await tab.keyboard.press("Tab")
+        if await tab.evaluate("document.activeElement.matches('#timeline summary')"):
+            break
+    await tab.keyboard.press("Enter")
+    assert await table.get_attribute("open") is not None
+    await tab.keyboard.press("Tab")
+    assert await tab.evaluate("document.activeElement.getAttribute('aria-label')") == "All calls"
+    assert await tab.locator("#timeline tbody tr").first.is_visible()
+
+
+async def test_printed_it_is_whole(browser: Any, shown: Path, heard: list[str]) -> None:
+    # A page of A4, in CSS pixels and without its margins.
+    tab = await opened(browser, shown, heard, viewport={"width": 718, "height": 1000})
+    await tab.emulate_media(media="print")
+    for folded in await tab.locator("details > :not(summary)").all():
+        assert await folded.is_visible()
+    assert await tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    wide = "[...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth).length"
+    assert await tab.evaluate(wide) == 0
+    assert await tab.evaluate("getComputedStyle(document.querySelector('.bar')).printColorAdjust") == "exact"

@@ -1,0 +1,299 @@
+"""What leaves for LangSmith, or through OpenTelemetry: the whole tree, well named, and no secret in any byte of it.
+
+Each run is a process of its own, since tracing is read from the environment once.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodes.reporting.tracing import anonymizer
+from nodes.shared.masking import mask
+from tests.support.server import Fault, ModelServer, Reply, outline
+from tests.support.traces import TraceServer, trace_server
+
+PARTS = [f"What is part {number}?" for number in range(1, 7)]
+KEY = "a-key-that-looks-like-nothing-special"
+PLANTED = "sk-planted0123456789abcdef"
+CODE = """
+import asyncio, json, sys
+from graphs import graph, sequential
+from nodes.state import Solution
+
+problem, context = json.loads(sys.stdin.read())
+chosen = sequential if context.pop("sequential", False) else graph
+solution = Solution.model_validate(asyncio.run(chosen.ainvoke(problem, context=context)))
+print(solution.model_dump_json(), flush=True)
+"""
+SENT = """
+from langchain_core.tracers.langchain import wait_for_all_tracers
+wait_for_all_tracers()
+"""
+OTEL = (
+    """
+import json, sys
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+exporter, provider = InMemorySpanExporter(), TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+"""
+    + CODE
+    + """
+from langsmith.run_trees import get_cached_client
+get_cached_client().flush()
+print(json.dumps([json.loads(span.to_json()) for span in exporter.get_finished_spans()]))
+"""
+)
+
+
+@pytest.fixture
+def problem(server: ModelServer) -> dict[str, Any]:
+    """Six threads, one of them with a retry; secrets in the question, a document, an answer and an error."""
+    server.on("assess", outline(*PARTS))
+    repeated = json.dumps({"error": {"message": f"bad moment for {KEY} and {PLANTED}"}})
+    server.on(PARTS[2], Fault(status=500, body=repeated), "Result: at last")
+    server.on(PARTS[3], Reply(f"Result: it is {PLANTED}", reasoning=f"They say {KEY}."))
+    text = f"password {KEY} at http://user:{KEY}@host/"
+    return {
+        "question": f"Tell me all of {PLANTED} and {KEY}, please.",
+        "documents": [{"id": f"{PLANTED}.txt", "text": text}],
+        "instructions": f"Never say {PLANTED}.",
+    }
+
+
+async def run(code: str, server: ModelServer, problem: dict[str, Any], context: Any = None, **environment: str) -> str:
+    given = {"model": "openai:scripted", "base_url": server.url} | (context or {})
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code),
+        cwd=Path(__file__).parents[2],
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"OPENAI_API_KEY": KEY} | environment,
+    )
+    out, err = await process.communicate(json.dumps([problem, given]).encode())
+    assert process.returncode == 0, err.decode()
+    assert KEY not in err.decode() and PLANTED not in err.decode()
+    return out.decode()
+
+
+async def traced(
+    server: ModelServer, problem: dict[str, Any], sent: TraceServer, after: str = SENT, **context: Any
+) -> dict[str, Any]:
+    environment = {
+        "LANGSMITH_TRACING": "true",
+        "LANGSMITH_ENDPOINT": sent.url,
+        "LANGSMITH_API_KEY": "lsv2_pt_its_own_key",
+    }
+    solution: dict[str, Any] = json.loads(await run(CODE + after, server, problem, context, **environment))
+    return solution
+
+
+async def test_the_posted_tree_is_named_and_every_call_stands_under_its_thread(
+    server: ModelServer, problem: dict[str, Any]
+) -> None:
+    async with trace_server() as sent:
+        solution = await traced(server, problem, sent)
+    assert solution["outcome"] == "complete"
+    root = sent.root
+    assert root["name"] == "adaptive: Tell me all of [secret] and [secret], please."
+    stages = sent.below(root)
+    assert [stage["name"] for stage in stages if stage["name"] != "solve"][:2] == ["assess", "decompose"]
+    told = {}
+    for node in (stage for stage in stages if stage["name"] == "solve"):
+        calls = sent.below(node)
+        threads = {call["extra"]["metadata"]["apr_thread"] for call in calls}
+        assert len(threads) == 1 and {call["run_type"] for call in calls} == {"llm"}
+        told[threads.pop()] = calls
+    assert sorted(told) == ["T1", "T2", "T3", "T4", "T5", "T6"]
+    for number, (id, calls) in enumerate(sorted(told.items())):
+        for attempt, call in enumerate(calls, 1):
+            about = call["extra"]["metadata"]
+            assert call["name"] == f"solve {id}" and f"apr:solve {id}" in call["tags"]
+            assert (about["apr_role"], about["apr_subquestion"]) == ("solve", PARTS[number])
+            assert (about["apr_round"], about["apr_attempt"]) == (0, attempt)
+            assert about["apr_prompt"].startswith("solve@")
+    assert [bool(call.get("error")) for call in told["T3"]] == [True, False] and len(told["T1"]) == 1
+
+
+async def test_the_root_carries_the_outcome_and_the_figures(server: ModelServer, problem: dict[str, Any]) -> None:
+    async with trace_server() as sent:
+        solution = await traced(server, problem, sent)
+    about, report = sent.root["extra"]["metadata"], solution["report"]
+    assert (about["apr_outcome"], about["apr_route"]) == ("complete", "parallel")
+    assert about["apr_tokens_total"] == report["tokens"]["total"] > 0
+    for name in ("wall_s", "critical_path_s", "calls", "retries", "threads_planned", "peak_parallel"):
+        assert about[f"apr_{name}"] == report[name]
+    assert (about["apr_calls"], about["apr_retries"]) == (9, 1)
+
+
+async def test_the_sequential_graph_is_named_and_told_too(server: ModelServer, problem: dict[str, Any]) -> None:
+    async with trace_server() as sent:
+        await traced(server, problem, sent, sequential=True)
+    assert sent.root["name"].startswith("sequential: Tell me all")
+    assert sent.root["extra"]["metadata"]["apr_outcome"] == "complete"
+    assert secrets_in(sent.bytes) == []
+
+
+def secrets_in(posted: bytes) -> list[str]:
+    return [secret for secret in (KEY, PLANTED, "its_own_key") if secret.encode() in posted]
+
+
+async def test_no_secret_is_in_any_byte_posted(server: ModelServer, problem: dict[str, Any]) -> None:
+    async with trace_server() as sent:
+        solution = await traced(server, problem, sent)
+    assert solution["threads"][3]["answer"] == f"it is {PLANTED}"  # the run itself keeps what it was given
+    assert secrets_in(sent.bytes) == []
+    assert b"[secret]" in sent.bytes and b"What is part 4?" in sent.bytes
+
+
+async def test_a_failed_run_says_so_in_its_trace(server: ModelServer, problem: dict[str, Any]) -> None:
+    server.on("assess", Fault(status=401, body=json.dumps({"error": {"message": f"wrong key {KEY}"}})))
+    async with trace_server() as sent:
+        await traced(server, problem, sent)
+    assert sent.root["extra"]["metadata"]["apr_outcome"] == "failed" and secrets_in(sent.bytes) == []
+
+
+async def test_the_same_leaves_through_opentelemetry(server: ModelServer, problem: dict[str, Any]) -> None:
+    pytest.importorskip("opentelemetry.sdk", reason="OpenTelemetry's SDK comes with the `dev` extra")
+    flags = dict.fromkeys(("LANGSMITH_TRACING", "LANGSMITH_OTEL_ENABLED", "LANGSMITH_OTEL_ONLY"), "true")
+    async with trace_server() as sent:
+        out = await run(
+            OTEL, server, problem, LANGSMITH_ENDPOINT=sent.url, LANGSMITH_API_KEY="lsv2_pt_its_own_key", **flags
+        )
+    assert sent.runs == {}
+    spans = json.loads(out.splitlines()[-1])
+    assert secrets_in(json.dumps(spans).encode()) == []
+    calls = [span for span in spans if span["name"].startswith("solve T")]
+    about = [
+        (span["attributes"]["langsmith.metadata.apr_thread"], span["attributes"]["langsmith.metadata.apr_attempt"])
+        for span in calls
+    ]
+    assert sorted(about) == sorted([(f"T{n}", 1) for n in range(1, 7)] + [("T3", 2)])
+    parents = {span["context"]["span_id"]: span for span in spans}
+    assert all(parents[span["parent_id"]]["name"] == "solve" for span in calls)
+    (root,) = [span for span in spans if span["parent_id"] is None]
+    assert root["attributes"]["langsmith.metadata.apr_outcome"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        (PLANTED, "[secret]"),
+        (f"key={PLANTED}, and more", "key=[secret], and more"),
+        ("sk-ant-api03-abcdefgh_ijk", "[secret]"),
+        ("lsv2_pt_0123456789abcdef_0123", "[secret]"),
+        ("ghp_0123456789abcdefghij", "[secret]"),
+        ("Authorization: Bearer abc.def.ghi-jkl", "Authorization: Bearer [secret]"),
+        ("https://me:hunter2hunter2@host/x", "https://[secret]@host/x"),
+        (f"{KEY}{KEY}", "[secret][secret]"),
+        (
+            "a task-force at https://host:80/x, risk-averse, sk-1",
+            "a task-force at https://host:80/x, risk-averse, sk-1",
+        ),
+    ],
+)
+def test_keys_are_masked_and_other_words_are_not(monkeypatch: pytest.MonkeyPatch, text: str, masked: str) -> None:
+    monkeypatch.setenv("SOME_API_KEY", KEY)
+    assert mask(text) == masked and anonymizer({"a": [{"b": text}]}) == {"a": [{"b": masked}]}
+
+
+RSA = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq9\nabcdefgh0123456789\n-----END RSA PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "gsk_" + "aB3" * 17,
+        "xai-" + "aB3" * 26,
+        "sk_live_" + "aB3" * 8,
+        "rk_test_" + "aB3" * 8,
+        "npm_" + "aB3" * 12,
+        "pypi-AgEIcHlwaS5vcmc" + "aB3" * 20,
+        "AKIAIOSFODNN7EXAMPLE",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "Xy08Q~" + "aB3-" * 8,
+        "4f1d" + "aB3" * 16 + "JQQJ99" + "BCD4" * 6,
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+        RSA,
+        RSA.replace("\n", "\\n"),
+        RSA[:60],
+        "SG.aB3aB3aB3aB3aB3aB3aB3a.aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3a",
+    ],
+)
+def test_common_secrets_are_masked_alone_and_in_a_text(secret: str) -> None:
+    for text in (secret, f"It is {secret} .", f'{{"a": "{secret}"}}', f"x={secret}&y"):
+        assert secret[-12:] not in mask(text) and secret[6:18] not in mask(text), mask(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("Authorization: Basic dXNlcjpwYXNzd29yZA==", "Authorization: Basic [secret]"),
+        ("a Basic understanding of basic arithmetic", "a Basic understanding of basic arithmetic"),
+        ("AccountKey=abcd+/0123456789==;x", "AccountKey=[secret];x"),
+        ("api-key: 0123456789abcdef0123456789abcdef", "api-key: [secret]"),
+        ('"password": "hunter2hunter2"', '"password": "[secret]"'),
+        ("https://h/c?sv=1&sig=abcdefgh%2B0123456789%3D", "https://h/c?sv=1&sig=[secret]"),
+        ("commit 0123456789abcdef0123456789abcdef01234567", "commit 0123456789abcdef0123456789abcdef01234567"),
+        ("max_tokens: 12345678, tokens=123456789", "max_tokens: 12345678, tokens=123456789"),
+        ("the secret of a good password is its length", "the secret of a good password is its length"),
+        ("Which token: a or b?", "Which token: a or b?"),
+    ],
+)
+def test_what_is_said_to_be_secret_is_masked_and_plain_words_are_not(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+@given(st.text(min_size=8).map(str.strip).filter(lambda secret: len(secret) >= 8 and "\0" not in secret))
+def test_a_secret_is_masked_in_whatever_form_it_is_written(secret: str) -> None:
+    try:
+        os.environ["ANY_SECRET"] = secret
+        held = secret.encode()
+    except UnicodeEncodeError:  # no variable can hold it
+        return
+    try:
+        written = [json.dumps(secret), json.dumps(json.dumps(secret)), repr(secret), quote(secret), quote_plus(secret)]
+        written += [base64.b64encode(before + held).decode() for before in (b"", b"u:", b"user:", b"me:")]
+        for text in [secret, *written]:
+            assert text.strip("'\"") not in mask(f" {text} ")
+    finally:
+        del os.environ["ANY_SECRET"]
+
+
+def test_a_long_text_is_masked_in_linear_time() -> None:
+    def took(text: str) -> float:
+        began = time.perf_counter()
+        mask(text)
+        return time.perf_counter() - began
+
+    for piece in ("eyJa.", "a" * 39 + "/", "-----BEGIN PRIVATE KEY-----", "sk-", "://a:", "token=", "Basic ", "aQ~"):
+        short, long = took(piece * 2_000), took(piece * 20_000)
+        assert long < 40 * short + 0.2, piece
+
+
+async def test_nothing_is_posted_where_tracing_is_off(server: ModelServer, problem: dict[str, Any]) -> None:
+    async with trace_server() as sent:
+        await run(CODE, server, problem, LANGSMITH_ENDPOINT=sent.url, LANGSMITH_API_KEY="lsv2_pt_its_own_key")
+    assert sent.bytes == b""
+
+
+async def test_a_run_is_whole_where_no_traces_are_taken(server: ModelServer, problem: dict[str, Any]) -> None:
+    sent = TraceServer()
+    sent.url = "http://127.0.0.1:9"
+    # It need not wait for the tracer to give up.
+    assert (await traced(server, problem, sent, "\nimport os; os._exit(0)"))["outcome"] == "complete"

@@ -1,0 +1,199 @@
+"""`langgraph dev`, driven over HTTP as LangGraph Studio does: no key, no network, no --allow-blocking."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from langgraph_sdk import get_client
+from langgraph_sdk.client import LangGraphClient
+
+from tests.support.server import HANG, ModelServer, model_server, outline
+from tests.support.studio import dev_server
+
+pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
+
+QUESTION = {"question": "What is the capital of France? What is 12 * 7? Who wrote Hamlet?"}
+PARTS = ["What is the capital of France?", "What is 12 * 7?", "Who wrote Hamlet?"]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def model() -> AsyncIterator[ModelServer]:
+    async with model_server() as server:
+        server.on("assess", outline(*PARTS))
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def studio(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LangGraphClient]:
+    folder = tmp_path_factory.mktemp("studio")
+    async with dev_server(folder, APR_MODEL="openai:scripted", APR_BASE_URL=model.url) as url:
+        client = get_client(url=url, api_key=None)
+        yield client
+        await client.aclose()
+
+
+async def test_both_graphs_run(studio: LangGraphClient) -> None:
+    adaptive: Any = await studio.runs.wait(None, "adaptive", input=QUESTION)
+    assert (adaptive["outcome"], adaptive["route"]) == ("complete", "parallel")
+    assert [thread["status"] for thread in adaptive["threads"]] == ["answered"] * 3
+    assert set(adaptive) >= {"answer", "stop_reason", "assessment", "plan", "contradictions", "report"}
+    sequential: Any = await studio.runs.wait(None, "sequential", input=QUESTION)
+    assert (sequential["outcome"], sequential["route"], sequential["threads"]) == ("complete", "direct", [])
+
+
+async def test_a_second_question_on_the_same_thread_starts_over(studio: LangGraphClient, model: ModelServer) -> None:
+    thread = await studio.threads.create()
+    first: Any = await studio.runs.wait(thread["thread_id"], "adaptive", input=QUESTION)
+    second: Any = await studio.runs.wait(thread["thread_id"], "adaptive", input={"question": "And again?"})
+    assert first["report"]["calls"] == second["report"]["calls"] == 5
+    assert [result["rounds"] for result in second["threads"]] == [1, 1, 1]
+
+
+async def test_a_run_streams_each_thread(studio: LangGraphClient) -> None:
+    events = [
+        part.data
+        async for part in studio.runs.stream(None, "adaptive", input=QUESTION, stream_mode=["custom"])
+        if part.event == "custom"
+    ]
+    ended = [event for event in events if event.get("status") == "answered"]
+    assert sorted(event["thread_id"] for event in ended) == ["T1", "T2", "T3"]
+    assert sorted(event["n_done"] for event in ended) == [1, 2, 3]
+
+
+async def test_settings_show_as_a_form_with_bounds(studio: LangGraphClient) -> None:
+    assistants = {found["graph_id"]: found["assistant_id"] for found in await studio.assistants.search()}
+    schemas: Any = await studio.assistants.get_schemas(assistants["adaptive"])
+    fields = schemas["context_schema"]["properties"]
+    assert all(field.get("description") for field in fields.values())
+    assert (fields["max_parallel"]["minimum"], fields["max_parallel"]["maximum"]) == (1, 64)
+    assert set(schemas["input_schema"]["properties"]) == {"question", "documents", "instructions"}
+    assert schemas["input_schema"]["required"] == ["question"]
+    assert "outcome" in schemas["output_schema"]["properties"]
+
+
+async def test_the_drawing_is_true(studio: LangGraphClient) -> None:
+    drawn: Any = await studio.assistants.get_graph("adaptive")
+    edges = {(edge["source"], edge["target"]) for edge in drawn["edges"]}
+    assert edges == {
+        ("__start__", "assess"),
+        ("assess", "decompose"),
+        ("assess", "direct"),
+        ("decompose", "solve"),
+        ("decompose", "direct"),
+        ("decompose", "approve_plan"),
+        ("approve_plan", "solve"),
+        ("approve_plan", "decompose"),
+        ("approve_plan", "direct"),
+        ("solve", "review"),
+        ("review", "solve"),
+        ("review", "direct"),
+        ("review", "__end__"),
+        ("review", "baseline"),
+        ("review", "refine"),
+        ("review", "approve_answer"),
+        ("direct", "approve_answer"),
+        ("approve_answer", "solve"),
+        ("approve_answer", "baseline"),
+        ("approve_answer", "__end__"),
+        ("refine", "solve"),
+        ("refine", "direct"),
+        ("direct", "baseline"),
+        ("direct", "__end__"),
+        ("baseline", "__end__"),
+    }
+
+
+async def test_a_finished_thread_has_its_page(studio: LangGraphClient) -> None:
+    thread = await studio.threads.create()
+    id = thread["thread_id"]
+    before = await page_of(studio, id)
+    assert before.status_code == 409 and "no run of this thread has finished" in before.text
+    await studio.runs.wait(id, "adaptive", input=QUESTION)
+    shown = await page_of(studio, id)
+    assert shown.status_code == 200 and shown.headers["content-type"] == "text/html; charset=utf-8"
+    assert shown.text.startswith("<!doctype html>") and all(part in shown.text for part in PARTS)
+    assert "default-src 'none'" in shown.headers["content-security-policy"]
+
+
+async def test_the_page_of_a_running_thread_is_not_ready(studio: LangGraphClient, model: ModelServer) -> None:
+    thread = await studio.threads.create()
+    model.on("review", HANG)
+    run = await studio.runs.create(thread["thread_id"], "adaptive", input=QUESTION)
+    try:
+        await model.wait_for(len(model.calls("review")) + 1, "review")
+        shown = await page_of(studio, thread["thread_id"])
+        assert shown.status_code == 409 and "still running" in shown.text
+    finally:
+        await studio.runs.cancel(thread["thread_id"], run["run_id"], wait=True)
+        model.script.pop("review")
+
+
+@pytest.mark.parametrize(("id", "status"), [("nobody", 422), ("8a0d5b6e-0000-4000-8000-000000000000", 404)])
+async def test_there_is_no_page_of_an_unknown_thread(studio: LangGraphClient, id: str, status: int) -> None:
+    shown = await page_of(studio, id)
+    assert shown.status_code == status and shown.text.startswith(f"{id}: no ")
+
+
+async def page_of(studio: LangGraphClient, id: str) -> httpx.Response:
+    """Open a thread's page as a browser does."""
+    async with httpx.AsyncClient(base_url=str(studio.http.client.base_url)) as browser:
+        return await browser.get(f"/report/{id}")
+
+
+@pytest.mark.parametrize(
+    ("input", "context", "said"),
+    [
+        ({"question": " "}, {}, "`question` is blank"),
+        ({"question": 1}, {}, "question: "),
+        (QUESTION, {"max_parallel": 0}, "greater than or equal to 1"),
+        (QUESTION, {"max_thread": 2}, "did you mean `max_threads`? unknown setting `max_thread`"),
+    ],
+)
+async def test_bad_input_is_refused_with_its_reason(
+    studio: LangGraphClient, model: ModelServer, input: Any, context: Any, said: str
+) -> None:
+    before = len(model.asked)
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        await studio.runs.wait(None, "adaptive", input=input, context=context)
+    answer = refused.value.response
+    assert answer.status_code == 422 and said in answer.json()["detail"] and "pydantic" not in answer.text
+    assert len(model.asked) == before
+
+
+async def test_a_cancelled_run_closes_its_requests(studio: LangGraphClient, model: ModelServer) -> None:
+    model.on(PARTS[0], HANG)
+    before = len(model.about(PARTS[0]))
+    thread = await studio.threads.create()
+    run = await studio.runs.create(thread["thread_id"], "adaptive", input=QUESTION)
+    async with model.arrived:
+        await model.arrived.wait_for(lambda: len(model.about(PARTS[0])) > before)
+    await studio.runs.cancel(thread["thread_id"], run["run_id"], wait=True)
+    async with asyncio.timeout(1):
+        await model.wait_until_idle()
+    assert model.about(PARTS[0])[-1].dropped
+    model.script.pop(PARTS[0])
+
+
+async def test_a_run_goes_on_with_what_it_began_with_and_without_the_time_between(
+    studio: LangGraphClient, model: ModelServer
+) -> None:
+    thread = (await studio.threads.create())["thread_id"]
+    began: dict[str, Any] = {"deadline": 4, "max_parallel": 2, "model": "openai:began"}
+    model.on("review", HANG)
+    run = await studio.runs.create(thread, "adaptive", input=QUESTION, context=began)
+    await model.wait_for(len(model.calls("review")) + 1, "review")
+    await studio.runs.cancel(thread, run["run_id"], wait=True)
+    model.script.pop("review")
+    await asyncio.sleep(4)  # longer than the whole run may take
+    state: Any = await studio.threads.get_state(thread)
+    assert state["values"]["outcome"] == "running"
+    solution: Any = await studio.runs.wait(thread, "adaptive", input=None)
+    assert solution["outcome"] == "complete", solution["stop_reason"]
+    used = solution["report"]["settings"]
+    assert (used["deadline"], used["max_parallel"], used["model"]) == (4, 2, "openai:began")
+    assert solution["report"]["wall_s"] < 4 and model.asked[-1].body["model"] == "began"

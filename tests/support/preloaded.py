@@ -1,0 +1,135 @@
+"""A parent that has imported everything and forks the processes that tests ask for: a start costs no imports.
+
+Run as `python -m tests.support.preloaded FD`, a Unix socket. It starts no thread and no loop, so that what it forks is
+as whole as a program that was started anew: with arguments, environment, folder and streams of its own.
+"""
+
+import gc
+import importlib
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+import types
+from typing import Any, NoReturn
+
+MODULES = (
+    "graphs.cli.main",
+    "graphs.cli.run",
+    "graphs.page.page",
+    "graphs.history.postgres",
+    "graphs.sequential",
+    "aiosqlite",
+    "evals.run.session",
+    "jinja2",
+    "langchain_openai",
+    "langsmith.run_trees",
+    "openai",
+)
+STREAMS = 3
+
+
+def _read(channel: socket.socket, length: int) -> bytes:
+    """Read so many bytes; fewer only where the other end has closed."""
+    read = b""
+    while len(read) < length and (more := channel.recv(length - len(read))):
+        read += more
+    return read
+
+
+def _take_streams(streams: list[int]) -> None:
+    """Make descriptors the standard streams, opened as Python has opened this process's own."""
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    stdin, stdout, stderr = ((stream.encoding, stream.errors) for stream in (sys.stdin, sys.stdout, sys.stderr))
+    sys.stdin = open(0, encoding=stdin[0], errors=stdin[1], closefd=False)
+    sys.stdout = open(1, "w", 1 if os.isatty(1) else -1, *stdout, closefd=False)
+    sys.stderr = open(2, "w", 1, *stderr, closefd=False)
+
+
+def _run(wanted: dict[str, Any]) -> None:
+    """Do what `apr`, or `python -c`, would do."""
+    if wanted["code"] is None:
+        from graphs.cli.main import main
+
+        main()
+        return
+    sys.modules["__main__"] = module = types.ModuleType("__main__")
+    exec(compile(wanted["code"], "<string>", "exec"), module.__dict__)
+
+
+def _become(wanted: dict[str, Any], streams: list[int]) -> NoReturn:
+    """Be the process that was asked for."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+    os.environ.clear()
+    os.environ.update(wanted["environment"])
+    os.chdir(wanted["folder"])
+    sys.argv = wanted["arguments"]
+    _take_streams(streams[:STREAMS])
+    if wanted["largest_file"]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (wanted["largest_file"], wanted["largest_file"]))
+    _run(wanted)
+    sys.exit()
+
+
+class _Children:
+    """Those that were forked, and where to tell how each ended."""
+
+    def __init__(self) -> None:
+        self.told: dict[int, int] = {}
+
+    def fork(self, channel: socket.socket, wanted: dict[str, Any], descriptors: list[int]) -> int:
+        """Fork a process; returns its id, and 0 in the process itself."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        id = os.fork()
+        if id == 0:
+            channel.close()
+            for open_one in (*self.told.values(), descriptors[STREAMS]):
+                os.close(open_one)
+            return 0
+        self.told[id] = descriptors[STREAMS]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+        for stream in descriptors[:STREAMS]:
+            os.close(stream)
+        return id
+
+    def reap(self, *_: object) -> None:
+        """Tell of each that has ended."""
+        while self.told:
+            id, status = os.waitpid(-1, os.WNOHANG)
+            if id == 0:
+                return
+            told = self.told.pop(id)
+            os.write(told, str(os.waitstatus_to_exitcode(status)).encode())
+            os.close(told)
+
+
+def serve(channel: socket.socket) -> None:
+    """Fork what is asked for, until the other end closes; returns in each process that was forked, too."""
+    for module in MODULES:
+        importlib.import_module(module)
+    assert threading.active_count() == 1
+    gc.freeze()
+    children = _Children()
+    # Ctrl-C is for the tests: they end this process by closing the socket.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, children.reap)
+    while True:
+        header, descriptors, _, _ = socket.recv_fds(channel, 8, STREAMS + 1)
+        if len(header) < 8:
+            return
+        wanted = json.loads(_read(channel, int.from_bytes(header, "big")))
+        id = children.fork(channel, wanted, descriptors)
+        if id == 0:
+            _become(wanted, descriptors)
+        channel.sendall(id.to_bytes(8, "big"))
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
