@@ -5,11 +5,12 @@ Everything heavy is imported when it is needed: `apr --help` answers at once.
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from graphs.cli import cache as cli_cache
+from graphs.cli import options
 from graphs.cli import report as cli_report
 from graphs.cli import runs as cli_runs
 from graphs.cli.answer import finish, lines
@@ -19,8 +20,6 @@ from graphs.cli.report import find_write_problem, refuse
 if TYPE_CHECKING:
     from nodes.settings import Settings
     from nodes.state import Problem, Solution
-
-PACKAGE = "adaptive-parallel-reasoning"
 
 # One line a paragraph: the help printer keeps the line breaks within one.
 HELP = """Answer a question. If it has independent parts, split it into threads that run at the same time.
@@ -63,80 +62,24 @@ The model decides whether and how to split. The answer goes to standard output, 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"apr {version(PACKAGE)}")
-        raise typer.Exit
-
-
 @app.command(help=HELP, no_args_is_help=True)
 def apr(
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to answer; - reads standard input.")],
-    file: Annotated[
-        list[Path] | None, typer.Option("--file", "-f", help="A text file that the question is about; repeatable.")
-    ] = None,
-    instructions: Annotated[
-        str, typer.Option("--instructions", "-i", help="Rules for every thread and for the answer.")
-    ] = "",
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help="openai:NAME, deepseek:NAME or local (the embedded model). Default: openai:gpt-5-mini if "
-            "OPENAI_API_KEY or OPENAI_BASE_URL is set, else local.",
-        ),
-    ] = None,
-    base_url: Annotated[
-        str | None,
-        typer.Option("--base-url", help="Address of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1."),
-    ] = None,
-    max_parallel: Annotated[
-        str | None,
-        typer.Option("--max-parallel", metavar="N", help="Most threads at once, 1 to 64. Default: 8."),
-    ] = None,
-    deadline: Annotated[
-        str | None,
-        typer.Option("--deadline", metavar="SECONDS", help="Answer within this time, from the results so far."),
-    ] = None,
-    oversight: Annotated[
-        str | None,
-        typer.Option("--oversight", help="Approve in this terminal: plan, answer, both or none. Default: none."),
-    ] = None,
-    cache: Annotated[
-        bool | None,
-        typer.Option(
-            "--cache/--no-cache", help="Reuse thread results of earlier runs, and save those of this run. Default: no."
-        ),
-    ] = None,
-    cache_ttl: Annotated[
-        str | None, typer.Option("--cache-ttl", metavar="SECONDS", help="How long to save results. Default: for ever.")
-    ] = None,
-    sequential: Annotated[bool, typer.Option("--sequential", help="Answer in one call (the baseline).")] = False,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Also ask in one call, and show what splitting saved and cost.")
-    ] = False,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            "--store",
-            metavar="PLACE",
-            help="Where to save the run, for apr resume and apr show: a SQLite file, postgresql://… or none. "
-            "Default: APR_STORE, else a file in your state folder.",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole solution as JSON.")] = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--report", help="Write the run to this file: as JSON if its name ends in .json, else as an HTML page."
-        ),
-    ] = None,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
+    question: options.Question,
+    file: options.Files = None,
+    instructions: options.Instructions = "",
+    model: options.Model = None,
+    base_url: options.BaseUrl = None,
+    max_parallel: options.MaxParallel = None,
+    deadline: options.Deadline = None,
+    oversight: options.Oversight = None,
+    cache: options.Cache = None,
+    cache_ttl: options.CacheTtl = None,
+    sequential: options.Sequential = False,
+    compare: options.Compare = False,
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+    report: options.Report = None,
+    version: options.Version = False,
 ) -> None:
     """Answer a question."""
     if compare and sequential:
