@@ -119,8 +119,3 @@ def in_plan_order(state: State, results: Mapping[str, ThreadResult]) -> list[Thr
     """List results in the order of the plan."""
     order = [thread.id for thread in state.plan.threads] if state.plan else []
     return [results[id] for id in order if id in results]
-
-
-def put_together(threads: Sequence[ThreadResult]) -> str:
-    """Lay the standing results side by side: the answer when the reviewer wrote none."""
-    return "\n\n".join(f"{thread.subquestion}\n{thread.answer}" for thread in threads if thread.status == "answered")

@@ -5,11 +5,11 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from nodes.asking.results import open_parts
+from nodes.asking.join import join
+from nodes.asking.results import open_parts, put_together
 from nodes.asking.review import AS_A_LIST, REVIEW, messages, missing
 from nodes.boundary.progress import tell_stage
-from nodes.conclude import conclude, in_plan_order, put_together
-from nodes.join import join
+from nodes.conclude import conclude, in_plan_order
 from nodes.judging.verdicts import Conflict, Judgement, Review, judge
 from nodes.llm.endpoints.usage import Call
 from nodes.llm.limits.budget import exhausted
@@ -46,7 +46,8 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         if listed:
             return conclude(state, settings, answer=listed)
         tell_stage(runtime, "review", state.round)
-        return await join(state, settings, answered, broken)
+        joined = await join(state, settings, answered, broken)
+        return conclude(state, settings, answer=joined.answer, calls=joined.calls, shortfall=joined.shortfall)
     tell_stage(runtime, "review", state.round)
     said = AS_A_LIST if listed else open_parts(state) + missing(broken, to_run_again=rounds_left > 0)
     caller = REVIEW.caller(settings, state.run, state.calls, round=state.round)

@@ -39,3 +39,8 @@ def missing_line(thread: ThreadResult) -> str:
     """Say which thread has no answer that stands, and why."""
     why = thread.error or "; ".join(MARK_WORDS[mark] for mark in thread.marks)
     return f"{thread.id} ({one_line(thread.subquestion, MAX_ASKED)}): {STATUS_WORDS[thread.status]}: {why}"
+
+
+def put_together(threads: Sequence[ThreadResult]) -> str:
+    """Lay the standing results side by side: the answer when the reviewer wrote none."""
+    return "\n\n".join(f"{thread.subquestion}\n{thread.answer}" for thread in threads if thread.status == "answered")
