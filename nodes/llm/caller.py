@@ -24,7 +24,8 @@ from nodes.llm.replies import errors
 from nodes.llm.replies.classify import classify
 from nodes.llm.replies.errors import CONGESTION, OUT_OF_BUDGET, CallFailed, ConfigurationError, ModelError
 from nodes.llm.replies.overhear import overhear
-from nodes.llm.replies.reply import Reply, keep_broken_off, read_reply
+from nodes.llm.replies.read import fault_of, keep_broken_off, read_reply
+from nodes.llm.replies.reply import Reply
 from nodes.llm.replies.wire import Heard
 from nodes.llm.task import Task
 from nodes.llm.trace import name_call
@@ -248,8 +249,8 @@ class Caller:
                     )
             call.usage = Usage.from_metadata(getattr(message, "usage_metadata", None))
             reply = read_reply(message)
-            if reply.fault:
-                raise reply.fault
+            if fault := fault_of(reply):
+                raise fault
             if not reply.text and not extra:
                 # A tool call, where no tool was offered.
                 raise ModelError("empty", "the model's reply holds no text")

@@ -1,14 +1,12 @@
 """Why a model gave no usable reply, told apart by what can be done about it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import SecretStr
 
 from nodes.llm.replies.codes import words_of
-
-if TYPE_CHECKING:
-    from nodes.llm.replies.reply import Reply
+from nodes.llm.replies.reply import Reply
 
 Kind = Literal[
     "timed_out",
@@ -63,7 +61,7 @@ class ModelError(Exception):
     """
 
     def __init__(
-        self, kind: Kind, message: str, *, retry_after: float | None = None, reply: "Reply | None" = None
+        self, kind: Kind, message: str, *, retry_after: float | None = None, reply: Reply | None = None
     ) -> None:
         super().__init__(message)
         self.kind: Kind = kind
