@@ -38,7 +38,7 @@ QUOTE_CONTEXT_CHARACTERS = 6
 class Outline(Record):
     """The parts of a request, and what their results are to the answer."""
 
-    list_unnamed: str = Field("", description="What must be found out before the rest can be asked; empty if nothing.")
+    unnamed: str = Field("", description="What must be found out before the rest can be asked; empty if nothing.")
     """Helps a small model to tell a chain before it writes parts; nothing is read from it."""
     parts: list[str] = Field(description="One line a part; none where nothing can be worked on at the same time.")
     answer: AnswerForm = Field(description="Whether the results in turn are the answer, or it is written from them.")

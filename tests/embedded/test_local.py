@@ -426,7 +426,7 @@ PREPARED = """
         prompt = PROMPTS[name].standard
         turns = [*messages(prompt), {"role": "user", "content": f"Ask {run} {thread}{more}"}]
         await server.slots.prepare(prompt.label)
-        async with server.slots.taken(Purpose(prompt.label, "solve", f"run-{run}", thread)) as place:
+        async with server.slots.hold(Purpose(prompt.label, "solve", f"run-{run}", thread)) as place:
             reply = await asyncio.to_thread(post, server, turns, max_tokens=2, **place)
         return name, reply["timings"]["prompt_n"], reply["timings"]["cache_n"], place["id_slot"]
 
@@ -436,7 +436,7 @@ PREPARED = """
 
     async def without_room():
         server = await running_server()
-        async with server.slots.taken(Purpose("solve@2", "solve", "run-0")):
+        async with server.slots.hold(Purpose("solve@2", "solve", "run-0")):
             for thread in "abc":  # 31,800 of 32,768 tokens, a byte each
                 await ask(server, "review", 0, thread, "x" * 8_600)
             return [await ask(server, "decompose", 1)]
