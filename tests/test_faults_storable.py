@@ -1,4 +1,4 @@
-"""What no store can hold: halves of characters, NUL, numbers without bounds, depths without end, wherever they are given.
+"""What no store can hold, wherever it is given: halves of characters, NUL, numbers without bounds, depths without end.
 
 LangGraph stores what it is given before the first node sees it.
 """
@@ -108,7 +108,7 @@ async def test_what_a_person_replies_is_kept_or_refused_in_words(
 ) -> None:
     graph, config = build_graph(checkpointer=saver), thread(request)
     await graph.ainvoke({"question": QUESTION}, config, context={**context, "oversight": "plan"})
-    reply = Command(resume={"action": "reject", "note": ODD[odd], "strange": ODD[odd]})
+    reply: Any = Command(resume={"action": "reject", "note": ODD[odd], "strange": ODD[odd]})
     if odd == "deep":
         with pytest.raises(ValueError, match="more than 100 deep"):
             await graph.ainvoke(reply, config)

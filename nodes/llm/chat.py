@@ -16,7 +16,7 @@ from langchain_openai import ChatOpenAI
 from openai import AsyncStream
 from pydantic import SecretStr
 
-from nodes.llm.errors import CallFailed, ErrorInside, NotChat
+from nodes.llm.errors import CallFailed, ErrorInside, NotChat, without_key
 from nodes.llm.overhear import listen
 from nodes.llm.wire import Heard
 
@@ -37,7 +37,7 @@ class Careful(_Base):
     async def _agenerate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        heard = listen()
+        heard = listen(self._key.get_secret_value())
         with self._silent_about_key():
             if "response_format" in kwargs:  # LangChain's own structured output
                 return await super()._agenerate(messages, stop, run_manager, **kwargs)
@@ -45,7 +45,7 @@ class Careful(_Base):
             response = await self.root_async_client.post(
                 "/chat/completions", cast_to=httpx2.Response, body=body, options=options
             )
-            heard.take(_json(response))
+            heard.take(_json(response, self._key))
             _check(heard, response)
         info = _info(heard)
         return ChatResult(generations=[ChatGeneration(message=_message(heard), generation_info=info)], llm_output=info)
@@ -59,7 +59,7 @@ class Careful(_Base):
         stream_usage: bool | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        heard = listen()
+        heard = listen(self._key.get_secret_value())
         with self._silent_about_key():
             async for new in self._pieces(heard, messages, stop, kwargs):
                 if run_manager:
@@ -72,7 +72,7 @@ class Careful(_Base):
         usage = {"stream": True, "stream_options": {"include_usage": True}}
         body, options = self._request(messages, stop, kwargs | usage)
         async with await self._open(body, options) as stream:
-            async for data in _events(stream):
+            async for data in _events(stream, self._key):
                 new = heard.take(data)
                 if heard.error:
                     break
@@ -119,24 +119,28 @@ class Careful(_Base):
         try:
             yield
         except Exception as error:
-            # Both classes keep it under a name of their own.
-            key = getattr(self, "api_key", None) or self.openai_api_key
-            raise CallFailed(error, key if isinstance(key, SecretStr) else SecretStr("")) from None
+            raise CallFailed(error, self._key) from None
+
+    @property
+    def _key(self) -> SecretStr:
+        # Both classes keep it under a name of their own.
+        key = getattr(self, "api_key", None) or self.openai_api_key
+        return key if isinstance(key, SecretStr) else SecretStr("")
 
 
-def _json(response: httpx2.Response) -> Any:
+def _json(response: httpx2.Response, key: SecretStr) -> Any:
     try:
         return response.json()
     except (ValueError, RecursionError) as error:
-        raise NotChat(f"no JSON but {response.text[:100]!r}") from error
+        raise NotChat(f"no JSON but {without_key(response.text, key)[:100]!r}") from error
 
 
-async def _events(stream: AsyncStream[object]) -> AsyncIterator[object]:
+async def _events(stream: AsyncStream[object], key: SecretStr) -> AsyncIterator[object]:
     """Yield the objects of a stream; of a server that does not stream, its one reply."""
     kind = stream.response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind.endswith(("json", "html")):
         await stream.response.aread()
-        yield _json(stream.response)
+        yield _json(stream.response, key)
         return
     try:
         async for data in stream:
@@ -196,9 +200,10 @@ def _last_chunk(heard: Heard) -> ChatGenerationChunk:
         tool_call_chunk(name="", args=arguments, id=str(number), index=number)
         for number, arguments in enumerate(heard.tools)
     ]
+    thought = {"reasoning_content": heard.rest.reasoning} if heard.rest.reasoning else {}
     message = AIMessageChunk(
-        content="",
-        additional_kwargs=_extras(heard),
+        content=heard.rest.text,
+        additional_kwargs={**thought, **_extras(heard)},
         tool_call_chunks=called,
         usage_metadata=heard.usage,
         response_metadata={"model_provider": "openai"},

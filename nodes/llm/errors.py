@@ -14,6 +14,7 @@ from nodes.cleaning import storable
 from nodes.llm.bounded import ReplyTooLarge
 from nodes.llm.codes import not_this_way, status_in, too_long, words_of
 from nodes.llm.endpoint import Endpoint
+from nodes.llm.wire import without
 
 if TYPE_CHECKING:
     from nodes.llm.reply import Reply
@@ -239,9 +240,7 @@ def retry_after(value: str | None) -> float | None:
 
 def without_key(text: str, key: SecretStr) -> str:
     """Return `text` with the key left out, should a server have repeated it."""
-    secret = key.get_secret_value()
-    # A shorter one is a placeholder, such as those of servers that need no key.
-    return text.replace(secret, "…") if len(secret) >= 8 else text
+    return without(text, key.get_secret_value())
 
 
 def _excerpt(text: str, key: SecretStr) -> str:

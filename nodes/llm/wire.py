@@ -10,6 +10,8 @@ from nodes.llm.finish import decisive, reason_of
 
 LARGEST_COUNT = 2**53
 """Tokens; a larger count is none, and no store or JSON reader holds it exactly."""
+SHORTEST_SECRET = 8
+"""Characters; a shorter key is a placeholder, such as those of servers that need none."""
 _REASON_FIELDS = ("finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason", "native_finish_reason")
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 
@@ -31,26 +33,31 @@ class Heard:
         is_chat: Whether anything so far is a chat server's reply.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secret: str = "") -> None:
+        """Begin to hear a reply; what a server repeats of the `secret` that it was sent is left out."""
         self.refusal = self.model = ""
         self.error: dict[str, Any] | None = None
         self.is_chat = False
+        self._secret = secret
         self._reasons: list[str] = []
         self._usage: dict[str, Any] = {}
         self._tools: list[_Tool] = []
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
-        self._half = ""
+        self._text, self._reasoning = _Flow(secret), _Flow(secret)
 
     @property
     def text(self) -> str:
         """The answer, thoughts between tags included."""
-        return "".join([*self._text, storable(self._half)])
+        return self._text.whole
 
     @property
     def reasoning(self) -> str:
         """What the server itself keeps apart as reasoning."""
-        return "".join(self._reasoning)
+        return self._reasoning.whole
+
+    @property
+    def rest(self) -> New:
+        """What was held back so far, to be told when the reply has ended."""
+        return New(self._text.rest, self._reasoning.rest)
 
     @property
     def finish_reason(self) -> str:
@@ -60,7 +67,7 @@ class Heard:
     @property
     def tools(self) -> list[str]:
         """The arguments of each tool call, as they were sent."""
-        return [storable("".join(tool.pieces)) for tool in self._tools]
+        return [self._plain("".join(tool.pieces)) for tool in self._tools]
 
     @property
     def usage(self) -> UsageMetadata | None:
@@ -76,12 +83,12 @@ class Heard:
         choice = _first(data.get("choices"))
         self.error = self.error or _error(data, choice)
         if isinstance(data.get("model"), str):
-            self.model = storable(data["model"])
+            self.model = self._plain(data["model"])
         counted = data.get("usage") or choice.get("usage")
         if isinstance(counted, dict):
             self._usage = counted
         if reason := next(filter(None, (reason_of(choice.get(name)) for name in _REASON_FIELDS)), ""):
-            self._reasons.append(storable(reason))
+            self._reasons.append(self._plain(reason))
         message = choice.get("message") or choice.get("delta") or {}
         spoken = bool(choice.get("message")) or "delta" in choice or isinstance(choice.get("text"), str)
         self.is_chat = self.is_chat or spoken
@@ -93,19 +100,12 @@ class Heard:
             text = choice["text"]
         reasoning = next((message[name] for name in _REASONING_FIELDS if isinstance(message.get(name), str)), "")
         if isinstance(message.get("refusal"), str):
-            self.refusal += storable(message["refusal"])
+            self.refusal = self._plain(self.refusal + message["refusal"])
         self._listen_to_tools(message, streamed=not choice.get("message"))
-        new = New(self._whole_characters(text), storable(reasoning + thought))
-        self._text.append(new.text)
-        self._reasoning.append(new.reasoning)
-        return new
+        return New(self._text.take(text), self._reasoning.take(reasoning + thought))
 
-    def _whole_characters(self, text: str) -> str:
-        """Hold back the first half of a character that two chunks share."""
-        text, self._half = self._half + text, ""
-        if text and "\ud800" <= text[-1] <= "\udbff":
-            text, self._half = text[:-1], text[-1]
-        return storable(text)
+    def _plain(self, text: str) -> str:
+        return storable(without(text, self._secret))
 
     def _listen_to_tools(self, message: dict[str, Any], *, streamed: bool) -> None:
         calls = message.get("tool_calls")
@@ -126,6 +126,43 @@ class Heard:
             self._tools.append(_Tool(index, id))
             return self._tools[-1]
         return known[-1]
+
+
+class _Flow:
+    """A text that comes in pieces: what a piece cannot tell yet is held back."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret, self._held = secret, ""
+        self._told: list[str] = []
+
+    @property
+    def whole(self) -> str:
+        return "".join([*self._told, self.rest])
+
+    @property
+    def rest(self) -> str:
+        return storable(self._held)
+
+    def take(self, piece: str) -> str:
+        """Take in a piece, and return what can be told of the text by now."""
+        text, self._held = without(self._held + piece, self._secret), ""
+        if held := self._open_end(text):
+            text, self._held = text[:-held], text[-held:]
+        self._told.append(storable(text))
+        return self._told[-1]
+
+    def _open_end(self, text: str) -> int:
+        """Count the characters at the end that may be a part of the secret, or half a character."""
+        if len(self._secret) >= SHORTEST_SECRET:
+            for length in range(min(len(self._secret) - 1, len(text)), 0, -1):
+                if text.endswith(self._secret[:length]):
+                    return length
+        return int("\ud800" <= text[-1:] <= "\udbff")
+
+
+def without(text: str, secret: str) -> str:
+    """Return a text without the secret, should a server have repeated it."""
+    return text.replace(secret, "…") if len(secret) >= SHORTEST_SECRET else text
 
 
 class _Tool:
