@@ -91,7 +91,13 @@ def _forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
         lines = [line.strip() for line in secret.splitlines() if len(line.strip()) >= LINE and "-----" not in line]
         for text in {secret, secret.replace("\n", "\r\n"), *lines}:
             found |= {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
-            found |= {json.dumps(json.dumps(text))[3:-3], quote(text), quote(text, safe=""), quote_plus(text)}
+            found |= {
+                json.dumps(text)[1:-1].replace("/", r"\/"),
+                json.dumps(json.dumps(text))[3:-3],
+                quote(text),
+                quote(text, safe=""),
+                quote_plus(text),
+            }
             found |= _within_base64(text.encode())
     return tuple(sorted((form for form in found if len(form) >= 8), key=len, reverse=True))
 

@@ -105,7 +105,7 @@ async def test_what_only_begins_like_the_key_is_told_whole(kept: Kept, server: M
 async def test_whatever_answers_the_key_is_left_nowhere(
     kept: Kept, caplog: pytest.LogCaptureFixture, garbage: str, what: str
 ) -> None:
-    async with raw_server(**{what: GARBAGE[garbage]}) as url:  # type: ignore[arg-type]
+    async with raw_server(**{what: GARBAGE[garbage]}) as url:
         solution = await kept.run(QUESTION, {"model": "openai:x", "base_url": url, **LIMITS})
     assert solution["outcome"] == ("complete" if what == "probe" else "failed")
     await kept.without(KEY, said_in(caplog.records))
@@ -152,7 +152,7 @@ async def test_the_server_leaves_the_key_nowhere(server: ModelServer, tmp_path: 
     kept = {place: content for place, content in bytes_of(tmp_path).items() if "/.langgraph_api/" in place}
     found = {**kept, "shown": "\n".join(shown).encode()}
     assert kept and QUESTION.encode() in found["shown"]
-    places = [(place, content[max(0, content.index(form)-300):][:500]) for place, content in found.items() for form in forms(KEY) if form in content]
+    places = {place for place, content in found.items() for form in forms(KEY) if form in content}
     assert not places, places
 
 

@@ -15,6 +15,7 @@ from nodes.llm.bounded import ReplyTooLarge
 from nodes.llm.codes import not_this_way, status_in, too_long, words_of
 from nodes.llm.endpoint import Endpoint
 from nodes.llm.wire import without
+from nodes.masking import mask
 
 if TYPE_CHECKING:
     from nodes.llm.reply import Reply
@@ -244,5 +245,6 @@ def without_key(text: str, key: SecretStr) -> str:
 
 
 def _excerpt(text: str, key: SecretStr) -> str:
-    flat = " ".join(storable(without_key(text, key)).split())
+    # Masked before it is shortened, since half a key would not be known as one; far beyond the excerpt nothing matters.
+    flat = " ".join(storable(mask(without_key(text[: 20 * _EXCERPT], key))).split())
     return flat if len(flat) <= _EXCERPT else flat[:_EXCERPT] + " …"
