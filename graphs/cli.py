@@ -13,6 +13,7 @@ from graphs import cli_cache, cli_report, cli_runs
 from graphs.cli_answer import finish, lines
 from graphs.cli_input import read_file, read_standard_input
 from graphs.cli_report import refuse, unwritable
+from graphs.standard_error import tolerate_standard_error
 
 if TYPE_CHECKING:
     from nodes.settings import Settings
@@ -167,6 +168,7 @@ def _checked(
 
 def main() -> None:
     """Run the command: one of those that look at what was kept, or a question."""
+    tolerate_standard_error()
     if sys.argv[1:2] == ["report"]:
         cli_report.app(args=sys.argv[2:], prog_name="apr report")
     elif sys.argv[1:2] and sys.argv[1] in ("runs", "show", "resume", "prune"):
