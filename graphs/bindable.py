@@ -1,10 +1,13 @@
-"""A compiled graph that can be bound to settings: `graph.with_config(context={…})`."""
+"""A compiled graph that can be bound to settings (`graph.with_config(context={…})`), and keeps what any store can."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import StateUpdate
 
+from graphs.intake import storable_input, storable_updates
 from nodes.boundary.choice import CONTEXT_KEY
 
 
@@ -31,6 +34,26 @@ class Bindable(CompiledStateGraph[Any, Any, Any, Any]):
         changed = super().with_config(config, **more)
         bound: RunnableConfig = {"configurable": {CONTEXT_KEY: context}}
         return changed if context is None else changed.with_config(bound)
+
+    # All other ways to run it, and to write into its state, lead through these four.
+
+    def stream(self, input: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run it; input that is refused raises a `ValueError`, and nothing of it is stored."""
+        return super().stream(storable_input(input), *args, **kwargs)
+
+    def astream(self, input: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run it; input that is refused raises a `ValueError`, and nothing of it is stored."""
+        return super().astream(storable_input(input), *args, **kwargs)
+
+    def bulk_update_state(self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:
+        """Write into the state of a run."""
+        return super().bulk_update_state(config, storable_updates(supersteps))
+
+    async def abulk_update_state(
+        self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
+    ) -> RunnableConfig:
+        """Write into the state of a run."""
+        return await super().abulk_update_state(config, storable_updates(supersteps))
 
 
 def make_bindable(compiled: Any) -> Any:

@@ -230,6 +230,8 @@ class Settings(BaseSettings):
     def _provider_is_known(cls, value: str | None) -> str | None:
         if value is None or value == "local":
             return value
+        if not value.isprintable():
+            raise ValueError("the name of the model holds control characters, or others that cannot be shown")
         provider, colon, name = value.partition(":")
         if colon and name.strip() and provider in DEFAULT_BASE_URL:
             return value

@@ -16,6 +16,7 @@ from graphs.cli import runs as cli_runs
 from graphs.cli.answer import finish, lines
 from graphs.cli.input import read_file, read_standard_input
 from graphs.cli.report import find_write_problem, refuse
+from graphs.cli.standard_error import tolerate_standard_error
 
 if TYPE_CHECKING:
     from nodes.settings import Settings
@@ -121,6 +122,7 @@ def _check_input(
 
 def main() -> None:
     """Run the command: a question, or one of the commands on saved runs and results."""
+    tolerate_standard_error()
     if sys.argv[1:2] == ["report"]:
         cli_report.app(args=sys.argv[2:], prog_name="apr report")
     elif sys.argv[1:2] and sys.argv[1] in ("runs", "show", "resume", "prune"):

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.store.base import Item
+from langgraph.types import StateSnapshot
 from pydantic import Field, ValidationError
 
 from graphs.adaptive import build_graph
@@ -15,6 +17,7 @@ from graphs.history.store import Store
 from graphs.sequential import build_sequential
 from nodes.llm.endpoints.usage import Call
 from nodes.reporting.estimate import list_lessons, recall
+from nodes.shared.masking import mask_text
 from nodes.shared.record import Record
 from nodes.state import Problem, Solution
 
@@ -115,7 +118,7 @@ class Runs:
 
     async def left(self, entry: Entry) -> dict[str, Any] | None:
         """Return what a run that was taken up starts with: nothing, or its problem if no step of it was kept."""
-        state = await self.graph(entry).aget_state(config(entry))
+        state = await self._state(entry)
         problem: dict[str, Any] | None = None
         # `next` is empty, too, where all threads of a step have ended and the step itself had not been kept yet.
         if state.created_at is None:
@@ -166,7 +169,7 @@ class Runs:
         if entry.outcome in ("running", "stopped"):
             what = "is still at work" if entry.outcome == "running" else f"was stopped; apr resume {entry.id} goes on"
             raise RunError(f"run {entry.id} {what}")
-        state = await self.graph(entry).aget_state(config(entry))
+        state = await self._state(entry)
         try:
             return Solution.model_validate(state.values)
         except ValidationError as error:
@@ -199,23 +202,43 @@ class Runs:
             return True
 
     async def _entries(self) -> list[Entry]:
-        entries: list[Entry] = []
+        entries: list[Item] = []
         while page := await self.store.items.asearch(NAMESPACE, limit=ENTRIES_A_PAGE, offset=len(entries)):
-            entries += [Entry.model_validate(item.value) for item in page]
-        return entries
+            entries += page
+        return [entry for item in entries if (entry := _read(item))]
 
     async def _as_it_stands(self, entry: Entry) -> Entry:
         if entry.outcome != "running" or await self.store.locks.is_held(entry.id):
             return entry
         # Its process has gone; perhaps it had ended all but its own note of it.
-        state = await self.graph(entry).aget_state(config(entry))
+        try:
+            state = await self._state(entry)
+        except RunError:
+            return entry.model_copy(update={"outcome": "stopped"})
         report = state.values.get("report")
         # Of a run that was hardly begun the report is blank.
         ended = not state.next and report is not None and report.settings
         return entry.model_copy(update={"outcome": state.values["outcome"] if ended else "stopped"})
 
+    async def _state(self, entry: Entry) -> StateSnapshot:
+        try:
+            state: StateSnapshot = await self.graph(entry).aget_state(config(entry))
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            why = mask_text(str(error))
+            raise RunError(f"run {entry.id} is damaged, or was kept by another version: {why}") from error
+        return state
+
     async def _write(self, entry: Entry) -> None:
         await self.store.items.aput(NAMESPACE, entry.id, entry.model_dump(mode="json"))
+
+
+def _read(item: Item) -> Entry | None:
+    """Read an entry; of one that another program or version wrote, a warning is all that comes."""
+    try:
+        return Entry.model_validate(item.value)
+    except ValidationError:
+        _log.warning("run %s cannot be read and is passed over", mask_text(item.key))
+        return None
 
 
 def config(entry: Entry) -> Any:

@@ -1,6 +1,7 @@
 """Where runs are kept: a SQLite file, or a PostgreSQL database."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -86,7 +87,7 @@ async def _sqlite(path: Path) -> AsyncIterator[Store]:
         await AsyncRetrying(**LOCKED_RETRY)(make_tables)
         try:
             yield Store(saver, items, FileLocks(path.with_name(f"{path.name}.locks")))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, json.JSONDecodeError) as error:
             raise StoreError(f"the runs in {path} cannot be read or written any more: {error}") from error
         finally:
             saver.close()

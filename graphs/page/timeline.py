@@ -82,7 +82,8 @@ class Tick(NamedTuple):
 
 def ticks_of(whole: float) -> list[Tick]:
     """Label the axis at round steps, at most six of them."""
-    step = next(base * 10**power for power in range(-3, 7) for base in (1, 2, 5) if whole / (base * 10**power) <= 5)
+    steps = (base * 10.0**power for power in range(-3, 309) for base in (1, 2, 5))
+    step = next(step for step in steps if whole / step <= 5)
     return [
         Tick(round(100 * number * step / whole, 3), f"{number * step:g} s") for number in range(int(whole / step) + 1)
     ]

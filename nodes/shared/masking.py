@@ -15,6 +15,8 @@ from urllib.parse import quote, quote_plus
 from nodes.shared.environment import environment_secrets
 
 MASK = "[secret]"
+MIN_SECRET_CHARACTERS = 8
+"""Of a key; a shorter one is a placeholder, such as those of servers that need none."""
 MIN_LINE_CHARACTERS = 16
 """Characters of a line of a longer secret, from which on it is one by itself."""
 
@@ -95,7 +97,13 @@ def _forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
         ]
         for text in {secret, secret.replace("\n", "\r\n"), *lines}:
             found |= {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
-            found |= {json.dumps(json.dumps(text))[3:-3], quote(text), quote(text, safe=""), quote_plus(text)}
+            found |= {
+                json.dumps(text)[1:-1].replace("/", r"\/"),
+                json.dumps(json.dumps(text))[3:-3],
+                quote(text),
+                quote(text, safe=""),
+                quote_plus(text),
+            }
             found |= _within_base64(text.encode())
     return tuple(sorted((form for form in found if len(form) >= 8), key=len, reverse=True))
 
@@ -118,3 +126,8 @@ def mask_text(text: str) -> str:
 def trace_of(error: BaseException) -> str:
     """Write an error with all that led to it, masked."""
     return mask_text("".join(traceback.format_exception(error)))
+
+
+def leave_out(text: str, secret: str) -> str:
+    """Return a text without the secret, should a server have repeated it."""
+    return text.replace(secret, "…") if len(secret) >= MIN_SECRET_CHARACTERS else text

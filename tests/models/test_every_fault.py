@@ -1,16 +1,21 @@
-"""Every fault at every stage: the run ends, says what went wrong, keeps what finished and counts what was used."""
+"""Every fault at every stage: the run ends, says what went wrong, keeps what finished and counts what was used.
+
+And the key stands nowhere afterwards: servers that fail repeat the header that they were sent.
+"""
 
 import asyncio
 import email.utils
 import json
+import logging
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from graphs import graph
+from tests.support.kept import KEY, Kept, keeping, said_in
 from tests.support.server import (
     DROP,
     STALL,
@@ -26,6 +31,7 @@ from tests.support.server import (
     review,
 )
 
+QUESTION = "Tell me all."
 PARTS = ["What is one?", "What is two?", "What is three?"]
 KEYS = {"assess": "assess", "decompose": "decompose", "solve": PARTS[1], "review": "review", "direct": "direct"}
 SOUND: dict[str, Any] = {
@@ -49,8 +55,8 @@ STRUCTURED = ("assess", "decompose", "review")
 
 
 def status(number: int, said: str = "scripted", wait: str | None = "0", **more: str) -> Fault:
-    error = json.dumps({"error": {"message": said, **more}})
-    return Fault(number, error, {} if wait is None else {"Retry-After": wait})
+    error = json.dumps({"error": {"message": f"{said} (Authorization: Bearer {KEY})", "type": KEY, **more}})
+    return Fault(number, error, {"X-Sent": KEY} | ({} if wait is None else {"Retry-After": wait}))
 
 
 def until_a_date(_: str) -> Step:
@@ -90,7 +96,7 @@ LASTING = [
     Case("500", status(500), PASSED_OVER, "HTTP 500", settings=LIMITS),
     Case("401", status(401), DEAD_MODEL, "set a valid key"),
     Case("too long", status(400, TOO_LONG), PASSED_OVER, "does not fit the context window"),
-    Case("no protocol", Fault(body='{"id": "1", '), DEAD_MODEL, "`base_url`", BOTH),
+    Case("no protocol", Fault(body=f'{{"id": "{KEY}", '), DEAD_MODEL, "`base_url`", BOTH),
     Case("stalled", STALL, {**PASSED_OVER, "direct": "partial"}, "gave no answer within 1 s", STREAMED, LIMITS),
     Case("empty", "", PASSED_OVER, "reply was empty", STREAMED),
     Case("cut", CUT, {**PASSED_OVER, "direct": "partial"}, "cut at the token limit", BOTH),
@@ -101,21 +107,37 @@ LASTING = [
 ]
 
 
-async def ask(context: dict[str, Any], *, streaming: bool = False) -> dict[str, Any]:
-    modes = ["values", *(["messages"] if streaming else [])]
-    async for mode, seen in graph.astream({"question": "Tell me all."}, context=context, stream_mode=modes):
-        if mode == "values":
-            solution = seen
+@pytest.fixture(autouse=True)
+async def kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[Kept]:
+    """Where every run of a test leaves what it leaves, which is searched for the key in the end."""
+    for name in ("OPENAI_API_KEY", "DEEPSEEK_API_KEY"):
+        monkeypatch.setenv(name, KEY)
+    monkeypatch.setenv("APR_STORE", str(tmp_path / "runs.sqlite"))
+    monkeypatch.setenv("APR_CACHE_FILE", str(tmp_path / "threads.sqlite"))
+    caplog.set_level(logging.DEBUG)
+    async with keeping(tmp_path) as kept:
+        yield kept
+        searched = await kept.without(KEY, said_in(caplog.records))
+        for place in ("what was shown", "the traces", f"rows of {tmp_path / 'runs.sqlite'}"):
+            assert QUESTION.encode() in searched[place], place
+
+
+async def ask(kept: Kept, context: dict[str, Any], *, streaming: bool = False) -> dict[str, Any]:
+    solution = await kept.run(QUESTION, context, streaming=streaming)
     assert isinstance(solution, dict)
     return solution
 
 
-async def run_into(server: ModelServer, stage: str, *steps: Step, streaming: bool, **settings: Any) -> dict[str, Any]:
+async def run_into(
+    kept: Kept, server: ModelServer, stage: str, *steps: Step, streaming: bool, **settings: Any
+) -> dict[str, Any]:
     """Run a question of three parts whose stage gets `steps`; as `direct`, one without parts."""
     context = {"model": "openai:scripted", "base_url": server.url, "max_rounds": 0, **settings}
     context |= script(server, stage)
     server.on(KEYS[stage], *steps)
-    solution = await ask(context, streaming=streaming)
+    solution = await ask(kept, context, streaming=streaming)
     assert solution["report"].calls == len(server.asked)
     return solution
 
@@ -169,11 +191,11 @@ async def check(server: ModelServer, stage: str, outcome: str, said: str, *solut
         pytest.param(MISFIT, STRUCTURED, id="misfit"),
     ],
 )
-async def test_what_passes_costs_one_more_request_at_whatever_stage(fault: Any, stages: Any) -> None:
+async def test_what_passes_costs_one_more_request_at_whatever_stage(kept: Kept, fault: Any, stages: Any) -> None:
     async def meet(stage: str) -> None:
         async with model_server() as server:
             step = fault(stage) if callable(fault) else fault
-            solution = await run_into(server, stage, step, SOUND[stage], streaming=True)
+            solution = await run_into(kept, server, stage, step, SOUND[stage], streaming=True)
             assert (len(server.about(KEYS[stage])), solution["report"].retries) == (2, 1), stage
             await check(server, stage, "complete", "", solution)
 
@@ -191,10 +213,10 @@ async def test_what_passes_costs_one_more_request_at_whatever_stage(fault: Any, 
     ],
 )
 async def test_what_lasts_costs_its_stage_and_no_more(
-    server: ModelServer, stage: str, case: Case, streaming: bool
+    kept: Kept, server: ModelServer, stage: str, case: Case, streaming: bool
 ) -> None:
     step = case.fault(stage) if callable(case.fault) else case.fault
-    solution = await run_into(server, stage, step, streaming=streaming, **case.settings)
+    solution = await run_into(kept, server, stage, step, streaming=streaming, **case.settings)
     await check(server, stage, case.outcomes[stage], case.said, solution)
 
 
@@ -209,17 +231,17 @@ def nobody() -> Iterator[str]:
 # The threads and the direct call ask the same model, so that without it there is no answer.
 @pytest.mark.parametrize(("stage", "outcome"), {**UNUSABLE, "solve": "failed"}.items())
 async def test_a_server_that_is_gone_costs_its_role(
-    server: ModelServer, monkeypatch: pytest.MonkeyPatch, nobody: str, stage: str, outcome: str
+    kept: Kept, server: ModelServer, monkeypatch: pytest.MonkeyPatch, nobody: str, stage: str, outcome: str
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", server.url)
     monkeypatch.setenv("DEEPSEEK_BASE_URL", nobody)
     settings = {"model": "openai:scripted", f"{stage}_model": "deepseek:gone", "max_rounds": 0}
-    solution = await ask({**settings, **LIMITS, **script(server, stage)})
+    solution = await ask(kept, {**settings, **LIMITS, **script(server, stage)})
     await check(server, stage, outcome, f"cannot reach {nobody}", solution)
 
 
 async def test_a_storm_of_refusals_at_every_stage_at_once_loses_no_run(
-    server: ModelServer, context: dict[str, Any]
+    kept: Kept, server: ModelServer, context: dict[str, Any]
 ) -> None:
     storm = Storm(status(429, wait=None), until=time.perf_counter() + 5)
     # Each of five runs meets it at another stage: one each is held up assessing, planning and solving.
@@ -227,7 +249,7 @@ async def test_a_storm_of_refusals_at_every_stage_at_once_loses_no_run(
     server.on("decompose", plan(), *[SOUND["decompose"]] * 2, storm, SOUND["decompose"])
     server.on(PARTS[1], SOUND["solve"], storm, SOUND["solve"])
     server.on("review", storm, SOUND["review"]).on("direct", storm, SOUND["direct"])
-    solutions = await asyncio.gather(*(ask({**context, "split": "always"}) for _ in range(5)))
+    solutions = await asyncio.gather(*(ask(kept, {**context, "split": "always"}) for _ in range(5)))
     calm = {"assess": 5, "decompose": 5, "solve": 4, "review": 4, "direct": 1}
     assert all(len(server.about(KEYS[stage])) > count for stage, count in calm.items())
     await check(server, "none", "complete", "", *solutions)

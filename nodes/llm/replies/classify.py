@@ -15,6 +15,7 @@ from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.replies.codes import not_this_way, status_in, too_long, words_of
 from nodes.llm.replies.errors import CallFailed, ErrorInside, ModelError, Unended, without_key
 from nodes.shared.cleaning import storable
+from nodes.shared.masking import mask
 
 _EXCERPT = 300
 """Characters of a server's words that a message repeats."""
@@ -142,5 +143,6 @@ def retry_after(value: str | None) -> float | None:
 
 
 def _excerpt(text: str, key: SecretStr) -> str:
-    flat = " ".join(storable(without_key(text, key)).split())
+    # Masked before it is shortened, since half a key would not be known as one; far beyond the excerpt nothing matters.
+    flat = " ".join(storable(mask(without_key(text[: 20 * _EXCERPT], key))).split())
     return flat if len(flat) <= _EXCERPT else flat[:_EXCERPT] + " …"

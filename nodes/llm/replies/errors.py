@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from nodes.llm.replies.codes import words_of
 from nodes.llm.replies.reply import Reply
+from nodes.shared.masking import leave_out
 
 Kind = Literal[
     "timed_out",
@@ -113,6 +114,4 @@ class CallFailed(Exception):
 
 def without_key(text: str, key: SecretStr) -> str:
     """Return `text` with the key left out, should a server have repeated it."""
-    secret = key.get_secret_value()
-    # A shorter one is a placeholder, such as those of servers that need no key.
-    return text.replace(secret, "…") if len(secret) >= 8 else text
+    return leave_out(text, key.get_secret_value())

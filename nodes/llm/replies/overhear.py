@@ -20,9 +20,9 @@ def overhear() -> Iterator[list[Heard]]:
         _overhearing.reset(token)
 
 
-def listen() -> Heard:
-    """Begin to hear a reply."""
-    heard = Heard()
+def listen(secret: str) -> Heard:
+    """Begin to hear a reply of a server that was sent a secret."""
+    heard = Heard(secret)
     if (replies := _overhearing.get()) is not None:
         replies.append(heard)
     return heard

@@ -8,6 +8,7 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from nodes.llm.replies.codes import error_in
 from nodes.llm.replies.finish import pick_reason, reason_in
 from nodes.shared.cleaning import storable
+from nodes.shared.masking import MIN_SECRET_CHARACTERS, leave_out
 
 TOOLS = "apr_tools"
 """In a message's `additional_kwargs`: the arguments of each tool call, as they were sent."""
@@ -33,26 +34,31 @@ class Heard:
         is_chat: Whether anything so far is a chat server's reply.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secret: str = "") -> None:
+        """Begin to hear a reply; what a server repeats of the `secret` that it was sent is left out."""
         self.refusal = self.model = ""
         self.error: dict[str, Any] | None = None
         self.is_chat = self._went_on = self._in_pieces = False
+        self._secret = secret
         self._reasons: list[str] = []
         self._usage: dict[str, Any] = {}
         self._tools: list[_Tool] = []
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
-        self._half = ""
+        self._text, self._reasoning = _Flow(secret), _Flow(secret)
 
     @property
     def text(self) -> str:
         """The answer, thoughts between tags included."""
-        return "".join([*self._text, storable(self._half)])
+        return self._text.whole
 
     @property
     def reasoning(self) -> str:
         """What the server itself keeps apart as reasoning."""
-        return "".join(self._reasoning)
+        return self._reasoning.whole
+
+    @property
+    def rest(self) -> New:
+        """What was held back so far, to be told when the reply has ended."""
+        return New(self._text.rest, self._reasoning.rest)
 
     @property
     def finish_reason(self) -> str:
@@ -67,7 +73,7 @@ class Heard:
     @property
     def tools(self) -> list[str]:
         """The arguments of each tool call, as they were sent."""
-        return [storable("".join(tool.pieces)) for tool in self._tools]
+        return [self._plain("".join(tool.pieces)) for tool in self._tools]
 
     @property
     def usage(self) -> UsageMetadata | None:
@@ -83,7 +89,7 @@ class Heard:
         choice = _first(data.get("choices"))
         self.error = self.error or error_in(data, choice)
         if isinstance(data.get("model"), str):
-            self.model = storable(data["model"])
+            self.model = self._plain(data["model"])
         counted = data.get("usage") or choice.get("usage")
         if isinstance(counted, dict):
             self._usage = counted
@@ -93,7 +99,7 @@ class Heard:
         new = self._listen(choice, message)
         self._went_on = self._went_on or bool(self._reasons and new.text)
         if reason := reason_in(choice, message, data):
-            self._reasons.append(storable(reason))
+            self._reasons.append(self._plain(reason))
         return new
 
     def _message(self, choice: dict[str, Any]) -> dict[str, Any]:
@@ -109,19 +115,12 @@ class Heard:
             text = choice["text"]
         reasoning = next((message[name] for name in _REASONING_FIELDS if isinstance(message.get(name), str)), "")
         if isinstance(message.get("refusal"), str):
-            self.refusal += storable(message["refusal"])
+            self.refusal = self._plain(self.refusal + message["refusal"])
         self._listen_to_tools(message, streamed=not choice.get("message"))
-        new = New(self._whole_characters(text), storable(reasoning + thought))
-        self._text.append(new.text)
-        self._reasoning.append(new.reasoning)
-        return new
+        return New(self._text.take(text), self._reasoning.take(reasoning + thought))
 
-    def _whole_characters(self, text: str) -> str:
-        """Hold back the first half of a character that two chunks share."""
-        text, self._half = self._half + text, ""
-        if text and "\ud800" <= text[-1] <= "\udbff":
-            text, self._half = text[:-1], text[-1]
-        return storable(text)
+    def _plain(self, text: str) -> str:
+        return storable(leave_out(text, self._secret))
 
     def _listen_to_tools(self, message: dict[str, Any], *, streamed: bool) -> None:
         calls = message.get("tool_calls")
@@ -142,6 +141,38 @@ class Heard:
             self._tools.append(_Tool(index, id))
             return self._tools[-1]
         return known[-1]
+
+
+class _Flow:
+    """A text that comes in pieces: what a piece cannot tell yet is held back."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret, self._held = secret, ""
+        self._told: list[str] = []
+
+    @property
+    def whole(self) -> str:
+        return "".join([*self._told, self.rest])
+
+    @property
+    def rest(self) -> str:
+        return storable(self._held)
+
+    def take(self, piece: str) -> str:
+        """Take in a piece, and return what can be told of the text by now."""
+        text, self._held = leave_out(self._held + piece, self._secret), ""
+        if held := self._open_end(text):
+            text, self._held = text[:-held], text[-held:]
+        self._told.append(storable(text))
+        return self._told[-1]
+
+    def _open_end(self, text: str) -> int:
+        """Count the characters at the end that may be a part of the secret, or half a character."""
+        if len(self._secret) >= MIN_SECRET_CHARACTERS:
+            for length in range(min(len(self._secret) - 1, len(text)), 0, -1):
+                if text.endswith(self._secret[:length]):
+                    return length
+        return int("\ud800" <= text[-1:] <= "\udbff")
 
 
 class _Tool:

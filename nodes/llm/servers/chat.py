@@ -16,7 +16,7 @@ from langchain_openai import ChatOpenAI
 from openai import AsyncStream
 from pydantic import SecretStr
 
-from nodes.llm.replies.errors import CallFailed, ErrorInside, NotChat, Unended
+from nodes.llm.replies.errors import CallFailed, ErrorInside, NotChat, Unended, without_key
 from nodes.llm.replies.overhear import listen
 from nodes.llm.replies.wire import TOOLS, Heard
 
@@ -52,7 +52,7 @@ class Careful(_Base):
     async def _agenerate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        heard = listen()
+        heard = listen(self._key.get_secret_value())
         with self._silent_about_key():
             if "response_format" in kwargs:  # LangChain's own structured output
                 return await super()._agenerate(messages, stop, run_manager, **kwargs)
@@ -60,7 +60,7 @@ class Careful(_Base):
             response = await self.root_async_client.post(
                 "/chat/completions", cast_to=httpx2.Response, body=body, options=options
             )
-            ended = _take_all(heard, response)
+            ended = _take_all(heard, response, self._key)
             _check(heard, response)
             if not (ended or heard.finished):
                 raise Unended
@@ -76,7 +76,7 @@ class Careful(_Base):
         stream_usage: bool | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        heard = listen()
+        heard = listen(self._key.get_secret_value())
         with self._silent_about_key():
             async for new in self._pieces(heard, messages, stop, kwargs):
                 if run_manager:
@@ -89,7 +89,7 @@ class Careful(_Base):
         usage = {"stream": True, "stream_options": {"include_usage": True}}
         body, options = self._request(messages, stop, kwargs | usage)
         async with await self._open(body, options) as stream:
-            async for data in _events(stream, heard):
+            async for data in _events(stream, heard, self._key):
                 new = heard.take(data)
                 if heard.error:
                     break
@@ -138,15 +138,19 @@ class Careful(_Base):
         try:
             yield
         except Exception as error:
-            # Both classes keep it under a name of their own.
-            key = getattr(self, "api_key", None) or self.openai_api_key
-            raise CallFailed(error, key if isinstance(key, SecretStr) else SecretStr("")) from None
+            raise CallFailed(error, self._key) from None
+
+    @property
+    def _key(self) -> SecretStr:
+        # Both classes keep it under a name of their own.
+        key = getattr(self, "api_key", None) or self.openai_api_key
+        return key if isinstance(key, SecretStr) else SecretStr("")
 
 
-def _take_all(heard: Heard, response: httpx2.Response) -> bool:
+def _take_all(heard: Heard, response: httpx2.Response, key: SecretStr) -> bool:
     """Take in a body, be it one object or a stream that nobody asked for; returns whether its server ended it."""
     if _kind(response) != "text/event-stream":
-        heard.take(_json(response))
+        heard.take(_json(response, key))
         return True
     events = [line[5:].strip() for line in response.text.split("\n") if line.startswith("data:")]
     for event in events:
@@ -165,19 +169,19 @@ def _kind(response: httpx2.Response) -> str:
     return kind.partition(";")[0].strip().lower()
 
 
-def _json(response: httpx2.Response) -> Any:
+def _json(response: httpx2.Response, key: SecretStr) -> Any:
     try:
         return response.json()
     except (ValueError, RecursionError) as error:
-        raise NotChat(f"no JSON but {response.text[:100]!r}") from error
+        raise NotChat(f"no JSON but {without_key(response.text, key)[:100]!r}") from error
 
 
-async def _events(stream: _Stream, heard: Heard) -> AsyncIterator[object]:
+async def _events(stream: _Stream, heard: Heard, key: SecretStr) -> AsyncIterator[object]:
     """Yield the objects of a stream; of a server that does not stream, its one reply."""
     if _kind(stream.response).endswith(("json", "html")):
         await stream.response.aread()
         stream.ended = True
-        yield _json(stream.response)
+        yield _json(stream.response, key)
         return
     try:
         async for data in stream:
@@ -241,9 +245,10 @@ def _last_chunk(heard: Heard) -> ChatGenerationChunk:
         tool_call_chunk(name="", args=arguments, id=str(number), index=number)
         for number, arguments in enumerate(heard.tools)
     ]
+    thought = {"reasoning_content": heard.rest.reasoning} if heard.rest.reasoning else {}
     message = AIMessageChunk(
-        content="",
-        additional_kwargs=_extras(heard),
+        content=heard.rest.text,
+        additional_kwargs={**thought, **_extras(heard)},
         tool_call_chunks=called,
         usage_metadata=heard.usage,
         response_metadata={"model_provider": "openai"},

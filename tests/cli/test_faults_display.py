@@ -1,0 +1,46 @@
+"""The answer comes whatever becomes of what is shown beside it: standard error that is full or closed, a full disk."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from graphs.history.runs import Runs
+from graphs.history.store import open_store
+from graphs.page.page import page
+from tests.support.command import APR, environment
+from tests.support.server import ModelServer, outline
+
+PARTS = ["What is one?", "What is two?"]
+pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+
+
+async def shell(server: ModelServer, command: str) -> tuple[int, str]:
+    """Run the command in a shell, in which `$APR` is its name; returns its status and output."""
+    process = await asyncio.create_subprocess_shell(
+        command, stdout=asyncio.subprocess.PIPE, env=environment(server, APR=APR)
+    )
+    out, _ = await process.communicate()
+    return process.returncode or 0, out.decode()
+
+
+@pytest.mark.parametrize("more", ["2>/dev/full", "2>&-", "--report /dev/full 2>/dev/null", "--report /dev/full 2>&-"])
+async def test_the_answer_comes_whatever_the_display_does(server: ModelServer, more: str) -> None:
+    server.on("assess", outline(*PARTS))
+    status, out = await shell(server, f'"$APR" "One and two?" {more}')
+    assert (status, out) == (0, "All of it.\n")
+
+
+async def test_a_page_shows_runs_of_any_length(server: ModelServer, tmp_path: Path) -> None:
+    server.on("assess", outline(*PARTS))
+    place = str(tmp_path / "runs.sqlite")
+    assert (await shell(server, f'"$APR" "One and two?" --store {place} 2>/dev/null'))[0] == 0
+    async with open_store(place) as store:
+        (entry,) = await Runs(store).all()
+        solution = await Runs(store).solution(entry.id)
+    year = 300 * 86_400.0
+    calls = [call.model_copy(update={"latency_s": year, "ended_s": year}) for call in solution.calls]
+    for wall in (year, sys.float_info.max / 2):
+        report = solution.report.model_copy(update={"wall_s": wall})
+        assert "All of it." in page(solution.model_copy(update={"report": report, "calls": calls}))
