@@ -152,22 +152,26 @@ async def test_no_route_tells_or_sends_a_planted_variable(planted: World, caller
     ids = {"thread_id": own, "assistant_id": assistant, "graph_id": "adaptive"}
     known = await routes(caller)
     assert len(known) > 60
-    silent = []
-    for method, path in known:
+    at_once = asyncio.Semaphore(8)
+
+    async def look(method: str, path: str) -> str:
         where = re.sub(r"\{(\w+)(?::\w+)?\}", lambda found: ids.get(found[1], own), path)
         if method == "delete" and "run_id" not in path:
-            continue  # the thread and the graphs are still needed
+            return "the thread and the graphs are still needed"
         said = ""
         for place, way in enumerate(stolen(planted.thief) if method in ("post", "put", "patch") else [{}]):
             body = {**BODY, **way, "params": {**BODY, **way}, "payload": {**BODY, **way}}
             more: dict[str, Any] = {"json": [body] if path.endswith("/batch") else body} if method != "get" else {}
             kinds: tuple[dict[str, str], ...] = ({}, PAGE, {**PAGE, "Content-Type": "text/plain"})
             for headers in kinds if place == 1 or method == "get" else kinds[:1]:
-                answer = await heard_back(caller, method, where, headers=headers, **more)
+                async with at_once:
+                    answer = await heard_back(caller, method, where, headers=headers, **more)
                 planted.check(answer, (method, where, way, headers))
                 said += answer
-        if not said:
-            silent.append((method, path))
+        return said
+
+    said = await asyncio.gather(*(look(method, path) for method, path in known))
+    silent = [route for route, heard in zip(known, said, strict=True) if not heard]
     assert len(silent) < 5, silent
     assert planted.told > 200 and not planted.heard
 
@@ -193,7 +197,6 @@ WAYS = ("/runs/wait", "/runs/stream", "/threads/{id}/runs/wait", "/threads/{id}/
 async def test_no_setting_tells_or_sends_a_planted_variable(
     planted: World, caller: httpx.AsyncClient, name: str
 ) -> None:
-    thread = (await caller.post("/threads", json={})).json()["thread_id"]
     spelt = [form for variable in PLANTED for form in (f"${variable}", variable)]
     values = [
         *spelt,
@@ -204,11 +207,16 @@ async def test_no_setting_tells_or_sends_a_planted_variable(
         ["HOME"],
         None,
     ]
-    for place, value in enumerate(values):
-        given = {name: value}
+
+    async def ask(place: int) -> None:
+        given = {name: values[place]}
         way: dict[str, Any] = {"context": given} if place % 2 else {"config": {"configurable": given}}
+        # Runs of one thread do not run beside each other.
+        thread = (await caller.post("/threads", json={})).json()["thread_id"]
         path = WAYS[place % len(WAYS)].replace("{id}", thread)
         planted.check(await caller.post(path, json={"assistant_id": "adaptive", "input": QUESTION, **way}), (path, way))
+
+    await asyncio.gather(*map(ask, range(len(values))))
     assert not planted.heard
 
 
@@ -220,12 +228,18 @@ async def test_keys_of_two_endpoints_never_cross(planted: World, caller: httpx.A
     assert len(models) > 5
     servers = {"": planted.model, "deepseek": planted.deepseek, "paired": planted.paired, "free": planted.free}
     before = {name: len(server.asked) for name, server in servers.items()}
-    for address in (None, planted.paired.url, planted.free.url):
-        for name in models:
-            for model in ("openai:other", "deepseek:other"):
-                given = {name: model} | ({"base_url": address} if address else {})
-                body = {"assistant_id": "adaptive", "input": QUESTION, "context": given}
-                planted.check(await caller.post("/runs/wait", json=body), given)
+    given = [
+        {name: model} | ({"base_url": address} if address else {})
+        for address in (None, planted.paired.url, planted.free.url)
+        for name in models
+        for model in ("openai:other", "deepseek:other")
+    ]
+
+    async def ask(context: dict[str, str]) -> None:
+        body = {"assistant_id": "adaptive", "input": QUESTION, "context": context}
+        planted.check(await caller.post("/runs/wait", json=body), context)
+
+    await asyncio.gather(*map(ask, given))
     sent = {
         name: {request.headers["Authorization"] for request in server.asked[before[name] :]}
         for name, server in servers.items()
