@@ -240,6 +240,7 @@ async def test_a_server_that_is_gone_costs_its_role(
     await check(server, stage, outcome, f"cannot reach {nobody}", solution)
 
 
+@pytest.mark.quiet
 async def test_a_storm_of_refusals_at_every_stage_at_once_loses_no_run(
     kept: Kept, server: ModelServer, context: dict[str, Any]
 ) -> None:
