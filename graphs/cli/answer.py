@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from graphs.cli.report import refuse, write
-from graphs.page.wording import mark_controls
+from graphs.page.wording import mark_controls, money
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -87,7 +87,7 @@ def print_solution(solution: "Solution", *, as_json: bool) -> None:
     threads = f"{report.threads_planned} threads{cached}, {report.rounds} extra rounds, " if solution.threads else ""
     sys.stderr.write(
         f"{solution.outcome}: {solution.route} route, {threads}{report.calls} calls, "
-        f"{report.tokens.total:,} tokens, {report.wall_s:.1f} s{_money(report.cost_usd)}\n"
+        f"{report.tokens.total:,} tokens, {report.wall_s:.1f} s{_cost(report.cost_usd)}\n"
     )
     if report.forecast:
         sys.stderr.write(f"forecast: {report.forecast}\n")
@@ -95,8 +95,8 @@ def print_solution(solution: "Solution", *, as_json: bool) -> None:
         sys.stderr.write(_comparison(report.baseline))
 
 
-def _money(usd: float | None) -> str:
-    return "" if usd is None else f", ${usd:.4f}"
+def _cost(usd: float | None) -> str:
+    return "" if usd is None else f", {money(usd)}"
 
 
 def _comparison(baseline: "Baseline") -> str:

@@ -15,7 +15,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from graphs.page.wording import mark_controls
+from graphs.page.wording import mark_controls, words
+from nodes.shared.cleaning import one_line
 
 STAGES = {
     "assess": "Looking for independent parts",
@@ -69,12 +70,8 @@ class Standing:
         statuses = Counter(str(event["status"]) for event in self.threads.values())
         done = sum(statuses[status] for status in _ENDED)
         total = max(int(event["n_total"]) for event in self.threads.values())
-        parts = ", ".join(f"{statuses[status]} {_words(status)}" for status in _ENDED if statuses[status])
+        parts = ", ".join(f"{statuses[status]} {words(status)}" for status in _ENDED if statuses[status])
         return f"{done}/{total} finished" + (f" ({parts})" if parts else "")
-
-
-def _words(status: str) -> str:
-    return status.replace("_", " ")
 
 
 class Display(Protocol):
@@ -96,9 +93,9 @@ class Lines:
         if "thread_id" not in event:
             self._print(f"{self._standing.stage} …")
         elif event["status"] in _ENDED:
-            self._print(f"{event['thread_id']} {_words(event['status'])}: {self._standing.count}")
+            self._print(f"{event['thread_id']} {words(event['status'])}: {self._standing.count}")
         elif event["status"] == "running":
-            self._print(f"{event['thread_id']} running: {_one_line(event['subquestion'])}")
+            self._print(f"{event['thread_id']} running: {one_line(mark_controls(event['subquestion']))}")
 
     def _print(self, line: str) -> None:
         sys.stderr.write(line + "\n")
@@ -145,7 +142,7 @@ def _table(threads: Sequence[tuple[str, Mapping[str, Any]]], width: int) -> Tabl
     room -= beside if with_tokens else 0
     table = Table.grid(padding=(0, GAP_COLUMNS))
     for (id, event), label, used in zip(threads, labels, tokens, strict=True):
-        question = Text(_one_line(event["subquestion"]))
+        question = Text(one_line(mark_controls(event["subquestion"])))
         question.truncate(max(0, room), overflow="ellipsis", pad=with_tokens)
         style = _STYLES.get(str(event["status"]), "")
         table.add_row(
@@ -155,11 +152,7 @@ def _table(threads: Sequence[tuple[str, Mapping[str, Any]]], width: int) -> Tabl
 
 
 def _label(event: Mapping[str, Any]) -> str:
-    return _words(str(event["status"])) + (f" (round {event['round'] + 1})" if event["round"] else "")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(mark_controls(text).split())
+    return words(str(event["status"])) + (f" (round {event['round'] + 1})" if event["round"] else "")
 
 
 @contextmanager

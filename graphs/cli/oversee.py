@@ -8,7 +8,7 @@ from typing import Any
 from graphs.page.wording import mark_controls
 from nodes.input.segments import Segment
 from nodes.planning.edits import Edit, EditError, apply_edits
-from nodes.planning.plan import ThreadPlan
+from nodes.planning.plan import THREAD_NUMBER, ThreadPlan
 
 PLAN_HELP = """\
 approve                    run the plan as it is
@@ -26,7 +26,7 @@ approve                    use the answer
 edit NEW WORDS             use these words instead
 send T1 [T2 …] WHY         run threads again, and tell them why
 quit                       stop here; apr resume continues"""
-_THREAD = re.compile(r"T\d+(?:\.\d+)*", re.IGNORECASE)
+_THREAD = re.compile(f"T{THREAD_NUMBER}", re.IGNORECASE)
 
 
 class Quit(Exception):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from graphs.cli.report import refuse
+from graphs.page.wording import mark_controls
+from nodes.shared.cleaning import one_line
 
 if TYPE_CHECKING:
     from graphs.history.runs import Runs
@@ -32,6 +34,7 @@ Place: --store or APR_STORE (a SQLite file, postgresql://user:password@host/data
 
   apr prune --older-than 30d
 """
+MAX_QUESTION_COLUMNS = 80
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 StoreOption = Annotated[
@@ -50,8 +53,8 @@ def runs(store: StoreOption = None) -> None:
         entries = await kept.all()
         for entry in entries:
             started = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.started_at))
-            question = " ".join(entry.question.split())
-            typer.echo(f"{entry.id}  {started}  {entry.outcome:<8}  {question[:80]}{'…' if len(question) > 80 else ''}")
+            question = one_line(mark_controls(entry.question), MAX_QUESTION_COLUMNS)
+            typer.echo(f"{entry.id}  {started}  {entry.outcome:<8}  {question}")
         if not entries:
             typer.echo("no runs are kept", err=True)
 

@@ -15,6 +15,7 @@ from tenacity import AsyncRetrying
 
 from graphs.history.locks import FileLocks, Locks
 from graphs.history.saver import SqliteSaver
+from nodes.shared.cleaning import one_line
 from nodes.shared.private import make_private
 from nodes.threads.cache_store import LOCKED_RETRY, name_place
 
@@ -61,7 +62,7 @@ async def _name_store(opening: AbstractAsyncContextManager[Store], where: str) -
                 "runs in PostgreSQL need an extra: pip install 'adaptive-parallel-reasoning[postgres]'"
             ) from error
         except Exception as error:
-            why = " ".join(str(error).split()) or type(error).__name__
+            why = one_line(str(error)) or type(error).__name__
             raise StoreError(
                 f"runs cannot be kept in {name_place(where)}: {why}; choose another place with --store or APR_STORE, "
                 "or none with --store none"
@@ -103,7 +104,7 @@ async def _postgres(where: str) -> AsyncIterator[Store]:
         try:
             yield Store(saver, items, locks)
         except PsycopgError as error:
-            why = " ".join(str(error).split())
+            why = one_line(str(error))
             raise StoreError(f"the runs in {name_place(where)} cannot be read or written any more: {why}") from error
         finally:
             saver.close()

@@ -24,6 +24,7 @@ from graphs.page.wording import (
 )
 from nodes.llm.endpoints.usage import Usage
 from nodes.reporting.sources import Source
+from nodes.shared.cleaning import one_line
 from nodes.state import Solution
 from nodes.threads.context_rot import MARK_WORDS
 
@@ -66,7 +67,7 @@ def page(solution: Solution) -> str:
     html: str = _template().render(
         run=solution,
         report=report,
-        title=" ".join(clip(solution.question).shown.split())[:80] or "A run",
+        title=one_line(clip(solution.question).shown, 80) or "A run",
         policy=POLICY,
         css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
         figures=_figures(solution),

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from nodes.input.excerpts import json_line
-from nodes.llm.replies.text import one_line, shorten
+from nodes.llm.replies.text import shorten
+from nodes.shared.cleaning import one_line
 from nodes.state import State
 from nodes.threads.context_rot import MARK_WORDS
 from nodes.threads.results import ThreadResult

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from nodes.input.segments import Segment
 from nodes.llm.replies.text import shorten
+from nodes.shared.cleaning import one_line
 
 MAX_EXCERPT_CHARACTERS = 400
 """Characters of a document that the planner sees: enough to know what it is about."""
@@ -37,7 +38,7 @@ def json_line(value: object) -> str:
 
 def _name(segment: Segment) -> str:
     """A document's name on one line and without brackets, so that it neither ends its tag nor starts another."""
-    return " ".join(segment.label.translate(_BRACKETS).split())
+    return one_line(segment.label.translate(_BRACKETS))
 
 
 def by_number(segments: Sequence[Segment]) -> str:

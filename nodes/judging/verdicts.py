@@ -6,11 +6,12 @@ from typing import Any, ClassVar, NamedTuple
 
 from pydantic import ConfigDict, Field, model_validator
 
+from nodes.planning.plan import THREAD_NUMBER
 from nodes.planning.repair import Repair
 from nodes.shared.record import Record
 from nodes.threads.results import ThreadResult
 
-_ID = re.compile(r"\A[^\d]{0,20}?(\d{1,3}(?:\.\d{1,3})*)(?!\d)\W*")
+_ID = re.compile(rf"\A[^\d]{{0,20}}?({THREAD_NUMBER})(?!\d)\W*")
 """How a line about a thread begins: `T2:`, `t2`, `thread T2 -`; the words before the number do not matter."""
 
 

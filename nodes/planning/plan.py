@@ -10,12 +10,17 @@ from nodes.input.segments import Segment, has_question_mark
 from nodes.planning.outline import AnswerForm, Part, independent, list_unnamed, with_numbers
 from nodes.planning.repair import Repair
 from nodes.planning.scope import closest
+from nodes.shared.cleaning import one_line
 from nodes.shared.record import Record
 
 MAX_LEANING_CHARACTERS = 40
 """Characters of an item of a list, up to which it may lean on the items before it: `Where does it hang?`"""
 ALL_READ = 3
 """Documents that a thread is given together where nothing tells which of them it needs."""
+
+
+THREAD_NUMBER = r"\d{1,3}(?:\.\d{1,3})*"
+"""Pattern of what stands behind the T of a thread's id."""
 
 
 class ThreadSpec(Record):
@@ -199,5 +204,5 @@ def _in_words(waiting: Sequence[Part], threads: Sequence[ThreadSpec]) -> list[st
     for part in waiting:
         own = {need: shown[need] for need in part.needs if need in shown}
         label = f"#{shown[part.number]}: " if part.number in referred_to else ""
-        words.append(label + " ".join(with_numbers(part.question, own).split()))
+        words.append(label + one_line(with_numbers(part.question, own)))
     return words

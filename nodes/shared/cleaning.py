@@ -26,3 +26,9 @@ def clean_text(text: str) -> str:
     The rest is what the user wrote. A form feed or a vertical tab ends a line.
     """
     return _LINE_ENDS.sub("\n", storable(text)).lstrip(INVISIBLE)
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """Write a text on one line, of at most `limit` characters if that is given."""
+    line = " ".join(text.split())
+    return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"

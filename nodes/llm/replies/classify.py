@@ -14,7 +14,7 @@ from nodes.llm.endpoints.bounded import ReplyTooLarge
 from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.replies.codes import not_this_way, status_in, too_long, words_of
 from nodes.llm.replies.errors import CallFailed, ErrorInside, ModelError, Unended, without_key
-from nodes.shared.cleaning import storable
+from nodes.shared.cleaning import one_line, storable
 from nodes.shared.masking import mask
 
 _EXCERPT = 300
@@ -144,5 +144,5 @@ def retry_after(value: str | None) -> float | None:
 
 def _excerpt(text: str, key: SecretStr) -> str:
     # Masked before it is shortened, since half a key would not be known as one; far beyond the excerpt nothing matters.
-    flat = " ".join(storable(mask(without_key(text[: 20 * _EXCERPT], key))).split())
+    flat = one_line(storable(mask(without_key(text[: 20 * _EXCERPT], key))))
     return flat if len(flat) <= _EXCERPT else flat[:_EXCERPT] + " …"

@@ -28,12 +28,6 @@ def _marked_result(text: str) -> str:
     return result
 
 
-def one_line(text: str, limit: int) -> str:
-    """Write a text on one line of at most `limit` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
-
-
 def shorten(text: str, limit: int) -> str:
     """Cut `text` in its middle to about `limit` characters: how it starts and ends says most."""
     if len(text) <= limit:
