@@ -112,6 +112,24 @@ async def test_what_breaks_off_after_the_end_was_whole(reason: str, outcome: str
     assert (solution["outcome"], asked) == (outcome, [True]) and solution["answer"].startswith(HALF)
 
 
+async def test_a_stream_that_is_never_closed_ends_with_its_finish_reason() -> None:
+    asked: list[bool] = []
+
+    async def stay(http: web.Request) -> web.StreamResponse:
+        asked.append((await http.json())["stream"])
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(http)
+        for event in (chunk("All of it."), chunk("", "stop"), chunk("", usage=tokens(5, 2))):
+            await response.write(f"data: {json.dumps(event)}\n\n".encode())
+        await asyncio.Event().wait()
+        return response
+
+    async with answering(stay) as address:
+        solution = await ask_at(address, streaming=True)
+    assert (solution["answer"], solution["outcome"], asked) == ("All of it.", "complete", [True])
+    assert solution["report"].tokens.total == 7
+
+
 @pytest.mark.parametrize(
     ("events", "outcome", "tries"),
     [

@@ -80,3 +80,8 @@ def test_commits_and_ci_run_what_make_check_runs() -> None:
     for file in ("Makefile", ".ci/run"):
         assert set(re.findall(r"-m (ruff format|ruff check|mypy)", (PROJECT / file).read_text())) == checks
     assert len(checks) == 3
+
+
+def test_make_dev_sends_nobody_the_tools_own_analytics() -> None:
+    told = subprocess.run(["make", "--dry-run", "dev"], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert "langgraph dev" in told.stdout and "LANGGRAPH_CLI_NO_ANALYTICS=1" in told.stdout

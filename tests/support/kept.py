@@ -64,7 +64,7 @@ class Kept:
 
     async def run(self, question: str, context: dict[str, Any], *, streaming: bool = False) -> Any:
         """Run a question in a store, traced; returns its solution, or the error that it ended with."""
-        settings, problem = Settings(cache=True, **context), Problem(question=question)
+        settings, problem = Settings(**{"cache": True} | context), Problem(question=question)
         async with open_store(str(self.folder / "runs.sqlite")) as store:
             runs, ended = Runs(store), None
             async with runs.begin(problem, settings.shown(), sequential=False) as entry:

@@ -1,10 +1,11 @@
 """LangChain's chat models, which send; what comes back is read by `nodes.llm.replies.wire`."""
 
+import asyncio
 import importlib
 import json
 import types
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -29,6 +30,8 @@ _OPTIONS = {"timeout": "timeout", "extra_headers": "headers", "extra_query": "pa
 """What is not part of a request's body, and what the SDK calls it."""
 _DONE = "[DONE]"
 """The last event of a stream."""
+SILENCE_AFTER_END_S = 5.0
+"""Seconds for what may still come behind the finish reason, such as the usage; some servers never end a stream."""
 
 
 class _Stream(AsyncStream[object]):
@@ -89,7 +92,7 @@ class Careful(_Base):
         usage = {"stream": True, "stream_options": {"include_usage": True}}
         body, options = self._request(messages, stop, kwargs | usage)
         async with await self._open(body, options) as stream:
-            async for data in _events(stream, heard, self._key):
+            async for data in _until_silent(_events(stream, heard, self._key), heard):
                 new = heard.take(data)
                 if heard.error:
                     break
@@ -192,6 +195,18 @@ async def _events(stream: _Stream, heard: Heard, key: SecretStr) -> AsyncIterato
     except openai.APIConnectionError:
         if not heard.finished:
             raise
+
+
+async def _until_silent(events: AsyncIterator[object], heard: Heard) -> AsyncIterator[object]:
+    """Yield events until they end, or nothing comes any more once the reply is finished."""
+    with suppress(StopAsyncIteration):
+        while not heard.finished:
+            yield await anext(events)
+    with suppress(StopAsyncIteration, TimeoutError):
+        while True:
+            async with asyncio.timeout(SILENCE_AFTER_END_S):
+                event = await anext(events)
+            yield event
 
 
 def _check(heard: Heard, response: httpx2.Response) -> None:
