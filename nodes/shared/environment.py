@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import platformdirs
@@ -101,12 +102,18 @@ def find_misspelt(settings: Iterable[str]) -> dict[str, str]:
 
 def environment_secrets() -> list[str]:
     """Read what the environment holds under names of secrets, the longest first; what is short is a placeholder."""
+    return list(_secrets_in(tuple(os.environ.items()), frozenset(_keys)))
+
+
+# A trace asks at every text, and the environment hardly ever changes.
+@lru_cache(maxsize=4)
+def _secrets_in(environment: tuple[tuple[str, str], ...], keys: frozenset[str]) -> tuple[str, ...]:
     endings = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIALS")
-    names = [name for name in os.environ if name.upper().endswith(endings) or name in _keys]
-    held = {os.environ[name].strip() for name in names}
-    held |= {pair.partition(":")[2] for pair in os.environ.get("APR_TOKENS", "").replace(",", " ").split()}
-    held |= {found[1] for value in os.environ.values() for found in _IN_ADDRESS.finditer(value)}
-    return sorted({secret for secret in held if len(secret) >= 8}, key=len, reverse=True)
+    held = {value.strip() for name, value in environment if name.upper().endswith(endings) or name in keys}
+    tokens = next((value for name, value in environment if name == "APR_TOKENS"), "")
+    held |= {pair.partition(":")[2] for pair in tokens.replace(",", " ").split()}
+    held |= {found[1] for _, value in environment for found in _IN_ADDRESS.finditer(value)}
+    return tuple(sorted({secret for secret in held if len(secret) >= 8}, key=len, reverse=True))
 
 
 def environment_base_url(provider: str) -> str | None:
