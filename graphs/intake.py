@@ -44,7 +44,9 @@ def storable_updates(supersteps: Sequence[Sequence[StateUpdate]]) -> list[list[S
 def _fitting(values: Any) -> Any:
     if not isinstance(values, dict):
         return values
-    # What is nothing empties a field.
+    if values.get("question", "") is None:
+        raise ValueError("`question` cannot be emptied; write what you want to know")
+    # What is nothing empties any other field.
     ours = {name: value for name, value in values.items() if name in State.model_fields and value is not None}
     checked = State.model_validate({"question": "-", **ours})
     return values | {name: getattr(checked, name) for name in ours}

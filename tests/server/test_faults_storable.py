@@ -147,6 +147,9 @@ async def test_what_is_refused_leaves_nothing_behind(
     for name in ("question", "answer", "calls", "results", "plan"):
         with pytest.raises(ValueError):
             await graph.aupdate_state(config, {name: [ODD[odd]]})
+    for nothing in (None, float("nan")):
+        with pytest.raises(ValueError, match="`question` cannot be emptied"):
+            await graph.aupdate_state(config, {"question": nothing})
     assert (await graph.aget_state(config)).values["question"] == QUESTION
 
 
