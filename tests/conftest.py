@@ -22,8 +22,8 @@ settings.load_profile("project")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Have three processes on two cores: tests wait for what comes later as often as they compute."""
-    return (os.cpu_count() or 1) * 3 // 2 or 1
+    """Have two processes a core: tests wait for what comes later as often as they compute."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
