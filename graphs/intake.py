@@ -38,10 +38,10 @@ def storable_updates(supersteps: Sequence[Sequence[StateUpdate]]) -> list[list[S
     Raises:
         ValueError: It is refused; the message says why.
     """
-    return [[StateUpdate(_fitting(storable_value(update[0])), *update[1:]) for update in step] for step in supersteps]
+    return [[StateUpdate(_fit_state(storable_value(update[0])), *update[1:]) for update in step] for step in supersteps]
 
 
-def _fitting(values: Any) -> Any:
+def _fit_state(values: Any) -> Any:
     if not isinstance(values, dict):
         return values
     if values.get("question", "") is None:

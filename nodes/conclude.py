@@ -6,7 +6,7 @@ from typing import Any
 
 from nodes.asking.results import missing_line
 from nodes.llm.endpoints.usage import Call, add_calls
-from nodes.llm.limits.budget import exhausted
+from nodes.llm.limits.budget import find_exhaustion
 from nodes.llm.limits.ledger import spending
 from nodes.planning.forecast import add_outcome
 from nodes.planning.repair import Repair
@@ -50,7 +50,7 @@ def conclude(
             f"{len(missing)} of {len(threads)} threads have no answer that stands after {state.round} extra rounds:"
         )
         reasons += [f"- {missing_line(thread)}" for thread in missing]
-        if why := exhausted(settings, state.run, spending([*state.calls, *calls])):
+        if why := find_exhaustion(settings, state.run, spending([*state.calls, *calls])):
             reasons.append(why)
     if outcome == "failed":
         reasons = reasons or ["the model's reply was empty"]

@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 from nodes.asking.direct import DIRECT, messages
 from nodes.boundary.progress import tell_stage
 from nodes.conclude import conclude, conclude_failed
-from nodes.llm.limits.budget import exhausted
+from nodes.llm.limits.budget import find_exhaustion
 from nodes.llm.limits.ledger import spending
 from nodes.llm.replies.errors import HOPELESS, ModelError
 from nodes.settings import Settings, settings_of
@@ -17,7 +17,7 @@ from nodes.state import State
 async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Answer in one call."""
     settings, spent = settings_of(runtime), spending(state.calls)
-    if state.plan and (why := exhausted(settings, state.run, spent)):
+    if state.plan and (why := find_exhaustion(settings, state.run, spent)):
         return conclude_failed(state, settings, [*state.problems, f"no thread could answer, and {why}"])
     asked = [call for call in state.calls if call.role == "solve"]
     if asked and not settings.fallback_model and all(call.status in HOPELESS for call in asked):

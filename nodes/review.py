@@ -7,12 +7,12 @@ from langgraph.runtime import Runtime
 
 from nodes.asking.join import join
 from nodes.asking.results import open_parts, put_together
-from nodes.asking.review import AS_A_LIST, REVIEW, messages, missing
+from nodes.asking.review import AS_A_LIST, REVIEW, messages, name_missing
 from nodes.boundary.progress import tell_stage
 from nodes.conclude import conclude, in_plan_order
 from nodes.judging.verdicts import Conflict, Judgement, Review, judge
 from nodes.llm.endpoints.usage import Call
-from nodes.llm.limits.budget import exhausted
+from nodes.llm.limits.budget import find_exhaustion
 from nodes.llm.limits.ledger import spending
 from nodes.llm.replies.errors import ModelError
 from nodes.planning.answer_list import as_list
@@ -49,7 +49,7 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         joined = await join(state, settings, answered, broken)
         return conclude(state, settings, answer=joined.answer, calls=joined.calls, shortfall=joined.shortfall)
     tell_stage(runtime, "review", state.round)
-    said = AS_A_LIST if listed else open_parts(state) + missing(broken, to_run_again=rounds_left > 0)
+    said = AS_A_LIST if listed else open_parts(state) + name_missing(broken, to_run_again=rounds_left > 0)
     caller = REVIEW.caller(settings, state.run, state.calls, round=state.round)
     try:
         asked = messages(state, settings, answered, said, listed=bool(listed))
@@ -129,7 +129,7 @@ def _list_answer(state: State) -> str:
 def _rounds_left(state: State, settings: Settings, calls: Sequence[Call] = ()) -> int:
     """Return how many extra rounds are left, none when time or tokens run out; `calls` are not in the state yet."""
     spent = spending([*state.calls, *calls])
-    return 0 if exhausted(settings, state.run, spent) else settings.max_rounds - state.round
+    return 0 if find_exhaustion(settings, state.run, spent) else settings.max_rounds - state.round
 
 
 def _too_large(state: State, settings: Settings, threads: Sequence[ThreadResult]) -> list[ThreadResult]:

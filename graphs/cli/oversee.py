@@ -66,7 +66,7 @@ def _plan(payload: Mapping[str, Any], read: Callable[[str], str]) -> dict[str, A
     made = plan = ThreadPlan.model_validate(payload["plan"])
     segments = [Segment(number=source["number"], text=source["excerpt"]) for source in payload["sources"]]
     edits: list[Edit] = []
-    _say(f"\nThe plan, before it is run{_expected(payload.get('estimate'))}:")
+    _say(f"\nThe plan, before it is run{_describe_estimate(payload.get('estimate'))}:")
     while True:
         _show(plan)
         word, rest = _command(read, PLAN_HELP)
@@ -161,7 +161,7 @@ def _show(plan: ThreadPlan) -> None:
     _say(f"  {len(plan.threads)} threads, {plan.parallelism} at once; {becomes}")
 
 
-def _expected(estimate: Mapping[str, Any] | None) -> str:
+def _describe_estimate(estimate: Mapping[str, Any] | None) -> str:
     if not estimate:
         return ""
     parts = [_range(estimate["tokens"], "{:,.0f}", " tokens")]

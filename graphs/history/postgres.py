@@ -64,7 +64,7 @@ async def open_postgres(url: str) -> AsyncIterator[tuple[PostgresSaver, AsyncPos
     )
     async with pool:
         items = AsyncPostgresStore(pool)
-        saver = PostgresSaver(pool).keeping(items)
+        saver = PostgresSaver(pool).keep_texts(items)
         # Says at once what the pool would only say after waiting; and of several, one makes the tables.
         async with await AsyncConnection.connect(url, autocommit=True, connect_timeout=int(CONNECT_TIMEOUT_S)) as alone:
             # Tried again and again: who waits inside the database would hold up the making of its indexes.

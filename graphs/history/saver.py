@@ -27,7 +27,7 @@ class TextsOnce(BaseCheckpointSaver[Any]):
     _known: set[tuple[str, str]]
     """Texts that are stored already, by run and hash."""
 
-    def keeping(self, texts: BaseStore) -> Self:
+    def keep_texts(self, texts: BaseStore) -> Self:
         """Use a store for the texts, and read back nothing that is not declared."""
         self.texts, self.serde, self.broken, self._known = texts, DeclaredTypes(), "", set()
         return self

@@ -79,7 +79,7 @@ async def _sqlite(path: Path) -> AsyncIterator[Store]:
         aiosqlite.connect(path) as connection,
         AsyncSqliteStore.from_conn_string(str(path)) as items,
     ):
-        saver = SqliteSaver(connection).keeping(items)
+        saver = SqliteSaver(connection).keep_texts(items)
 
         async def make_tables() -> None:
             await saver.setup()

@@ -21,7 +21,7 @@ REVIEW = Stage(
 AS_A_LIST = "The results in turn are the answer: leave `answer` empty.\n\n"
 
 
-def missing(broken: Sequence[ThreadResult], *, to_run_again: bool) -> str:
+def name_missing(broken: Sequence[ThreadResult], *, to_run_again: bool) -> str:
     """Name the threads without an answer that stands."""
     title = "These threads run again, so leave `answer` empty" if to_run_again else "Missing, to be said in the answer"
     return block(title, "\n".join(f"- {missing_line(thread)}" for thread in broken))

@@ -18,7 +18,7 @@ _NUMBERED = re.compile(
 )
 _CLOSING = frozenset(".:、。\ufe0f\u20e3")
 """What stands after the number of an item, brackets apart; the last two make a keycap of it."""
-_ROMAN = re.compile(r"(?=.)(x{0,3})(ix|iv|v?i{0,3})", re.IGNORECASE)
+_ROMAN = re.compile(r"(?=.)(x{0,3})(ix|iv|v?i{0,3})", re.IGNORECASE | re.ASCII)
 _ROMAN_UNITS = {"": 0, "i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8, "ix": 9}
 
 

@@ -165,13 +165,13 @@ class Calculation:
             raise Unclear
 
     def _product(self) -> Fraction:
-        value = self._signed()
+        value = self._read_signed()
         while sign := self._next("op", "*/"):
-            other = self._signed()
+            other = self._read_signed()
             value = self._step(value * other if sign.text == "*" else value / other)
         return value
 
-    def _signed(self) -> Fraction:
+    def _read_signed(self) -> Fraction:
         sign = self._next("op", "+-")
         if sign is None:
             return self._power()[0]

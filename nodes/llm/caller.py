@@ -115,7 +115,7 @@ class Caller:
         self._limit = limit = TimeLimit(self._seconds, self._task.budget.latest)
         try:
             async with limit:
-                with limit.standing():  # the embedded model may have to be loaded first
+                with limit.stop_clock():  # the embedded model may have to be loaded first
                     client = await client_for(self._settings, self.model)
                     await client.prepare(self._task.prompt)
                 self._where = f" at {client.endpoint.address}"
@@ -199,7 +199,7 @@ class Caller:
         """Wait until the endpoint may be sent one more request; the task's clock stands meanwhile."""
         patience, again = self._limit.left(), bool(self.calls)
         try:
-            with self._limit.standing():
+            with self._limit.stop_clock():
                 return await client.limiter.admit(
                     self._task.run.id, tokens=tokens, ceilings=self._ceilings, patience=patience, again=again
                 )

@@ -179,12 +179,12 @@ async def client_for(settings: Settings, model: str) -> Client:
     task = pool.clients.get(endpoint)
     if task and task.done() and (task.cancelled() or task.exception()):
         del pool.clients[endpoint]
-    task = pool.clients.get_or_make(endpoint, lambda: _opening(pool, endpoint))
+    task = pool.clients.get_or_make(endpoint, lambda: _open_client(pool, endpoint))
     # Shielded: a run that is cancelled meanwhile must not break what others wait for.
     return await asyncio.shield(task)
 
 
-def _opening(pool: _Pool, endpoint: Endpoint) -> asyncio.Task[Client]:
+def _open_client(pool: _Pool, endpoint: Endpoint) -> asyncio.Task[Client]:
     task = asyncio.create_task(_open(pool, endpoint))
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return task

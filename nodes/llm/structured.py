@@ -137,10 +137,10 @@ def _all_that_fit(tool_args: Sequence[dict[str, Any]], shape: type[T]) -> T:
         said = explain(wrong) if wrong else "the arguments of the tool call are not sound JSON"
         raise NoObject(said, found_json=True)
     lists = {name for name in shape.model_fields if isinstance(getattr(found[0], name), list)}
-    return found[0].model_copy(update={name: _joined([getattr(one, name) for one in found]) for name in lists})
+    return found[0].model_copy(update={name: _join_calls([getattr(one, name) for one in found]) for name in lists})
 
 
-def _joined(lists: Sequence[list[Any]]) -> list[Any]:
+def _join_calls(lists: Sequence[list[Any]]) -> list[Any]:
     """Put lists one after another; a string that comes again is the same one."""
     items = [item for each in lists for item in each]
     return list(dict.fromkeys(items)) if all(isinstance(item, str) for item in items) and len(lists) > 1 else items

@@ -80,7 +80,7 @@ def read_reply(said: Any, shape: type[R]) -> R:
     if isinstance(said, bool | str):
         said = {"action": str(said)}
     if not isinstance(said, Mapping):
-        raise EditError(f"the reply is {type(said).__name__}; {_allowed(shape)}")
+        raise EditError(f"the reply is {type(said).__name__}; {_list_allowed(shape)}")
     fields = dict(said)
     action = str(fields.get("action", fields.get("type", ""))).strip().lower().replace(" ", "_").replace("-", "_")
     action = _SYNONYMS.get(action, action)
@@ -91,10 +91,10 @@ def read_reply(said: Any, shape: type[R]) -> R:
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in wrong["loc"])
-        raise EditError(f"`{where}`: {wrong['msg']}; {_allowed(shape)}") from None
+        raise EditError(f"`{where}`: {wrong['msg']}; {_list_allowed(shape)}") from None
 
 
-def _allowed(shape: type[Record]) -> str:
+def _list_allowed(shape: type[Record]) -> str:
     actions = ", ".join(f"`{action}`" for action in get_args(shape.model_fields["action"].annotation))
     return f"`action` is one of {actions}"
 
@@ -172,7 +172,7 @@ def _change(where: str, edit: Edit, threads: dict[str, ThreadSpec]) -> dict[str,
         gone = {part.id for part in parts[1:]}
         return {id: merged if id == merged.id else thread for id, thread in threads.items() if id not in gone}
     old = threads[ids[0]]
-    return {**threads, old.id: _reword(old, words) if edit.op == "reword" else _reading(old, edit)}
+    return {**threads, old.id: _reword(old, words) if edit.op == "reword" else _set_sources(old, edit)}
 
 
 def _reword(thread: ThreadSpec, words: str) -> ThreadSpec:
@@ -181,7 +181,7 @@ def _reword(thread: ThreadSpec, words: str) -> ThreadSpec:
     return thread.model_copy(update={"subquestion": words, "parts": parts})
 
 
-def _reading(thread: ThreadSpec, edit: Edit) -> ThreadSpec:
+def _set_sources(thread: ThreadSpec, edit: Edit) -> ThreadSpec:
     sources = sorted(set(edit.sources))
     parts = [part.model_copy(update={"sources": sources}) for part in thread.parts]
     return thread.model_copy(update={"sources": sources, "parts": parts})

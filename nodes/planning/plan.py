@@ -84,7 +84,7 @@ def make_plan(
         The plan; with fewer than two threads there is nothing to run in parallel.
     """
     repairs: list[Repair] = []
-    ready = [scoped(part, segments, repairs) for part in independent(parts)]
+    ready = [add_scope(part, segments, repairs) for part in independent(parts)]
     waiting = [part for part in parts if part.needs]
     for part in waiting:
         repairs.append(
@@ -117,7 +117,7 @@ def answer_form(said: AnswerForm, waiting: Sequence[Part], common: Sequence[Segm
     return "text" if waiting or asked else said
 
 
-def scoped(part: Part, segments: Sequence[Segment], repairs: list[Repair]) -> Part:
+def add_scope(part: Part, segments: Sequence[Segment], repairs: list[Repair]) -> Part:
     """Give a part the documents that it is about and does not name, and a short item those before it."""
     documents = [segment for segment in segments if segment.kind == "document"]
     numbers = {document.number for document in documents}

@@ -102,7 +102,7 @@ class ThreadCache:
 
     async def put(self, found: Mapping[str, Kept], seconds: float | None) -> None:
         """Keep results by their keys, for so many seconds."""
-        if not found or self._resting():
+        if not found or self._is_resting():
             return
         lasting = None if seconds is None else max(1, round(seconds))
         try:
@@ -112,7 +112,7 @@ class ThreadCache:
             self._complain("written", error)
 
     async def _get(self, key: str) -> Kept | None:
-        if self._resting():
+        if self._is_resting():
             return None
         try:
             values: dict[Any, Any] = await AsyncRetrying(**LOCKED_RETRY)(self.cache.aget, [(NAMESPACE, key)])
@@ -126,7 +126,7 @@ class ThreadCache:
         # Earlier versions kept what some servers had cut.
         return kept if kept and state_of(kept.finish_reason) == "whole" else None
 
-    def _resting(self) -> bool:
+    def _is_resting(self) -> bool:
         return time.monotonic() < self._rests_until
 
     def _complain(self, what: str, error: Exception) -> None:

@@ -57,7 +57,7 @@ def open_cache(where: str) -> BaseCache[Any]:
     Raises:
         CacheError: The file is damaged, locked or not to be written; the extra `redis` is missing.
     """
-    with _telling(where):
+    with _tell_faults(where):
         if "://" in where:
             from nodes.threads.redis_cache import RedisCache
 
@@ -75,7 +75,7 @@ def cache_stats() -> Stats:
         CacheError: It cannot be read.
     """
     where = place()
-    with _telling(where):
+    with _tell_faults(where):
         sizes = _sizes(where)
     return Stats(len(sizes), sum(sizes), name_place(where))
 
@@ -88,7 +88,7 @@ def clear_cache() -> int:
     """
     where, before = place(), cache_stats()
     if before.entries:
-        with _telling(where):
+        with _tell_faults(where):
             open_cache(where).clear([NAMESPACE, *OLD_NAMESPACES])
     return before.entries
 
@@ -105,7 +105,7 @@ def _sizes(where: str) -> list[int]:
 
 
 @contextmanager
-def _telling(where: str) -> Iterator[None]:
+def _tell_faults(where: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:

@@ -272,6 +272,12 @@ def seen(text: str) -> str:
     return "".join(text.split())
 
 
+@pytest.mark.parametrize("letters", ["İ", "ı", "xİ", "ſ", "Kelvin K"])
+def test_letters_that_only_look_like_numbers_in_another_case_number_nothing(letters: str) -> None:
+    assert [segment.text for segment in split_input(f"{letters}. One?\n{letters}. Two?")]
+    assert [segment.text for segment in split_input(letters)] == [letters]
+
+
 @given(TEXTS)
 def test_no_text_is_lost_and_the_numbers_count_up(question: str) -> None:
     segments = split_input(question, [("d", "whole. Is it?")])

@@ -62,6 +62,8 @@ def test_reasoning_is_never_taken_for_the_answer(text: str, reasoning: str, answ
         "So:\n````\n```\n</think>\n````\nThat is all.",
         "So:\n\n    </think>\n\nThat is all.",
         "`[THINK]` and `[/THINK]` are Mistral's, <|channel|> is OpenAI's.",
+        "One.\n</thİnk>\nTwo.",
+        "One.\n<thınk>\nTwo.",
     ],
 )
 def test_an_answer_may_speak_of_tags(answer: str) -> None:

@@ -42,7 +42,7 @@ def measure_once(endpoint: str, address: str, api_key: str, *, at_once: int) -> 
     """
 
     def measure() -> Pace:
-        with _said("Measuring how fast the embedded model writes on this machine (once)"):
+        with _announce("Measuring how fast the embedded model writes on this machine (once)"):
             # An event loop of its own, not a pool of threads, which would keep the process from ending meanwhile.
             return asyncio.run(measure_pace(address, api_key, at_once=at_once))
 
@@ -87,7 +87,7 @@ def _see(speed: Speed, timings: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _said(line: str) -> Iterator[None]:
+def _announce(line: str) -> Iterator[None]:
     # The stream is looked up when it is written to: a live display may have taken its place by then.
     timer = threading.Timer(NOTICE_AFTER_S, lambda: sys.stderr.write(f"{line}\n"))
     timer.daemon = True

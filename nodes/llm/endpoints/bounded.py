@@ -44,14 +44,14 @@ class _Bounded(httpx2.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self._inner:
-            for part in self._unpacked(piece):
+            for part in self._unpack(piece):
                 self._check(part)
                 yield part
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
-    def _unpacked(self, piece: bytes) -> Iterator[bytes]:
+    def _unpack(self, piece: bytes) -> Iterator[bytes]:
         if self._unpacking is None:
             yield piece
             return

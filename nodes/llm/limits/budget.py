@@ -47,7 +47,7 @@ def latest(settings: Settings, run: Run, stage: str) -> float:
     return run.started_at + settings.deadline - (min(reserve, MAX_RESERVE_S) if stage == "solve" else reserve)
 
 
-def exhausted(settings: Settings, run: Run, spent: Spending) -> str:
+def find_exhaustion(settings: Settings, run: Run, spent: Spending) -> str:
     """Say why no further thread may start; empty when one may."""
     if now() >= latest(settings, run, "solve"):
         return f"the run's deadline of {settings.deadline:g} s (`deadline`) leaves no time for more threads"

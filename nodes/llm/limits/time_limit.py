@@ -64,7 +64,7 @@ class TimeLimit:
         return min(self._end, self._last) - asyncio.get_running_loop().time()
 
     @contextmanager
-    def standing(self) -> Iterator[None]:
+    def stop_clock(self) -> Iterator[None]:
         """Let the clock stand."""
         clock = asyncio.get_running_loop()
         began = clock.time()

@@ -72,10 +72,10 @@ def _statuses(error: Mapping[str, Any]) -> Iterator[int]:
 
 def words_of(error: Any) -> str:
     """Return what an error object says to people."""
-    return (_said(error) if isinstance(error, Mapping) else str(error)) or str(error)
+    return (_read_words(error) if isinstance(error, Mapping) else str(error)) or str(error)
 
 
-def _said(error: Mapping[str, Any]) -> str:
+def _read_words(error: Mapping[str, Any]) -> str:
     return next((said for name in SAID if isinstance(said := error.get(name), str) and said), "")
 
 
@@ -93,13 +93,13 @@ def error_in(data: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, An
             return dict(error)
         if error and not isinstance(error, Mapping):
             told = {name: holder[name] for name in (*FIELDS, *SAID) if name in holder}
-            words = ["" if error is True else str(error), _said(told)]
+            words = ["" if error is True else str(error), _read_words(told)]
             return told | {"message": ": ".join(filter(None, words)) or str(dict(holder))}
     if choice:
         return None
     inner = data.get("base_resp")
     bare = inner if isinstance(inner, Mapping) else data
-    return dict(bare) if _said(bare) and not any(bare.get(name) in _FINE for name in FIELDS) else None
+    return dict(bare) if _read_words(bare) and not any(bare.get(name) in _FINE for name in FIELDS) else None
 
 
 _FINE = (0, 200, "0", "200")

@@ -28,13 +28,13 @@ def _unwrap_named(shape: type[BaseModel], value: object) -> object:
 
     As in `{"Plan": {…}}`, `{"name": "Plan", "arguments": {…}}` or a schema that was filled in.
     """
-    if not isinstance(value, dict) or _named(shape, value):
+    if not isinstance(value, dict) or _read_fields(shape, value):
         return value
     inner = [read for item in value.values() if isinstance(read := _read_again(item, dict), dict)]
-    return inner[0] if len(inner) == 1 and _named(shape, inner[0]) else value
+    return inner[0] if len(inner) == 1 and _read_fields(shape, inner[0]) else value
 
 
-def _named(shape: type[BaseModel], value: dict[Any, Any]) -> dict[str, object]:
+def _read_fields(shape: type[BaseModel], value: dict[Any, Any]) -> dict[str, object]:
     """Return what an object says of the fields of a shape, whatever the case of their names."""
     names = {_plain(name): name for name in shape.model_fields}
     loose = {names[plain]: said for key, said in value.items() if (plain := _plain(str(key))) in names}
@@ -45,7 +45,7 @@ def _as_model(shape: type[BaseModel], value: object) -> object:
     value = _read_again(value, dict)
     if not isinstance(value, dict):
         return value
-    named = _named(shape, value)
+    named = _read_fields(shape, value)
     told = {name: said for name, said in value.items() if _plain(str(name)) not in map(_plain, named)}
     for name, given in named.items():
         field = shape.model_fields[name]

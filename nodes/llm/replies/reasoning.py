@@ -25,7 +25,9 @@ TAGS: tuple[tuple[str, str], ...] = (
 _OPENING = {start.casefold(): number for number, (start, _) in enumerate(TAGS)}
 _CLOSING = {end.casefold(): number for number, (_, end) in enumerate(TAGS)}
 _SIGNS = re.compile(
-    rf"{FENCE}|(?P<tag>{'|'.join(re.escape(tag) for pair in TAGS for tag in pair)})", re.MULTILINE | re.IGNORECASE
+    # The case of other letters than ASCII's is left alone: a tag with a dotted capital I is none.
+    rf"{FENCE}|(?P<tag>(?ai:{'|'.join(re.escape(tag) for pair in TAGS for tag in pair)}))",
+    re.MULTILINE,
 )
 _LINE_ENDS = re.compile(r"[ \t\r]*(?:\n|\Z)")
 _CHANNEL = re.compile(r"(?:<\|start\|>\w*)?<\|channel\|>(\w+)[^<\n]*<\|message\|>")
