@@ -5,21 +5,21 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.base import Item
-from langgraph.types import StateSnapshot
 from pydantic import Field, ValidationError
 
-from graphs.adaptive import build_graph
 from graphs.history.store import Store
-from graphs.sequential import build_sequential
 from nodes.llm.endpoints.usage import Call
 from nodes.reporting.estimate import list_lessons, recall
 from nodes.shared.masking import mask_text
 from nodes.shared.record import Record
 from nodes.state import Problem, Solution
+
+if TYPE_CHECKING:
+    from langgraph.types import StateSnapshot
 
 NAMESPACE = ("runs",)
 """Namespace of the entries."""
@@ -70,6 +70,10 @@ class Runs:
 
     def graph(self, entry: Entry) -> Any:
         """Compile the graph of a run, kept in the store."""
+        # Loaded here: runs that have ended are listed without the graphs and the model client.
+        from graphs.adaptive import build_graph
+        from graphs.sequential import build_sequential
+
         build = build_sequential if entry.graph == "sequential" else build_graph
         return build(checkpointer=self.saver)
 
@@ -220,7 +224,7 @@ class Runs:
         ended = not state.next and report is not None and report.settings
         return entry.model_copy(update={"outcome": state.values["outcome"] if ended else "stopped"})
 
-    async def _state(self, entry: Entry) -> StateSnapshot:
+    async def _state(self, entry: Entry) -> "StateSnapshot":
         try:
             state: StateSnapshot = await self.graph(entry).aget_state(config(entry))
         except (ValueError, TypeError, AttributeError, LookupError) as error:

@@ -1,8 +1,11 @@
 """The shape of the project: import directions, the two commands of the README, the settings table, public names."""
 
 import re
+import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -85,3 +88,33 @@ def test_commits_and_ci_run_what_make_check_runs() -> None:
 def test_make_dev_sends_nobody_the_tools_own_analytics() -> None:
     told = subprocess.run(["make", "--dry-run", "dev"], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert "langgraph dev" in told.stdout and "LANGGRAPH_CLI_NO_ANALYTICS=1" in told.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--max-parallel", "99", "Why?"], ["report", "there-is-none.json"], ["runs", "--store", "STORE"]],
+    ids=["help", "bad usage", "report", "runs"],
+)
+def test_what_asks_no_model_loads_no_model_client(arguments: list[str], tmp_path: Path) -> None:
+    store = shutil.copy(PROJECT / "tests" / "history" / "data" / "runs-0.1.0.sqlite", tmp_path)
+    with closing(sqlite3.connect(store)) as database, database:
+        database.execute("DELETE FROM store WHERE prefix = 'runs' AND key = '2f610533995d83fc'")  # it was stopped
+    code = (
+        "import atexit, sys\n"
+        "loaded = lambda: {'openai', 'langchain_openai', 'graphs.adaptive'} & set(sys.modules)\n"
+        "atexit.register(lambda: print('LOADED', sorted(loaded())))\n"
+        "from graphs.cli.main import main\nmain()"
+    )
+    given = [store if argument == "STORE" else argument for argument in arguments]
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *given], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert ended.stdout.rstrip().endswith("LOADED []"), ended.stdout + ended.stderr
+    assert "runs" not in arguments or "94c0d1d392aaf407" in ended.stdout
+
+
+def test_what_all_share_loads_no_client_and_no_framework() -> None:
+    heavy = {"openai", "aiohttp", "httpx2", "langchain_core", "langgraph"}
+    code = f"import nodes.state, sys; print({heavy} & set(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert out.stdout == "set()\n"
