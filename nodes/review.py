@@ -1,5 +1,6 @@
 """Review: find what is wrong with the results, send threads back by name, or conclude with the one answer."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,7 +53,8 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     said = AS_A_LIST if listed else open_parts(state) + name_missing(broken, to_run_again=rounds_left > 0)
     caller = REVIEW.caller(settings, state.run, state.calls, round=state.round)
     try:
-        asked = messages(state, settings, answered, said, listed=bool(listed))
+        # Sums in long results are done again in a thread of its own, so that no other run waits.
+        asked = await asyncio.to_thread(messages, state, settings, answered, said, listed=bool(listed))
         written = await caller.structured(asked, Review)
     except ModelError as error:
         if broken and _rounds_left(state, settings, caller.calls) > 0:

@@ -1,5 +1,6 @@
 """Check: one result in a short call of its own, as its thread ends, while its siblings still work."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -41,7 +42,8 @@ async def check(
     """
     caller = Caller(settings, CHECK.task(settings, task.run, budget, thread=task.spec, round=task.round))
     try:
-        written = await caller.structured(messages(task, result, settings), ReviewOfOne)
+        asked = await asyncio.to_thread(messages, task, result, settings)
+        written = await caller.structured(asked, ReviewOfOne)
     except ModelError as error:
         _log.info("the result of %s stays unchecked: %s", result.id, error)
         return result, caller.calls
