@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from graphs.cli.report import refuse, write
+from graphs.cli.report import refuse, write_run
 from graphs.page.wording import mark_controls, money
 
 if TYPE_CHECKING:
@@ -54,8 +54,9 @@ def finish(run: "Callable[[], Solution]", *, as_json: bool = False, report: Path
         # At once, without waiting for threads that read or write the embedded model.
         os._exit(EXIT_INTERRUPTED)
     print_solution(solution, as_json=as_json)
-    if report:
-        write(solution, report, "--report")
+    # The answer has been printed and paid for: its status is the run's, whatever becomes of the page.
+    if report and (why := write_run(solution, report)):
+        sys.stderr.write(f"apr: --report {report}: {why}\n")
     raise typer.Exit({"complete": 0, "partial": EXIT_PARTIAL}.get(solution.outcome, EXIT_FAILED))
 
 
@@ -109,9 +110,5 @@ def _comparison(baseline: "Baseline") -> str:
         "tokens one after another": baseline.token_latency,
         "tokens of the run / of one call": baseline.token_multiplier,
     }
-    ratios = "; ".join(f"{name} {ratio:.2f}" for name, ratio in told.items() if ratio is not None)
-    return (
-        f"{took}; {ratios}\n\n{mark_controls(baseline.answer)}\n"
-        if ratios
-        else f"{took}\n\n{mark_controls(baseline.answer)}\n"
-    )
+    ratios = [f"{name} {ratio:.2f}" for name, ratio in told.items() if ratio is not None]
+    return f"{'; '.join([took, *ratios])}\n\n{mark_controls(baseline.answer)}\n"

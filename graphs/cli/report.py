@@ -51,7 +51,8 @@ def report(
 
         sys.stdout.buffer.write(page(solution).encode())
         return
-    write(solution, target, "--output")
+    if why := write_run(solution, target):
+        refuse(f"--output {output}: {why}")
 
 
 def find_write_problem(path: Path) -> str:
@@ -61,16 +62,18 @@ def find_write_problem(path: Path) -> str:
         return "is a folder; name a file in it"
     if not folder.is_dir():
         return f"the folder {folder} does not exist; make it first"
+    if path.exists() and not path.is_file():  # a device or a pipe, which is written where it is
+        return "" if os.access(path, os.W_OK) else "cannot be written: permission denied"
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         return "cannot be written: permission denied"
     return ""
 
 
-def write(solution: "Solution", path: Path, option: str) -> None:
+def write_run(solution: "Solution", path: Path) -> str:
     """Write a run to a file, whole or not at all: as JSON where its name ends so, else as a page.
 
-    Raises:
-        typer.Exit: The file cannot be written; the message names `option`.
+    Returns:
+        Why it could not be written; empty if it was.
     """
     from graphs.page.page import page
 
@@ -78,12 +81,16 @@ def write(solution: "Solution", path: Path, option: str) -> None:
     # Beside the target, so that it can take its place in one step.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+        if path.exists() and not path.is_file():  # a device or a pipe, which nothing may take the place of
+            path.write_text(text, encoding="utf-8")
+        else:
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
-        refuse(f"{option} {path}: cannot be written: {error.strerror}")
+        return f"cannot be written: {error.strerror}"
     sys.stderr.write(f"report: {path}\n")
+    return ""
 
 
 def _solution(run: str) -> "Solution":

@@ -1,6 +1,7 @@
 """The answer comes whatever becomes of what is shown beside it: standard error that is full or closed, a full disk."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -13,7 +14,12 @@ from tests.support.command import APR, environment
 from tests.support.server import ModelServer, outline
 
 PARTS = ["What is one?", "What is two?"]
-pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+FULL = "ulimit -f 0;"
+"""No file can grow any more, as on a disk that is full; pipes go on."""
+
+
+def written(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 async def shell(server: ModelServer, command: str) -> tuple[int, str]:
@@ -25,11 +31,32 @@ async def shell(server: ModelServer, command: str) -> tuple[int, str]:
     return process.returncode or 0, out.decode()
 
 
-@pytest.mark.parametrize("more", ["2>/dev/full", "2>&-", "--report /dev/full 2>/dev/null", "--report /dev/full 2>&-"])
-async def test_the_answer_comes_whatever_the_display_does(server: ModelServer, more: str) -> None:
+@pytest.mark.parametrize(
+    ("before", "more"),
+    [
+        (FULL, '--store none 2>"$FILE"'),
+        ("", "2>&-"),
+        (FULL, '--store none --report "$FILE" 2>/dev/null'),
+        (FULL, '--store none --report "$FILE" 2>&-'),
+    ],
+)
+async def test_the_answer_comes_whatever_the_display_does(
+    server: ModelServer, tmp_path: Path, before: str, more: str
+) -> None:
     server.on("assess", outline(*PARTS))
-    status, out = await shell(server, f'"$APR" "One and two?" {more}')
+    command = f'{before} FILE={tmp_path / "file"}; "$APR" "One and two?" {more}'
+    status, out = await shell(server, command)
     assert (status, out) == (0, "All of it.\n")
+    assert not before or written(tmp_path) == 0
+
+
+async def test_a_report_never_takes_the_place_of_a_device_or_a_pipe(server: ModelServer, tmp_path: Path) -> None:
+    server.on("assess", outline(*PARTS))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    status, out = await shell(server, f'cat {pipe} >{tmp_path / "page"} & "$APR" "One and two?" --report {pipe}; wait')
+    assert (status, out) == (0, "All of it.\n") and pipe.is_fifo()
+    assert "All of it." in (tmp_path / "page").read_text()
 
 
 async def test_a_page_shows_runs_of_any_length(server: ModelServer, tmp_path: Path) -> None:
