@@ -42,7 +42,7 @@ async def approve_plan(state: State, runtime: Runtime[Settings]) -> dict[str, An
             problem = str(error)
             continue
         decision = Decision(stage="plan", action=reply.action, note=reply.note, edits=reply.edits)
-        update: dict[str, Any] = {"decisions": [*state.decisions, decision], "run": stop_clock(state)}
+        update: dict[str, Any] = {"decisions": [*state.decisions, decision], "run": set_clock_back(state)}
         if reply.action == "approve":
             return update | {"note": ""}
         if reply.action == "reject":
@@ -79,7 +79,7 @@ async def approve_answer(state: State, runtime: Runtime[Settings]) -> dict[str, 
             problem = str(error)
             continue
         decision = Decision(stage="answer", action=reply.action, note=reply.note, thread_ids=reply.thread_ids)
-        update: dict[str, Any] = {"decisions": [*state.decisions, decision], "run": stop_clock(state)}
+        update: dict[str, Any] = {"decisions": [*state.decisions, decision], "run": set_clock_back(state)}
         if reply.action == "approve":
             return update
         if reply.action == "edit":
@@ -111,7 +111,7 @@ def send_back(state: State, reply: AnswerReply) -> dict[str, Any]:
     }
 
 
-def stop_clock(state: State) -> Run:
+def set_clock_back(state: State) -> Run:
     """Set the run's clock to the end of its last call: a person's time is not the run's."""
     return state.run.paused_at(last_end(state.calls))
 

@@ -7,8 +7,8 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from nodes.asking.join import join
-from nodes.asking.results import open_parts, put_together
-from nodes.asking.review import AS_A_LIST, REVIEW, messages, name_missing
+from nodes.asking.results import name_missing, open_parts, put_together
+from nodes.asking.review import AS_A_LIST, REVIEW, messages
 from nodes.boundary.progress import tell_stage
 from nodes.conclude import conclude, in_plan_order
 from nodes.judging.verdicts import Conflict, Judgement, Review, judge

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from nodes.llm import clients
 from nodes.llm.endpoints import pace_store
+from tests.support.postgres import Postgres, postgres
 from tests.support.quiet import turn
 from tests.support.server import ModelServer, model_server
 
@@ -24,14 +25,6 @@ settings.load_profile("project")
 def pytest_xdist_auto_num_workers() -> int:
     """Have two processes a core: tests wait for what comes later as often as they compute."""
     return 2 * (os.cpu_count() or 1)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what is only for a full run."""
-    if os.environ.get("CI_FULL") != "1":
-        for item in items:
-            if item.get_closest_marker("full"):
-                item.add_marker(pytest.mark.skip("a full run only: CI_FULL=1"))
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +69,13 @@ async def server() -> AsyncIterator[ModelServer]:
 def context(server: ModelServer) -> dict[str, Any]:
     """Settings that use the scripted server."""
     return {"model": "openai:scripted", "base_url": server.url}
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Postgres]:
+    """A PostgreSQL server, where the machine has its programs."""
+    try:
+        with postgres() as server:
+            yield server
+    except LookupError as missing:
+        pytest.skip(str(missing))

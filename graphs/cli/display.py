@@ -116,7 +116,7 @@ class Board:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the threads and what the run is at: ids, states and the count whole, whatever the terminal's size."""
-        shown, left = self._fitting(max(1, console.height - LINES_UNDER_TABLE))
+        shown, left = self._choose_rows(max(1, console.height - LINES_UNDER_TABLE))
         if shown:
             yield _table(shown, options.max_width)
         if left:
@@ -125,7 +125,7 @@ class Board:
         self._spinner.update(text=Text(f" {now} · {time.monotonic() - self._started:.0f} s"))
         yield self._spinner
 
-    def _fitting(self, most: int) -> tuple[list[tuple[str, Mapping[str, Any]]], int]:
+    def _choose_rows(self, most: int) -> tuple[list[tuple[str, Mapping[str, Any]]], int]:
         """Return as many threads as there is room for, those at work before the rest, and how many are left out."""
         threads = self._standing.threads
         first = sorted(threads, key=lambda id: _ORDER.get(str(threads[id]["status"]), len(_ORDER)))[:most]

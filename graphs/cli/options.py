@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-PACKAGE = "adaptive-parallel-reasoning"
-
 
 def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
+
+        from nodes.shared.environment import PACKAGE
 
         typer.echo(f"apr {version(PACKAGE)}")
         raise typer.Exit

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
-from nodes.asking.results import as_lines, missing_line, open_parts, put_together
+from nodes.asking.results import as_lines, name_missing, open_parts, put_together
 from nodes.llm.endpoints.usage import Call
 from nodes.llm.replies.errors import ModelError
 from nodes.settings import Settings
@@ -43,10 +43,9 @@ def messages(
     state: State, settings: Settings, answered: Sequence[ThreadResult], broken: Sequence[ThreadResult]
 ) -> list[BaseMessage]:
     """Ask for the answer from what is answered, and name what is missing."""
-    missing = block("Missing, to be said in the answer", "\n".join(f"- {missing_line(item)}" for item in broken))
     return JOIN.prompt(settings).messages(
         question=state.question,
         instructions=block("Instructions", state.instructions),
         results=as_lines(answered),
-        missing=open_parts(state) + missing,
+        missing=open_parts(state) + name_missing(broken, to_run_again=False),
     )

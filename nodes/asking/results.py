@@ -42,6 +42,12 @@ def missing_line(thread: ThreadResult) -> str:
     return f"{thread.id} ({one_line(thread.subquestion, MAX_ASKED)}): {STATUS_WORDS[thread.status]}: {why}"
 
 
+def name_missing(broken: Sequence[ThreadResult], *, to_run_again: bool) -> str:
+    """Name the threads without an answer that stands."""
+    title = "These threads run again, so leave `answer` empty" if to_run_again else "Missing, to be said in the answer"
+    return block(title, "\n".join(f"- {missing_line(thread)}" for thread in broken))
+
+
 def put_together(threads: Sequence[ThreadResult]) -> str:
     """Lay the standing results side by side: the answer when the reviewer wrote none."""
     return "\n\n".join(f"{thread.subquestion}\n{thread.answer}" for thread in threads if thread.status == "answered")

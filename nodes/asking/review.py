@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage
 
-from nodes.asking.results import as_lines, missing_line
+from nodes.asking.results import as_lines
 from nodes.judging.arithmetic import evidence
 from nodes.judging.verdicts import Review
 from nodes.settings import Settings
@@ -19,12 +19,6 @@ REVIEW = Stage(
     "review",
 )
 AS_A_LIST = "The results in turn are the answer: leave `answer` empty.\n\n"
-
-
-def name_missing(broken: Sequence[ThreadResult], *, to_run_again: bool) -> str:
-    """Name the threads without an answer that stands."""
-    title = "These threads run again, so leave `answer` empty" if to_run_again else "Missing, to be said in the answer"
-    return block(title, "\n".join(f"- {missing_line(thread)}" for thread in broken))
 
 
 def messages(

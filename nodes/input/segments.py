@@ -36,7 +36,9 @@ class _Part(NamedTuple):
 def split_input(question: str, documents: Iterable[tuple[str, str]] = ()) -> list[Segment]:
     """Number the segments of an input: the question's sentences and list items, then whole documents.
 
-    What introduces a list is numbered last, so that the numbers shown of a list are those that its items have.
+    No text is lost, an item of a list is its whole block, with the lists and the code in it, and there is no cut where
+    it is not certain that a sentence ends. What introduces a list is numbered last, so that the numbers shown of a list
+    are those that its items have.
 
     Args:
         question: The question; items of its lists and blocks of code stay whole.
@@ -56,30 +58,6 @@ def split_input(question: str, documents: Iterable[tuple[str, str]] = ()) -> lis
 def _introduces(part: _Part, after: _Part | None) -> bool:
     """Tell whether a part asks nothing itself, and an item follows it."""
     return after is not None and bool(after.marker) and not part.marker and not has_question_mark(part.text)
-
-
-def split_question(question: str) -> list[str]:
-    """Split a question into sentences, items of lists and blocks of code; no text is lost.
-
-    An item of a list is its whole block, with the lists and the code in it. There is no cut where it is not certain
-    that a sentence ends.
-    """
-    return [part.text for part in _parts(question)]
-
-
-def is_item(segment: Segment) -> bool:
-    """Tell whether a segment is an item of a list."""
-    return bool(segment.marker)
-
-
-def marker(segment: Segment) -> str:
-    """Return what an item begins with, such as `1.` or `-`; empty for what is no item."""
-    return segment.marker
-
-
-def list_items(text: str) -> int:
-    """Count the items of a text's lists; what an item holds is not counted."""
-    return sum(bool(part.marker) for part in _parts(text))
 
 
 # The same question is numbered at every step of a run.

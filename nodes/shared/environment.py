@@ -13,6 +13,8 @@ from nodes.shared.address import sound_address
 from nodes.shared.auth_tokens import read_tokens
 
 PACKAGE = "adaptive-parallel-reasoning"
+MIN_SECRET_CHARACTERS = 8
+"""Of a key; a shorter one is a placeholder, such as those of servers that need none."""
 OTHER_NAMES = (
     "APR_ALLOW_ENDPOINTS",
     "APR_ALLOW_HOSTS",
@@ -113,7 +115,7 @@ def _secrets_in(environment: tuple[tuple[str, str], ...], keys: frozenset[str]) 
     tokens = next((value for name, value in environment if name == "APR_TOKENS"), "")
     held |= {pair.partition(":")[2] for pair in tokens.replace(",", " ").split()}
     held |= {found[1] for _, value in environment for found in _IN_ADDRESS.finditer(value)}
-    return tuple(sorted({secret for secret in held if len(secret) >= 8}, key=len, reverse=True))
+    return tuple(sorted({secret for secret in held if len(secret) >= MIN_SECRET_CHARACTERS}, key=len, reverse=True))
 
 
 def environment_base_url(provider: str) -> str | None:

@@ -12,11 +12,9 @@ import traceback
 from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
-from nodes.shared.environment import environment_secrets
+from nodes.shared.environment import MIN_SECRET_CHARACTERS, environment_secrets
 
 MASK = "[secret]"
-MIN_SECRET_CHARACTERS = 8
-"""Of a key; a shorter one is a placeholder, such as those of servers that need none."""
 MIN_LINE_CHARACTERS = 16
 """Characters of a line of a longer secret, from which on it is one by itself."""
 
@@ -107,7 +105,7 @@ def _forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
                 quote_plus(text),
             }
             found |= _within_base64(text.encode())
-    return tuple(sorted((form for form in found if len(form) >= 8), key=len, reverse=True))
+    return tuple(sorted((form for form in found if len(form) >= MIN_SECRET_CHARACTERS), key=len, reverse=True))
 
 
 def _within_base64(secret: bytes) -> set[str]:

@@ -8,7 +8,6 @@ import re
 import signal
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from nodes.settings import Settings
 from nodes.state import Document, Problem, State
 from tests.history.test_cache import Poison
 from tests.support.command import apr, environment, launch, start
-from tests.support.postgres import Postgres, postgres
+from tests.support.postgres import Postgres
 from tests.support.server import HANG, ModelServer, Reply, model_server, outline, review
 
 PARTS = [f"What is part {number}?" for number in range(1, 9)]
@@ -56,15 +55,6 @@ async def finished_threads(place: str, run: str) -> set[str]:
     kept = [found.checkpoint["channel_values"].get("results", {})]
     kept += [value for _, channel, value in found.pending_writes or [] if channel == "results"]
     return {result.subquestion for results in kept for result in (results or {}).values()}
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[Postgres]:
-    try:
-        with postgres() as server:
-            yield server
-    except LookupError as missing:
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,16 +1,16 @@
 """The shape of the project: import directions, the two commands of the README, the settings table, public names."""
 
+import asyncio
 import re
-import shutil
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from nodes.settings import Settings
+from tests.support.command import apr
+from tests.support.server import ModelServer
 
 PROJECT = Path(__file__).parents[2]
 
@@ -95,10 +95,11 @@ def test_make_dev_sends_nobody_the_tools_own_analytics() -> None:
     [["--help"], ["--max-parallel", "99", "Why?"], ["report", "there-is-none.json"], ["runs", "--store", "STORE"]],
     ids=["help", "bad usage", "report", "runs"],
 )
-def test_what_asks_no_model_loads_no_model_client(arguments: list[str], tmp_path: Path) -> None:
-    store = shutil.copy(PROJECT / "tests" / "history" / "data" / "runs-0.1.0.sqlite", tmp_path)
-    with closing(sqlite3.connect(store)) as database, database:
-        database.execute("DELETE FROM store WHERE prefix = 'runs' AND key = '2f610533995d83fc'")  # it was stopped
+async def test_what_asks_no_model_loads_no_model_client(
+    server: ModelServer, arguments: list[str], tmp_path: Path
+) -> None:
+    store = str(tmp_path / "runs.sqlite")
+    assert (await apr(server, "Why so?", "--store", store))[0] == 0
     code = (
         "import atexit, sys\n"
         "loaded = lambda: {'openai', 'langchain_openai', 'graphs.adaptive'} & set(sys.modules)\n"
@@ -106,11 +107,10 @@ def test_what_asks_no_model_loads_no_model_client(arguments: list[str], tmp_path
         "from graphs.cli.main import main\nmain()"
     )
     given = [store if argument == "STORE" else argument for argument in arguments]
-    ended = subprocess.run(
-        [sys.executable, "-c", code, *given], cwd=PROJECT, capture_output=True, text=True, check=False
-    )
+    program = [sys.executable, "-c", code, *given]
+    ended = await asyncio.to_thread(subprocess.run, program, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert ended.stdout.rstrip().endswith("LOADED []"), ended.stdout + ended.stderr
-    assert "runs" not in arguments or "94c0d1d392aaf407" in ended.stdout
+    assert "runs" not in arguments or "complete  Why so?" in ended.stdout
 
 
 def test_what_all_share_loads_no_client_and_no_framework() -> None:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from graphs import build_graph
 from nodes.settings import Settings
 from nodes.shared.cleaning import storable
-from tests.support.postgres import Postgres, postgres
+from tests.support.postgres import Postgres
 from tests.support.server import ModelServer, model_server, outline, plan
 from tests.support.studio import dev_server
 
@@ -32,15 +32,6 @@ for _ in range(3_000):
 TEXTS = {"NUL": "a\0b", "half a character": "a\ud83d b", "the other half": "\ude00", "escape": "\x1b[2Ja"}
 NUMBERS = {"beyond 64 bits": 2**70, "far beyond": -(10**5_000), "no number": float("nan"), "endless": float("inf")}
 ODD: dict[str, Any] = {**TEXTS, **NUMBERS, "deep": DEEP}
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[Postgres]:
-    try:
-        with postgres() as server:
-            yield server
-    except LookupError as missing:
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from graphs import graph
 from nodes.input.excerpts import by_number
-from nodes.input.segments import is_item, list_items, marker, split_input, split_question
+from nodes.input.segments import split_input
 from nodes.input.sentences import has_question_mark, sentences
 from nodes.planning.outline import read_parts
 from nodes.shared.cleaning import clean_text
@@ -17,6 +17,14 @@ from tests.support.server import ModelServer, outline
 
 CODE = "```python\ndef f(x):\n    # Why? Who knows.\n- x\n    return 1. + x\n```"
 AFTER = "Which of them is the oldest?"
+
+
+def split_question(question: str) -> list[str]:
+    return [segment.text for segment in split_input(question)]
+
+
+def list_items(question: str) -> int:
+    return sum(bool(segment.marker) for segment in split_input(question))
 
 
 @pytest.mark.parametrize(
@@ -121,8 +129,8 @@ def test_a_list_is_known_by_markers_that_are_alike_or_count_up(markers: str, end
     items = [f"{sign} Is it so. Who is {place}?" for place, sign in enumerate(signs)]
     found = split_input(end.join(["Answer these.", *items, AFTER]))
     assert [segment.text for segment in found] == ["Answer these.", *items, AFTER]
-    assert [marker(segment) for segment in found] == ["", *signs, ""]
-    assert list_items(end.join(items)) == 3 and [is_item(segment) for segment in found] == [
+    assert [segment.marker for segment in found] == ["", *signs, ""]
+    assert list_items(end.join(items)) == 3 and [bool(segment.marker) for segment in found] == [
         False,
         True,
         True,
@@ -133,7 +141,7 @@ def test_a_list_is_known_by_markers_that_are_alike_or_count_up(markers: str, end
 
 @pytest.mark.parametrize("sign", ["1、", "（1）", "一、", "・", "●"])
 def test_wide_markers_need_no_space(sign: str) -> None:
-    assert [marker(item) for item in split_input(f"{sign}東京\n{sign}大阪")] == [sign, sign]
+    assert [item.marker for item in split_input(f"{sign}東京\n{sign}大阪")] == [sign, sign]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +224,7 @@ def test_code_quotations_and_tables_stay_whole(question: str, segments: list[str
 )
 def test_what_is_not_seen_hides_no_item(unseen: str) -> None:
     assert split_question(f"{unseen}1. a\n2. b") == ["1. a", "2. b"]
-    assert [marker(item) for item in split_input(f"- a\n{unseen}- b")] == ["-", "-"]
+    assert [item.marker for item in split_input(f"- a\n{unseen}- b")] == ["-", "-"]
 
 
 @pytest.mark.parametrize("mark", list("?？؟\u037e⸮⁇፧՞﹖꘏") + ["?”", "？」", "?) ", "?**", "α;"])
@@ -286,9 +294,9 @@ def test_no_text_is_lost_and_the_numbers_count_up(question: str) -> None:
     shown = sorted(segments, key=lambda segment: segment.introduces)
     assert [segment.number for segment in shown] == list(range(1, len(segments) + 1))
     assert all(segment.text == segment.text.strip() != "" and segment.kind == "question" for segment in asked)
-    assert all(marker(segment).lstrip("\ufeff") in segment.text for segment in asked)
+    assert all(segment.marker.lstrip("\ufeff") in segment.text for segment in asked)
     assert (document.kind, document.label, document.text, document.marker) == ("document", "d", "whole. Is it?", "")
-    assert list_items(question) == sum(map(is_item, asked))
+    assert list_items(question) == sum(bool(segment.marker) for segment in asked)
     has_question_mark(question)
 
 

@@ -75,7 +75,7 @@ def find_or_measure(endpoint: str, measure: Callable[[], Pace]) -> None:
                 _change(endpoint, lambda _: measured)
     except Timeout:
         return
-    except (OSError, NotImplementedError) as error:
+    except (OSError, RuntimeError) as error:
         _warn(folder, error)
 
 
@@ -89,8 +89,8 @@ def _change(endpoint: str, change: Callable[[Pace], Pace]) -> Pace | None:
             known = entries[endpoint].pace if endpoint in entries else Pace()
             entry = entries[endpoint] = _Entry(time.time(), change(known))
             _write(folder / PACE_FILE, entries)
-    # Where a file system knows no locks, filelock raises NotImplementedError.
-    except (OSError, NotImplementedError) as error:
+    # Where a file system knows no locks, filelock raises a RuntimeError.
+    except (OSError, RuntimeError) as error:
         _warn(folder, error)
         return None
     return entry.pace

@@ -8,7 +8,8 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from nodes.llm.replies.codes import error_in
 from nodes.llm.replies.finish import pick_reason, reason_in
 from nodes.shared.cleaning import storable
-from nodes.shared.masking import MIN_SECRET_CHARACTERS, leave_out
+from nodes.shared.environment import MIN_SECRET_CHARACTERS
+from nodes.shared.masking import leave_out
 
 TOOLS = "apr_tools"
 """In a message's `additional_kwargs`: the arguments of each tool call, as they were sent."""
