@@ -10,12 +10,12 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.tracers.base import AsyncBaseTracer, BaseTracer
 from langgraph.config import get_config
-from langsmith.anonymizer import create_anonymizer
+from langsmith.anonymizer import StringNode, StringNodeProcessor, create_anonymizer
 from langsmith.run_trees import get_cached_client
 from langsmith.utils import tracing_is_enabled
 
 from nodes.reporting.report import Report
-from nodes.shared.masking import mask
+from nodes.shared.masking import mask, mask_all
 
 MAX_NAME_CHARACTERS = 80
 """Characters of a run's name."""
@@ -38,7 +38,20 @@ TRACED_FIGURES = (
 )
 """Fields of the report that stand in the root run's metadata."""
 
-anonymizer: Callable[[Any], Any] = create_anonymizer(lambda text, _: mask(text), max_depth=MAX_DEPTH)
+
+class _Masking(StringNodeProcessor):
+    """Masks what one event of a trace holds, whose texts are mostly the same few."""
+
+    def mask_nodes(self, nodes: list[StringNode]) -> list[StringNode]:
+        masked = mask_all(node["value"] for node in nodes)
+        return [
+            StringNode(value=masked[node["value"]], path=node["path"])
+            for node in nodes
+            if masked[node["value"]] != node["value"]
+        ]
+
+
+anonymizer: Callable[[Any], Any] = create_anonymizer(_Masking(), max_depth=MAX_DEPTH)
 """For a LangSmith client of one's own: `Client(anonymizer=anonymizer)`."""
 
 

@@ -9,6 +9,7 @@ import binascii
 import json
 import re
 import traceback
+from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
@@ -56,9 +57,22 @@ _BASIC = re.compile(r"(?<=asic )[A-Za-z0-9+/]{6,}={0,2}")
 
 def mask(text: str) -> str:
     """Take out what looks like a key, and every secret that this process holds in its environment."""
-    if len(text) < MIN_SECRET_CHARACTERS:  # most of what a trace holds
-        return text
-    for form in _forms(tuple(environment_secrets())):
+    return mask_all([text])[text]
+
+
+def mask_all(texts: Iterable[str]) -> dict[str, str]:
+    """Mask many texts, such as all that a trace holds, each of them once.
+
+    Returns:
+        What each text becomes, by the text.
+    """
+    forms = _forms(tuple(environment_secrets()))
+    # What is short can hold no secret, and is most of what a trace holds.
+    return {text: _mask(text, forms) if len(text) >= MIN_SECRET_CHARACTERS else text for text in set(texts)}
+
+
+def _mask(text: str, forms: tuple[str, ...]) -> str:
+    for form in forms:
         text = text.replace(form, MASK)
     for sign, pattern in _SHAPES.items():
         if sign in text:

@@ -75,7 +75,7 @@ class Kept:
                         problem.model_dump(), traced, context=settings, stream_mode=modes
                     )
                     async for mode, event in stream:
-                        self.shown.append(repr(event))
+                        self.shown.append(repr([event[0].__dict__, event[1]] if mode == "messages" else event))
                         ended = event if mode == "values" else ended
                     await runs.end(entry, ended["outcome"] if ended else "failed")
                 except Exception as error:
