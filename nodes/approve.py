@@ -11,6 +11,7 @@ from langgraph.types import interrupt
 
 from nodes.asking import outline, review, thread
 from nodes.llm.endpoints.usage import last_end
+from nodes.planning.branches import with_dependents
 from nodes.planning.edits import AnswerReply, Decision, EditError, PlanReply, apply_edits, read_reply
 from nodes.planning.plan import ThreadPlan
 from nodes.reporting.estimate import length, outlook, ratio
@@ -103,7 +104,7 @@ def send_back(state: State, reply: AnswerReply) -> dict[str, Any]:
         "answer": "",
         "outcome": "running",
         "stop_reason": "",
-        "redo": reply.thread_ids,
+        "redo": sorted(with_dependents(reply.thread_ids, state.plan.threads if state.plan else [])),
         "split": [],
         "critiques": dict.fromkeys(reply.thread_ids, why),
         "results": back,

@@ -12,7 +12,8 @@ from nodes.llm.limits.budget import latest
 from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN
 from nodes.llm.replies.errors import ConfigurationError, ModelError
 from nodes.planning.forecast import Forecast, forecast
-from nodes.planning.outline import Outline, independent, read_parts
+from nodes.planning.needs import widest
+from nodes.planning.outline import Outline, read_parts
 from nodes.reporting.tracing import name_run
 from nodes.settings import Role, Settings, settings_of
 from nodes.shared.run import Run
@@ -38,7 +39,7 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
         # An empty list would leave the calls of an earlier run where they are.
         return start | stage_failed("assess", caller, error) | {"calls": caller.calls or None}
     parts, repairs = read_parts(written.parts, segments)
-    ready = independent(parts)
+    ready = widest(parts)
     assessment = Assessment(
         parts=parts,
         answer=written.answer,

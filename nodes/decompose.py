@@ -8,7 +8,8 @@ from langgraph.runtime import Runtime
 from nodes.asking.plan import PLAN, messages
 from nodes.boundary.progress import tell_stage
 from nodes.llm.replies.errors import ModelError
-from nodes.planning.outline import Plan, ReadParts, independent, read_parts
+from nodes.planning.needs import widest
+from nodes.planning.outline import Plan, ReadParts, read_parts
 from nodes.planning.plan import Planned, is_undecided, make_plan, read_everything
 from nodes.settings import Settings, settings_of
 from nodes.stage import stage_failed
@@ -27,7 +28,7 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         try:
             written = await caller.structured(messages(state, settings), Plan)
         except ModelError as error:
-            if state.note or len(independent(outline.parts)) < 2:
+            if state.note or len(widest(outline.parts)) < 2:
                 return stage_failed("decompose", caller, error)
         else:
             read = read_parts(written.parts, segments)
@@ -51,6 +52,6 @@ def _needs_model(state: State, settings: Settings) -> bool:
     many documents they need.
     """
     parts = state.assessment.parts if state.assessment else []
-    if state.note or len(independent(parts)) < 2:
+    if state.note or len(widest(parts)) < 2:
         return True
     return settings.scoped and is_undecided(parts, state.segments())

@@ -17,6 +17,7 @@ from nodes.llm.limits.budget import find_exhaustion
 from nodes.llm.limits.ledger import spending
 from nodes.llm.replies.errors import ModelError
 from nodes.planning.answer_list import as_list
+from nodes.planning.branches import with_dependents
 from nodes.planning.finer import to_split, without_vain_splits
 from nodes.settings import Settings, settings_of
 from nodes.state import Contradiction, State
@@ -142,8 +143,12 @@ def _too_large(state: State, settings: Settings, threads: Sequence[ThreadResult]
 def _send_back(
     state: State, settings: Settings, threads: Sequence[ThreadResult], critiques: Mapping[str, str]
 ) -> dict[str, Any]:
+    ids = {thread.id for thread in threads}
+    specs = state.plan.threads if state.plan else []
+    # What was built on a result that does not stand, does not stand either.
+    ids = with_dependents(ids, specs)
     return {
-        "redo": [thread.id for thread in threads],
+        "redo": [spec.id for spec in specs if spec.id in ids],
         "split": [thread.id for thread in _too_large(state, settings, threads)],
         "critiques": {thread.id: critiques.get(thread.id) or state.critiques.get(thread.id, "") for thread in threads},
         "round": state.round + 1,

@@ -9,6 +9,7 @@ from langgraph.runtime import Runtime
 
 from nodes.asking.check import check
 from nodes.asking.thread import THREAD, by_part, messages
+from nodes.boundary.needs import is_settled, lack, take_needs
 from nodes.boundary.progress import tell_thread
 from nodes.llm.caller import Caller
 from nodes.llm.clients import known_client
@@ -21,6 +22,7 @@ from nodes.llm.replies.text import short_result
 from nodes.settings import Settings, settings_of
 from nodes.shared.masking import mask_text, trace_of
 from nodes.state import ThreadTask
+from nodes.threads.board import board_of
 from nodes.threads.cache import Kept, key_of, make_kept, thread_cache
 from nodes.threads.context_rot import marks_of, repetition
 from nodes.threads.fan_out import FanOut, fan_out
@@ -31,19 +33,38 @@ _log = logging.getLogger(__name__)
 
 
 async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]:
-    """Work on one thread, unless the cache knows its result or another thread is about to find it."""
-    task, settings = state, settings_of(runtime)
+    """Work on one thread, as soon as the results are there that it builds on; leave its own for those that wait."""
+    task, settings, board = state, settings_of(runtime), board_of(state.run.id, state.round)
+    if task.needed:
+        board.expect(task.spec.id)
     until = latest(settings, task.run, "solve")
     client = await known_client(settings, "solve", until=until)
     slots = client.slots if client else None
-    shared = fan_out(task.run.id, task.round, lambda: _share(task, settings, slots))
+    shared, missing = fan_out(task.run.id, task.round, lambda: _share(task, settings, slots)), ""
+    if task.spec.needs:
+        tell_thread(runtime, task, shared, "queued")
+        task, missing = await take_needs(task, board, until=until)
+    if missing or is_settled(task, state):
+        result = lack(task, missing) if missing else state.previous
+        update: dict[str, Any] = {"results": {task.spec.id: result}}
+        shared.done += 1
+        tell_thread(runtime, task, shared, update["results"][task.spec.id].status)
+    else:
+        update = await _solve(task, settings, runtime, shared)
+    if task.needed:
+        board.tell(update["results"][task.spec.id])
+    return update
+
+
+async def _solve(task: ThreadTask, settings: Settings, runtime: Runtime[Settings], shared: FanOut) -> dict[str, Any]:
+    """Ask the model, unless the cache knows the result or another thread is about to find it."""
     cache = await thread_cache(settings)
     if cache is None:
         return await _ask(task, settings, runtime, shared)
     key, found, flight = _key(task, settings), None, None
     # What a reviewer sent back is never answered from the cache.
     if not task.round:
-        found, flight = await cache.find(key, until)
+        found, flight = await cache.find(key, latest(settings, task.run, "solve"))
     if found:
         return _from_cache(task, runtime, shared, key, found)
     kept: Kept | None = None
@@ -66,7 +87,8 @@ def _key(task: ThreadTask, settings: Settings) -> str:
 
 def _from_cache(task: ThreadTask, runtime: Runtime[Settings], shared: FanOut, key: str, found: Kept) -> dict[str, Any]:
     known = {**found.model_dump(), "started_s": round(task.run.elapsed(), 3), "cached": True, "cache_key": key}
-    result = ThreadResult(id=task.spec.id, subquestion=task.spec.subquestion, status="answered", **known)
+    told = {"id": task.spec.id, "subquestion": task.spec.subquestion, "needs": task.spec.needs}
+    result = ThreadResult(**told, status="answered", **known)
     shared.done += 1
     tell_thread(runtime, task, shared, result.status)
     return {"results": {task.spec.id: result}}
@@ -194,6 +216,7 @@ def _result(
     common: dict[str, Any] = {
         "id": task.spec.id,
         "subquestion": task.spec.subquestion,
+        "needs": task.spec.needs,
         "attempts": len(calls) + (before.attempts if before else 0),
         "rounds": before.rounds + 1 if before else 1,
         "model": _model_of(calls) or settings.model_for("solve"),

@@ -10,6 +10,7 @@ from nodes.input.segments import Segment, split_input
 from nodes.judging.verdicts import Review
 from nodes.llm.endpoints.usage import Call, add_calls
 from nodes.llm.limits.ledger import Spending, spending
+from nodes.planning.branches import in_turn
 from nodes.planning.edits import Decision
 from nodes.planning.forecast import Forecast
 from nodes.planning.outline import AnswerForm, Part
@@ -227,6 +228,12 @@ class ThreadTask(Record):
     """Ids of the threads that already had a second copy in this run."""
     previous: ThreadResult | None = None
     """Its result in the round before."""
+    given: list[ThreadResult] = Field(default_factory=list)
+    """The results that it builds on; of those in `awaited`, the ones of the round before."""
+    awaited: list[str] = Field(default_factory=list)
+    """Ids of threads of this round that it waits for."""
+    needed: bool = False
+    """Whether other threads of this round wait for it."""
     planned: int = 1
     """How many threads the plan has, for progress."""
     settled: int = 0
@@ -234,29 +241,34 @@ class ThreadTask(Record):
 
 
 def tasks_of(state: State) -> Iterable[ThreadTask]:
-    """List what each thread that runs next may know: its own segments and no other thread's."""
+    """List what each thread that runs next may know, each after those it waits for: its own segments, no other's."""
     if state.plan is None:
         return
     spent = spending(state.calls)
     hedged = sorted({call.thread_id for call in state.calls if call.thread_id and call.hedge})
     segments = {segment.number: segment for segment in state.segments()}
-    for spec in state.plan.threads:
-        if spec.id in state.redo:
-            yield ThreadTask(
-                run=state.run,
-                spec=spec,
-                segments=[segments[number] for number in spec.sources if number in segments],
-                shared_context=state.plan.shared_context,
-                instructions=state.instructions,
-                degree=state.plan.parallelism,
-                round=state.round,
-                critique=state.critiques.get(spec.id, ""),
-                spent=spent,
-                hedged=hedged,
-                previous=state.results.get(spec.id),
-                planned=len(state.plan.threads),
-                settled=sum(other.id not in state.redo for other in state.plan.threads),
-            )
+    running = [spec for spec in in_turn(state.plan.threads) if spec.id in state.redo]
+    ids = {spec.id for spec in running}
+    needed = {need for spec in running for need in spec.needs}
+    for spec in running:
+        yield ThreadTask(
+            run=state.run,
+            spec=spec,
+            segments=[segments[number] for number in spec.sources if number in segments],
+            shared_context=state.plan.shared_context,
+            instructions=state.instructions,
+            degree=state.plan.parallelism,
+            round=state.round,
+            critique=state.critiques.get(spec.id, ""),
+            spent=spent,
+            hedged=hedged,
+            previous=state.results.get(spec.id),
+            given=[state.results[need] for need in spec.needs if need in state.results],
+            awaited=[need for need in spec.needs if need in ids],
+            needed=spec.id in needed,
+            planned=len(state.plan.threads),
+            settled=len(state.plan.threads) - len(running),
+        )
 
 
 def fresh_run(run: Run, problem: Problem) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from nodes.input.excerpts import by_number
 from nodes.input.segments import Segment
 from nodes.judging.arithmetic import evidence
 from nodes.judging.verdicts import Conflict, Review
-from nodes.planning.outline import Outline, independent, read_parts
+from nodes.planning.needs import widest
+from nodes.planning.outline import Outline, read_parts
 from nodes.settings import Role
 from nodes.state import Problem
 from prompts import block
@@ -62,7 +63,7 @@ def _assess_variables(item: Item) -> dict[str, str]:
 
 def _assess_score(item: Item, reply: Outline) -> tuple[float, str]:
     parts, repairs = read_parts(reply.parts, _segments(item))
-    ready = len(independent(parts))
+    ready = len(widest(parts))
     if (ready > 1) == item.parallel:
         return 1.0, "Right."
     wanted = "has independent parts and is to be split" if item.parallel else "is a chain or one question: do not split"

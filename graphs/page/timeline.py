@@ -7,6 +7,7 @@ from typing import NamedTuple
 from graphs.page.wording import MAX_NAME_BYTES, clip_text, words
 from nodes.llm.endpoints.usage import Call
 from nodes.state import Solution
+from nodes.threads.results import ThreadResult
 
 
 class Bar(NamedTuple):
@@ -39,15 +40,21 @@ def length(calls: list[Call], solution: Solution) -> float:
 
 def rows_of(calls: list[Call], solution: Solution) -> list[Row]:
     """Lay the calls out: a row for each stage and round, and one for each thread."""
-    whole = length(calls, solution)
+    whole, names = length(calls, solution), {thread.id: _name_with_needs(thread) for thread in solution.threads}
     rows: dict[str, Row] = {}
     for call in calls:
-        name = _name(call.thread_id) or (f"{call.stage}, round {call.round}" if call.round else call.stage)
+        name = names.get(call.thread_id or "") or _name(call.thread_id)
+        name = name or (f"{call.stage}, round {call.round}" if call.round else call.stage)
         rows.setdefault(name, Row(name)).bars.extend(_bars(call, whole))
-    for name, thread in ((_name(thread.id), thread) for thread in solution.threads if thread.cached):
+    for name, thread in ((names[thread.id], thread) for thread in solution.threads if thread.cached):
         left = round(100 * thread.started_s / whole, 3)
         rows.setdefault(name, Row(name, [Bar(left, 0.5, "cached", f"{name}: from the cache", "cached")]))
     return list(rows.values())
+
+
+def _name_with_needs(thread: ThreadResult) -> str:
+    """Name a thread, with an arrow from those whose results it was given."""
+    return " ← ".join([_name(thread.id), *([_name(", ".join(thread.needs))] if thread.needs else [])])
 
 
 def _name(id: str | None) -> str:

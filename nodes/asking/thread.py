@@ -2,6 +2,7 @@
 
 from langchain_core.messages import BaseMessage
 
+from nodes.asking.results import as_lines
 from nodes.input.excerpts import whole
 from nodes.input.segments import Segment
 from nodes.planning.plan import ThreadSpec
@@ -20,7 +21,8 @@ def messages(task: ThreadTask, settings: Settings) -> list[BaseMessage]:
     earlier = f"Your earlier result: {task.previous.answer}\n" if task.previous and task.previous.answer else ""
     return THREAD.prompt(settings).messages(
         instructions=block("Instructions", task.instructions),
-        context=block("What holds for every part", task.shared_context),
+        context=block("What holds for every part", task.shared_context)
+        + block("Results of other parts (#1 is the result of T1)", as_lines(task.given)),
         material=block(f"Material{_portion(task.spec.portion)}", whole(_beside_question(task))),
         critique=block(
             "A reviewer sent this back",

@@ -1,11 +1,13 @@
 """What a person is asked, and what they may answer: plans approved, edited or rejected, answers likewise (pure)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError
 
 from nodes.input.segments import Segment
+from nodes.planning.branches import find_ring
+from nodes.planning.outline import references
 from nodes.planning.plan import ThreadPlan, ThreadSpec
 from nodes.shared.record import Record
 
@@ -160,25 +162,66 @@ def _change(where: str, edit: Edit, threads: dict[str, ThreadSpec]) -> dict[str,
     if edit.op in ("reword", "add") and not words:
         raise EditError(f"{where}: `subquestion` is empty")
     if edit.op == "drop":
-        return {id: thread for id, thread in threads.items() if id not in ids}
+        left = {id: thread for id, thread in threads.items() if id not in ids}
+        _check_needs(where, left)
+        return left
     if edit.op == "add":
         id = next(f"T{n}" for n in range(1, len(threads) + 2) if f"T{n}" not in threads)
-        return {**threads, id: ThreadSpec(id=id, sources=sorted(set(edit.sources)), subquestion=words)}
+        needs = _needs_of(words, threads)
+        return {**threads, id: ThreadSpec(id=id, sources=sorted(set(edit.sources)), subquestion=words, needs=needs)}
     if edit.op == "merge":
         parts = [threads[id] for id in dict.fromkeys(ids)]
         sources = sorted({source for part in parts for source in part.sources})
         question = words or "\n".join(part.subquestion for part in parts)
-        merged = ThreadSpec(id=parts[0].id, sources=sources, subquestion=question)
-        gone = {part.id for part in parts[1:]}
-        return {id: merged if id == merged.id else thread for id, thread in threads.items() if id not in gone}
+        needs = list(dict.fromkeys(need for part in parts for need in part.needs if need not in ids))
+        merged = ThreadSpec(id=parts[0].id, sources=sources, subquestion=question, needs=needs)
+        return _put_in_place(where, threads, merged, [part.id for part in parts])
     old = threads[ids[0]]
-    return {**threads, old.id: _reword(old, words) if edit.op == "reword" else _set_sources(old, edit)}
+    return {**threads, old.id: _reword(where, old, words, threads) if edit.op == "reword" else _set_sources(old, edit)}
 
 
-def _reword(thread: ThreadSpec, words: str) -> ThreadSpec:
+def _reword(where: str, thread: ThreadSpec, words: str, threads: Mapping[str, ThreadSpec]) -> ThreadSpec:
     # Parts that share a thread are asked one by one, in their own words: the new words are one question.
     parts = thread.parts if len(thread.parts) < 2 else []
-    return thread.model_copy(update={"subquestion": words, "parts": parts})
+    needs = _needs_of(words, [id for id in threads if id != thread.id])
+    reworded = thread.model_copy(update={"subquestion": words, "parts": parts, "needs": needs})
+    _check_needs(where, {**threads, thread.id: reworded})
+    return reworded
+
+
+def _put_in_place(
+    where: str, threads: Mapping[str, ThreadSpec], merged: ThreadSpec, ids: Sequence[str]
+) -> dict[str, ThreadSpec]:
+    """Put one thread where several stood; who needed one of them needs it."""
+    left = {}
+    for id, thread in threads.items():
+        if id == merged.id:
+            left[id] = merged
+        elif id not in ids:
+            needs = dict.fromkeys(merged.id if need in ids else need for need in thread.needs)
+            left[id] = thread.model_copy(update={"needs": list(needs)})
+    _check_needs(where, left)
+    return left
+
+
+def _needs_of(words: str, ids: Iterable[str]) -> list[str]:
+    """List the threads that a person's words refer to, such as `#1`."""
+    named = [f"T{number}" for number in references(words)]
+    return [id for id in ids if id in named]
+
+
+def _check_needs(where: str, threads: Mapping[str, ThreadSpec]) -> None:
+    """Make sure that every thread can get the results that it needs.
+
+    Raises:
+        EditError: One needs a thread that is not there, or two wait for each other.
+    """
+    for thread in threads.values():
+        if lost := [need for need in thread.needs if need not in threads]:
+            what = f"drop it too, or reword it without `#{lost[0][1:]}`"
+            raise EditError(f"{where}: {thread.id} needs the result of {lost[0]}; {what}")
+    if ring := find_ring(threads.values()):
+        raise EditError(f"{where}: {' and '.join(ring)} would wait for each other")
 
 
 def _set_sources(thread: ThreadSpec, edit: Edit) -> ThreadSpec:

@@ -117,7 +117,14 @@ def _by_size(spec: ThreadSpec, segments: Sequence[Segment], longest: int, limit:
 
 def in_place(plan: ThreadPlan, id: str, threads: Sequence[ThreadSpec]) -> ThreadPlan:
     """Put smaller threads where one stood."""
-    specs = [new for spec in plan.threads for new in (threads if spec.id == id else [spec])]
+    ids = [thread.id for thread in threads]
+    specs = []
+    for spec in plan.threads:
+        if spec.id == id:
+            specs += [thread.model_copy(update={"needs": spec.needs}) for thread in threads]
+        else:
+            needs = [new for need in spec.needs for new in (ids if need == id else [need])]
+            specs.append(spec.model_copy(update={"needs": needs}))
     # Results of pieces are no entries of a list: the answer is written from them.
     return plan.model_copy(update={"threads": specs, "answer": "text"})
 
@@ -133,6 +140,10 @@ def without_vain_splits(
         if vain and id in results and results[id].status == "answered" and standing.issuperset(into):
             result = results[id]
             whole = ThreadSpec(id=id, sources=[], subquestion=result.subquestion)
-            kept = [spec for spec in plan.threads if spec.id not in into[1:]]
+            kept = [
+                spec.model_copy(update={"needs": [need for need in spec.needs if need not in into[1:]]})
+                for spec in plan.threads
+                if spec.id not in into[1:]
+            ]
             plan = in_place(plan.model_copy(update={"threads": kept}), into[0], [whole])
     return plan

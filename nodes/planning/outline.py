@@ -206,6 +206,11 @@ def _without_circles(parts: Sequence[Part]) -> list[Part]:
     return [part.model_copy(update={"needs": sorted(needs[part.number])}) for part in parts]
 
 
+def references(question: str) -> list[int]:
+    """List the numbers of the results that a question refers to, such as `#1`."""
+    return [int(number) for number in _REFERENCE.findall(question)]
+
+
 def with_numbers(question: str, numbers: Mapping[int, int]) -> str:
     """Put other numbers into the references of a question."""
     return _REFERENCE.sub(lambda found: f"#{numbers.get(int(found[1]), int(found[1]))}", question)

@@ -1,12 +1,13 @@
 """From parts to threads, in plain code: who reads what, and what holds for all (pure)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pydantic import Field
 
 from nodes.input.segments import Segment, has_question_mark
+from nodes.planning.needs import list_joining
 from nodes.planning.outline import AnswerForm, Part, independent, list_unnamed, with_numbers
 from nodes.planning.repair import Repair
 from nodes.planning.scope import closest
@@ -34,6 +35,8 @@ class ThreadSpec(Record):
     """What it finds out, in words that stand alone; where parts share the thread, all of theirs."""
     portion: str = ""
     """Which of its material's portions it reads, such as `2/3`, where it was split from another by size."""
+    needs: list[str] = Field(default_factory=list)
+    """Ids of the threads whose results it is given: it starts when they are there."""
     parts: list[Part] = Field(default_factory=list)
     """The parts that it works on, each with a result of its own: one, unless more parts than threads were found; none
     where a person added it, or it was split from another."""
@@ -50,7 +53,7 @@ class ThreadPlan(Record):
     answer: AnswerForm = "text"
     """Whether the results in turn are the answer."""
     open_parts: list[str] = Field(default_factory=list)
-    """Parts that need results of threads: they are worked out where the results come together."""
+    """Parts that bring the results together: they are worked out where the answer is written."""
 
 
 class Planned(NamedTuple):
@@ -70,8 +73,9 @@ def make_plan(
 ) -> Planned:
     """Turn parts into threads; nothing that is asked gets lost.
 
-    A part that needs another's result is left to the join. Parts beyond `max_threads` share threads. A part that names
-    no document is given those that its words are about.
+    A part that needs others' results is a thread that waits for them. Where it brings all of them together, it is left
+    to the join. Parts beyond `max_threads` share threads; then all parts that wait are left to the join. A part that
+    names no document is given those that its words are about.
 
     Args:
         parts: The parts, in order.
@@ -84,15 +88,14 @@ def make_plan(
         The plan; with fewer than two threads there is nothing to run in parallel.
     """
     repairs: list[Repair] = []
-    ready = [add_scope(part, segments, repairs) for part in independent(parts)]
-    waiting = [part for part in parts if part.needs]
+    waiting = list_joining(parts)
+    if len(parts) - len(waiting) > max_threads:
+        waiting = [part for part in parts if part.needs]
     for part in waiting:
-        repairs.append(
-            Repair(
-                kind="left_to_join", part=part.number, text=f"part {part.number} needs other results: left to the join"
-            )
-        )
-    threads = _deal(ready, max_threads, repairs)
+        told = f"part {part.number} needs other results: left to the join"
+        repairs.append(Repair(kind="left_to_join", part=part.number, text=told))
+    own = [add_scope(part, segments, repairs) for part in parts if part not in waiting]
+    threads = _deal(own, max_threads, repairs)
     common = list_unnamed(parts, segments)
     _tell_unread(threads, segments, repairs)
     plan = ThreadPlan(
@@ -106,11 +109,11 @@ def make_plan(
 
 
 def answer_form(said: AnswerForm, waiting: Sequence[Part], common: Sequence[Segment]) -> AnswerForm:
-    """Tell whether the results are the answer: not where a part waits for them, nor where more is asked around them.
+    """Tell whether the results are the answer: not where one is left to the join, nor where more is asked around them.
 
     Args:
         said: The model's word.
-        waiting: Parts that need the results.
+        waiting: Parts that are left to the join.
         common: The question's segments that no part names.
     """
     asked = any(has_question_mark(segment.text) for segment in common)
@@ -123,7 +126,7 @@ def add_scope(part: Part, segments: Sequence[Segment], repairs: list[Repair]) ->
     numbers = {document.number for document in documents}
     named = [number for number in part.sources if number in numbers]
     added = closest(part.question, documents, named) if len(documents) > 1 else []
-    if not named and not added and len(documents) <= ALL_READ:
+    if not named and not added and not part.needs and len(documents) <= ALL_READ:
         added = sorted(numbers)
     added += _leaned_on(part, segments)
     if not added:
@@ -167,10 +170,8 @@ def read_everything(plan: ThreadPlan, segments: Sequence[Segment]) -> ThreadPlan
 def _deal(parts: Sequence[Part], most: int, repairs: list[Repair]) -> list[ThreadSpec]:
     """Deal parts out in order, as evenly as it goes, to at most so many threads."""
     if len(parts) <= most:
-        return [
-            ThreadSpec(id=f"T{place}", sources=part.sources, subquestion=part.question, parts=[part])
-            for place, part in enumerate(parts, 1)
-        ]
+        places = {part.number: place for place, part in enumerate(parts, 1)}
+        return [_thread_of(part, places) for part in parts]
     repairs.append(Repair(kind="shared_thread", text=f"{len(parts)} parts share {most} threads (`max_threads`)"))
     edges = [math.ceil(place * len(parts) / most) for place in range(most + 1)]
     threads = []
@@ -185,6 +186,16 @@ def _deal(parts: Sequence[Part], most: int, repairs: list[Repair]) -> list[Threa
             )
         )
     return threads
+
+
+def _thread_of(part: Part, places: Mapping[int, int]) -> ThreadSpec:
+    """Make a part a thread; what it says of other parts names their threads, `#1` being the result of T1."""
+    question = with_numbers(part.question, {need: places[need] for need in part.needs})
+    needs = [f"T{places[need]}" for need in part.needs]
+    own = part.model_copy(update={"question": question})
+    return ThreadSpec(
+        id=f"T{places[part.number]}", sources=part.sources, subquestion=question, needs=needs, parts=[own]
+    )
 
 
 def _tell_unread(threads: Sequence[ThreadSpec], segments: Sequence[Segment], repairs: list[Repair]) -> None:

@@ -12,6 +12,8 @@ from nodes.reporting.report import Context, Degree, Estimate, Report, Stage
 from nodes.reporting.spans import peak_overlap, sum_covered
 from nodes.threads.results import Mark, ThreadResult
 
+Needs = Mapping[str, Sequence[str]]
+"""By thread id: the threads whose results it needed."""
 BROKEN_OFF = frozenset({"cancelled", "timed_out", "deadline", "dropped"})
 """Statuses of requests whose server did not get to say what they used."""
 
@@ -47,12 +49,12 @@ def make_report(
         settings: The settings in force, without keys.
         forecast: What the split was expected to take.
     """
-    by_model = _tokens_by(calls, lambda call: call.model)
+    by_model, needs = _tokens_by(calls, lambda call: call.model), {thread.id: thread.needs for thread in threads}
     back = sum(thread.rounds - 1 for thread in threads) + sum(bool(into) for into in (refined or {}).values())
     costs = [price(model, usage) for model, usage in by_model.items()] if price else []
     return Report(
-        **_times(calls, wall_s),
-        **_tokens(calls),
+        **_times(calls, wall_s, needs),
+        **_tokens(calls, needs),
         **_context(calls),
         stages=[_stage(name, calls) for name in dict.fromkeys(call.stage for call in calls)],
         tokens_by_model=by_model,
@@ -84,7 +86,7 @@ def _sum(costs: Sequence[Cost]) -> float | None:
     return sum(known) if costs and len(known) == len(costs) else None
 
 
-def _times(calls: Sequence[Call], wall_s: float) -> dict[str, float]:
+def _times(calls: Sequence[Call], wall_s: float, needs: Needs) -> dict[str, float]:
     spans = [(call.started_s, call.latency_s) for call in calls]
     running, at_once = sum(call.latency_s for call in calls), peak_overlap(spans)
     speedup = running / wall_s if wall_s > 0 else 0.0
@@ -93,17 +95,17 @@ def _times(calls: Sequence[Call], wall_s: float) -> dict[str, float]:
         "queued_s": sum(call.queued_s for call in calls),
         "running_s": running,
         "idle_s": max(0.0, wall_s - sum_covered(spans)),
-        "critical_path_s": _longest_chain(calls, lambda call: call.latency_s),
+        "critical_path_s": _longest_chain(calls, needs, lambda call: call.latency_s),
         "speedup": speedup,
         "efficiency": speedup / at_once if at_once else 0.0,
     }
     return {name: round(value, 3) for name, value in times.items()}
 
 
-def _tokens(calls: Sequence[Call]) -> dict[str, Any]:
+def _tokens(calls: Sequence[Call], needs: Needs) -> dict[str, Any]:
     tokens = total_usage(calls)
     of_threads = [call for call in calls if call.thread_id]
-    critical = int(_longest_chain(calls, lambda call: call.usage.output))
+    critical = int(_longest_chain(calls, needs, lambda call: call.usage.output))
     share = sum(call.usage.output for call in of_threads) / tokens.output if tokens.output else 0.0
     chain = _count_written(calls)
     return {
@@ -158,19 +160,36 @@ def _fullest(calls: Iterable[Call]) -> float | None:
     return round(max(shares), 3) if shares else None
 
 
-def _longest_chain(calls: Iterable[Call], size: Callable[[Call], float]) -> float:
-    """Add up what had to wait for each other: stages and rounds in turn, of threads the longest of each round.
+def _longest_chain(calls: Iterable[Call], needs: Needs, size: Callable[[Call], float]) -> float:
+    """Add up what had to wait for each other: stages and rounds in turn, of threads the longest chain of each round.
 
     The two copies of a late thread ran side by side, so each is a chain of its own.
     """
     alone = 0.0
-    rounds: dict[tuple[int, str], dict[tuple[str, bool], float]] = defaultdict(lambda: defaultdict(float))
+    rounds: dict[tuple[int, str], dict[str, dict[bool, float]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(float))
+    )
     for call in calls:
         if call.thread_id:
-            rounds[call.round, call.stage][call.thread_id, call.hedge] += size(call)
+            rounds[call.round, call.stage][call.thread_id][call.hedge] += size(call)
         else:
             alone += size(call)
-    return alone + sum(max(chains.values()) for chains in rounds.values())
+    return alone + sum(
+        _longest_path({id: max(copies.values()) for id, copies in sizes.items()}, needs) for sizes in rounds.values()
+    )
+
+
+def _longest_path(sizes: Mapping[str, float], needs: Needs) -> float:
+    """Return the length of the longest chain of threads that waited for each other (critical path of the plan)."""
+    lengths: dict[str, float] = {}
+    left = list(sizes)
+    while left:
+        waiting = set(left)
+        ready = [id for id in left if not waiting & set(needs.get(id, ()))] or left
+        for id in ready:
+            lengths[id] = sizes[id] + max((lengths.get(need, 0.0) for need in needs.get(id, ())), default=0.0)
+        left = [id for id in left if id not in lengths]
+    return max(lengths.values(), default=0.0)
 
 
 def _stage(name: str, calls: Sequence[Call]) -> Stage:

@@ -95,9 +95,10 @@ class Report(Record):
     """Seconds of `wall_s` in which no request was open: waits before a retry, loading a model, the workflow's own work.
     `wall_s` is at most `running_s + idle_s`."""
     critical_path_s: float = 0.0
-    """Seconds of the longest chain of requests that had to wait for each other: every stage, and the longest thread of
-    each round. This is the *span* of the work-span model (T. Cormen et al., "Introduction to Algorithms", chapter on
-    parallel algorithms): more threads cannot end sooner. At most `wall_s`."""
+    """Seconds of the longest chain of requests that had to wait for each other: every stage, and in each round the
+    longest chain of threads of which each needed the one before. This is the *span* of the work-span model (T. Cormen
+    et al., "Introduction to Algorithms", chapter on parallel algorithms): more threads cannot end sooner. At most
+    `wall_s`."""
     speedup: float = 0.0
     """`running_s / wall_s`: how many requests ran at once on average."""
     efficiency: float = 0.0
@@ -111,8 +112,8 @@ class Report(Record):
     tokens_by_model: dict[str, Usage] = Field(default_factory=dict)
     """By `provider:name`."""
     critical_path_tokens: int = 0
-    """Generated tokens that had to wait for each other: those outside threads, and in each round those of the thread
-    that generated most. ThreadWeaver calls this *token latency*."""
+    """Generated tokens that had to wait for each other: those outside threads, and in each round those of the chain of
+    threads that generated most. ThreadWeaver calls this *token latency*."""
     parallel_share: float = 0.0
     """The threads' share of the generated tokens, 0 to 1."""
     estimate: Estimate | None = None

@@ -214,14 +214,14 @@ async def test_a_list_with_an_entry_missing_is_not_complete(
 
 
 @pytest.mark.parametrize("mode", ["brief", "off"])
-async def test_parts_that_need_results_are_worked_out_where_those_come_together(
+async def test_parts_that_bring_results_together_are_worked_out_in_the_join(
     server: ModelServer, context: dict[str, Any], mode: str
 ) -> None:
     server.on("join", "500 miles less.")
-    parts = [PARTS[0], "How many miles is #1?", PARTS[2]]
+    parts = [PARTS[0], "How many miles are #1 and #3?", PARTS[1]]
     solution = await ask(server, {**context, "review": mode}, written("405 miles."), answer="list", parts=parts)
     (asked,) = server.calls("review" if mode == "brief" else "join")
-    assert "(#1 is the result of T1):\n- How many miles is #1?" in asked.last
+    assert "(#1 is the result of T1):\n- How many miles are #1 and #2?" in asked.last
     assert [thread.id for thread in solution.threads] == ["T1", "T2"] and solution.outcome == "complete"
     assert solution.answer == ("405 miles." if mode == "brief" else "500 miles less.")
 

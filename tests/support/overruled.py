@@ -26,7 +26,7 @@ class Row(NamedTuple):
     asked: dict[str, Asked]
     documents: tuple[str, ...] = ()
     waiting: int = 0
-    """Parts that need results."""
+    """Parts that are left to the review."""
 
 
 def lines_of(asked: Asked) -> list[str]:
@@ -182,7 +182,7 @@ ROWS = {
     ),
     "a part that needs another's result": Row(
         "list",
-        2,
+        3,
         "text",
         in_words(
             en=("How tall is the tower, who built it, and how many feet is that?", "How tall is the tower?")
@@ -192,6 +192,5 @@ ROWS = {
             zh=("塔有多高，谁建的，合多少英尺？", "塔有多高？", "谁建了塔？", "把#1换算成英尺。"),
             ar=("كم ارتفاع البرج ومن بناه وكم قدما هذا؟", "كم ارتفاع البرج؟", "من بنى البرج؟", "حول # 1 إلى أقدام."),
         ),
-        waiting=1,
     ),
 }

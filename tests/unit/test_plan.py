@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodes.input.segments import Segment
+from nodes.planning.branches import find_ring, in_turn
+from nodes.planning.needs import widest
 from nodes.planning.outline import AnswerForm, independent, read_parts
 from nodes.planning.plan import Planned, is_undecided, make_plan, read_everything
 from nodes.planning.repair import Repair, faults
@@ -56,10 +58,17 @@ def test_what_the_parts_say_themselves_is_not_told_again(question: str, lines: l
         ("list", ["2", "3"], "Which is more?", "text"),
         ("list", ["2", "3"], "哪个更多？", "text"),
         ("list", ["2", "3", "4"], "Which is more?", "list"),
-        ("list", ["2", "3", "Is #1 more?"], "Be brief.", "text"),
+        ("list", ["2", "3", "Is #1 more than #2?"], "Be brief.", "text"),
         ("text", ["2", "3"], "Be brief.", "text"),
     ],
-    ids=["as said", "a question around", "in Chinese", "which is a part too", "a part that waits", "text as said"],
+    ids=[
+        "as said",
+        "a question around",
+        "in Chinese",
+        "which is a part too",
+        "a part that brings them together",
+        "text as said",
+    ],
 )
 def test_results_are_the_answer_only_where_nothing_else_is_asked(
     said: AnswerForm, lines: list[str], more: str, answer: str
@@ -67,13 +76,50 @@ def test_results_are_the_answer_only_where_nothing_else_is_asked(
     assert planned(lines, numbered("Answer these.", "Two and two?", "Three?", more), said).plan.answer == answer
 
 
-def test_a_part_that_needs_results_is_left_to_the_join_and_names_the_threads() -> None:
-    lines = ["How tall is A?", "How many feet is #1?", "How tall is B?", "Is #2 more than #3?"]
+def test_a_part_that_needs_results_is_a_thread_and_what_brings_all_together_is_left_to_the_join() -> None:
+    lines = ["Is #3 more than #4?", "How tall is A?", "How many feet is #2?", "How tall is B?"]
     plan, repairs = planned(lines, numbered("Compare A and B."))
-    assert [(spec.id, spec.subquestion) for spec in plan.threads] == [("T1", lines[0]), ("T2", lines[2])]
-    # Numbers are the threads', so B is #2; what waits is numbered after them, where another part speaks of it.
-    assert plan.open_parts == ["#3: How many feet is #1?", "Is #3 more than #2?"]
-    assert kinds(repairs) == ["left_to_join", "left_to_join"] and faults(repairs) == []
+    assert [(spec.id, spec.subquestion, spec.needs) for spec in plan.threads] == [
+        ("T1", lines[1], []),
+        ("T2", "How many feet is #1?", ["T1"]),
+        ("T3", lines[3], []),
+    ]
+    # Numbers are the threads'.
+    assert plan.open_parts == ["Is #2 more than #3?"]
+    assert kinds(repairs) == ["left_to_join"] and faults(repairs) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "wide", "left"),
+    [
+        (["a?", "b of #1?"], 1, 1),
+        (["a?", "b of #1?", "c of #2?"], 1, 1),
+        (["a?", "b of #1?", "c of #1?"], 2, 0),
+        (["a?", "b of #1?", "c of #1?", "d of #2 and #3?"], 2, 1),
+        (["a?", "b?", "c of #1?", "d of #2?", "#3 or #4?"], 2, 1),
+        (["a?", "b?", "c of #1 and #2?", "d of #3?"], 2, 2),
+        (["a?", "b?", "c?", "d of #1 and #2?"], 3, 0),
+        (["a of #2?", "b of #1?", "c?"], 2, 0),
+        ([f"{n}?" for n in range(6)] + ["z of #1?"], 6, 1),
+        ([], 0, 0),
+    ],
+    ids=[
+        "chain",
+        "long chain",
+        "fork",
+        "diamond",
+        "branches",
+        "join of two",
+        "join beside one",
+        "ring",
+        "many",
+        "none",
+    ],
+)
+def test_what_can_run_at_once_and_what_is_left_to_the_join(lines: list[str], wide: int, left: int) -> None:
+    parts = read_parts(lines, PENS).parts
+    assert len(widest(parts)) == wide
+    assert len(planned(lines, PENS, most=6).plan.open_parts) == left
 
 
 @pytest.mark.parametrize(
@@ -197,9 +243,16 @@ def test_every_outline_becomes_a_plan_that_can_be_run_and_loses_nothing(
     assert len(parts) + sum(repair.kind in ("dropped", "merged") for repair in reading) == sum(
         map(bool, map(str.strip, lines))
     )
-    assert [part.number for part in own] == [part.number for part in independent(parts)]
+    waiting = {repair.part for repair in making if repair.kind == "left_to_join"}
+    threaded = [part for part in parts if part.number not in waiting]
+    assert [part.number for part in own] == [part.number for part in threaded]
+    assert not waiting & {part.number for part in independent(parts)}
+    # Every thread can run: what it needs is there, and nothing waits for itself.
+    ids = [spec.id for spec in plan.threads]
+    assert all(set(spec.needs) <= set(ids) for spec in plan.threads) and find_ring(plan.threads) == []
+    assert sorted(spec.id for spec in in_turn(plan.threads)) == sorted(ids)
     assert len(plan.open_parts) == kinds(making).count("left_to_join") == len(parts) - len(own)
-    assert all(set(before.named) <= set(after.sources) for before, after in zip(independent(parts), own, strict=True))
+    assert all(set(before.named) <= set(after.sources) for before, after in zip(threaded, own, strict=True))
     # Every segment of the question is named, or nearly all of it said in the parts' words, or told to all.
     named = {number for part in parts for number in part.sources}
     words = [letters(part.question) for part in parts]

@@ -1,0 +1,48 @@
+"""Where the threads of a round leave their results for those that wait for them, in this process."""
+
+import asyncio
+
+from nodes.llm.endpoints.recent import Recent
+from nodes.threads.results import ThreadResult
+
+MAX_BOARDS = 64
+"""Rounds whose results are held; they are also in the runs' state."""
+
+
+class Board:
+    """The results of the threads of one round, as they come."""
+
+    def __init__(self) -> None:
+        """Hold none."""
+        self._results: dict[str, asyncio.Future[ThreadResult]] = {}
+
+    def expect(self, id: str) -> None:
+        """Note that a thread is at work here, and that what it may have left before no longer counts."""
+        if id in self._results and self._results[id].done():
+            del self._results[id]
+        self._result(id)
+
+    def expects(self, id: str) -> bool:
+        """Tell whether a thread is at work here, or has been."""
+        return id in self._results
+
+    def tell(self, result: ThreadResult) -> None:
+        """Leave a result."""
+        if not (future := self._result(result.id)).done():
+            future.set_result(result)
+
+    async def wait_for(self, id: str) -> ThreadResult:
+        """Return the result of a thread as soon as it is there."""
+        # Shielded: others may wait for the same.
+        return await asyncio.shield(self._result(id))
+
+    def _result(self, id: str) -> asyncio.Future[ThreadResult]:
+        return self._results.setdefault(id, asyncio.get_running_loop().create_future())
+
+
+_boards: Recent[tuple[str, int], Board] = Recent(MAX_BOARDS)
+
+
+def board_of(run_id: str, round: int) -> Board:
+    """Return the board of a round."""
+    return _boards.get_or_make((run_id, round), Board)
