@@ -5,8 +5,10 @@ from typing import Any
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
+from nodes.asking.ahead import DIRECT, begun_ahead
 from nodes.asking.outline import OUTLINE, messages
 from nodes.boundary.progress import tell_stage
+from nodes.llm import flights
 from nodes.llm.clients import check_configuration, known_client
 from nodes.llm.limits.budget import latest
 from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN
@@ -31,29 +33,35 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     tell_stage(runtime, "assess")
     check_oversight(settings)
     start = fresh_run(run, state)
-    caller = OUTLINE.caller(settings, run)
-    segments = state.segments()
-    try:
-        written = await caller.structured(messages(state, settings), Outline)
-    except ModelError as error:
-        # An empty list would leave the calls of an earlier run where they are.
-        return start | stage_failed("assess", caller, error) | {"calls": caller.calls or None}
-    parts, repairs = read_parts(written.parts, segments)
-    ready = widest(parts)
-    assessment = Assessment(
-        parts=parts,
-        answer=written.answer,
-        subquestions=[part.question for part in ready],
-        decomposable=len(ready) > 1,
-    )
-    ahead = await _forecast(state, settings, run, assessment) if assessment.decomposable else None
-    pays = ahead is None or ahead.pays or settings.split == "if_independent"
+    async with begun_ahead(state, settings, run) as begun:
+        caller = OUTLINE.caller(settings, run, on_text=begun.hear if begun and begun.threads else None)
+        try:
+            written = await caller.structured(messages(state, settings), Outline)
+        except ModelError as error:
+            vain = await flights.drop_others(run.id, {DIRECT})
+            # An empty list would leave the calls of an earlier run where they are.
+            return start | stage_failed("assess", caller, error) | {"calls": [*caller.calls, *vain] or None}
+        parts, repairs = read_parts(written.parts, state.segments())
+        ready = widest(parts)
+        assessment = Assessment(
+            parts=parts,
+            answer=written.answer,
+            subquestions=[part.question for part in ready],
+            decomposable=len(ready) > 1,
+        )
+        weighed = await _forecast(state, settings, run, assessment) if assessment.decomposable else None
+        pays = weighed is None or weighed.pays or settings.split == "if_independent"
+        parallel = settings.split == "always" or (assessment.decomposable and pays)
+        answered = (direct := flights.find(run.id, DIRECT)) is not None and direct.answered
+        # Whose direct answer is there already was asked too little to split.
+        parallel = parallel and not (answered and settings.split != "always")
+        vain = await (flights.drop(run.id, {DIRECT}) if parallel else flights.drop_others(run.id, {DIRECT}))
     return start | {
         "assessment": assessment,
-        "forecast": ahead,
-        "parallel": settings.split == "always" or (assessment.decomposable and pays),
+        "forecast": weighed,
+        "parallel": parallel,
         "repairs": repairs,
-        "calls": caller.calls,
+        "calls": [*caller.calls, *vain],
     }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from nodes.asking.ahead import keep_threads
 from nodes.asking.plan import PLAN, messages
 from nodes.boundary.progress import tell_stage
 from nodes.llm.replies.errors import ModelError
@@ -36,12 +37,15 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     limits = {"max_threads": settings.max_threads, "max_parallel": settings.max_parallel}
     made: Planned = await asyncio.to_thread(make_plan, read.parts, outline.answer, segments, **limits)
     plan = made.plan if settings.scoped else read_everything(made.plan, segments)
+    redo = [thread.id for thread in plan.threads]
+    planned = state.model_copy(update={"plan": plan, "redo": redo})
+    vain = await keep_threads(planned, settings)
     return {
         "note": "",
         "plan": plan,
         "repairs": [*read.repairs, *made.repairs],
-        "redo": [thread.id for thread in plan.threads],
-        "calls": calls,
+        "redo": redo,
+        "calls": [*calls, *vain],
     }
 
 

@@ -4,9 +4,11 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from nodes.asking import ahead
 from nodes.asking.direct import DIRECT, messages
 from nodes.boundary.progress import tell_stage
 from nodes.conclude import conclude, conclude_failed
+from nodes.llm import flights
 from nodes.llm.limits.budget import find_exhaustion
 from nodes.llm.limits.ledger import spending
 from nodes.llm.replies.errors import HOPELESS, ModelError
@@ -26,9 +28,10 @@ async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         return conclude_failed(state, settings, state.problems)
     passed_over = state.forecast if not state.parallel else None
     tell_stage(runtime, "direct", state.round, why=str(passed_over or ""))
-    caller = DIRECT.caller(settings, state.run, state.calls)
+    begun = flights.take(state.run.id, ahead.DIRECT)
+    caller = begun.caller if begun else DIRECT.caller(settings, state.run, state.calls)
     try:
-        reply = await caller.text(messages(state, settings))
+        reply = await (begun.land() if begun else caller.text(messages(state, settings)))
     except ModelError as error:
         if error.reply is None:
             return conclude_failed(state, settings, [*state.problems, f"direct: {error}"], caller.calls)

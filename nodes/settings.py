@@ -19,6 +19,7 @@ from prompts import read_versions
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
+HeadStart = Literal["auto", "on", "off"]
 Split = Literal["if_faster", "if_independent", "always"]
 Oversight = Literal["none", "plan", "answer", "both"]
 ReviewMode = Literal["off", "brief", "careful"]
@@ -174,6 +175,11 @@ class Settings(BaseSettings):
         description="When to split a question with independent parts. `if_faster` skips a split that is forecast to "
         "take over 25 % and over 1 s longer than one call. `if_independent` skips none. `always` splits every "
         "question.",
+    )
+    head_start: HeadStart = Field(
+        "auto",
+        description="Begin the direct answer while the question is assessed, and threads while the outline is "
+        "written: always (`on`), never (`off`), or where the expected saving of time is worth the tokens (`auto`).",
     )
     oversight: Oversight = Field(
         "none",

@@ -7,10 +7,12 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from nodes.asking.ahead import key_of as call_key
 from nodes.asking.check import check
 from nodes.asking.thread import THREAD, by_part, messages
 from nodes.boundary.needs import is_settled, lack, take_needs
 from nodes.boundary.progress import tell_thread
+from nodes.llm import flights
 from nodes.llm.caller import Caller
 from nodes.llm.clients import known_client
 from nodes.llm.endpoints.usage import Call, Usage, total_usage
@@ -61,7 +63,7 @@ async def _solve(task: ThreadTask, settings: Settings, runtime: Runtime[Settings
     cache = await thread_cache(settings)
     if cache is None:
         return await _ask(task, settings, runtime, shared)
-    key, found, flight = _key(task, settings), None, None
+    key, found, flight = _cache_key(task, settings), None, None
     # What a reviewer sent back is never answered from the cache.
     if not task.round:
         found, flight = await cache.find(key, latest(settings, task.run, "solve"))
@@ -78,7 +80,7 @@ async def _solve(task: ThreadTask, settings: Settings, runtime: Runtime[Settings
             cache.land(key, flight, kept)
 
 
-def _key(task: ThreadTask, settings: Settings) -> str:
+def _cache_key(task: ThreadTask, settings: Settings) -> str:
     """Hash what the thread is asked at first; what it is asked when sent back leads to a better answer to the same."""
     first = task.model_copy(update={"critique": "", "previous": None})
     asked = [message for piece in by_part(first) for message in messages(piece, settings)]
@@ -103,10 +105,10 @@ async def _ask(task: ThreadTask, settings: Settings, runtime: Runtime[Settings],
     ended = task.run.elapsed()
     started = calls[0].started_s if calls else ended
     if calls:
-        calls[0].queued_s = started - queued_at
+        calls[0].queued_s = max(0.0, started - queued_at)
     result = _result(task, settings, calls, outcomes).model_copy(
         update={
-            "queued_s": round(started - queued_at, 3),
+            "queued_s": round(max(0.0, started - queued_at), 3),
             "started_s": round(started, 3),
             "latency_s": round(ended - started, 3),
         }
@@ -156,12 +158,18 @@ async def _work_on(
 ) -> tuple[Reply | ModelError, list[Call]]:
     """Ask, a second time should the thread be late, within so many seconds."""
     asked, started = messages(task, settings), asyncio.Event()
+    begun = flights.take(task.run.id, call_key(task, asked)) if not task.round else None
 
     def begin() -> None:
         started.set()
         on_start()
 
-    callers = [_caller(task, settings, shared, seconds, on_start=begin)]
+    callers = [begun.caller if begun else _caller(task, settings, shared, seconds, on_start=begin)]
+    if begun:
+        begin()
+
+    def ask() -> Coroutine[Any, Any, Reply]:
+        return begun.land() if begun else callers[0].text(asked)
 
     def copy() -> Coroutine[Any, Any, Reply]:
         left = seconds - (task.run.elapsed() - callers[0].calls[0].started_s)
@@ -171,9 +179,9 @@ async def _work_on(
     outcome: Reply | ModelError
     try:
         if shared.stragglers.on and task.spec.id not in task.hedged:
-            outcome = await race(callers[0].text(asked), copy, shared.stragglers.late(started))
+            outcome = await race(ask(), copy, shared.stragglers.late(started))
         else:
-            outcome = await callers[0].text(asked)
+            outcome = await ask()
     except ModelError as error:
         outcome = error
     except Exception as error:  # a fault of ours must not sink the siblings either

@@ -9,6 +9,7 @@ from nodes.llm.endpoints.usage import Call
 from nodes.llm.limits.budget import Budget, budget
 from nodes.llm.limits.ledger import spending
 from nodes.llm.replies.errors import ModelError
+from nodes.llm.replies.overhear import OnText
 from nodes.llm.task import Task
 from nodes.planning.plan import ThreadSpec
 from nodes.settings import Role, Settings
@@ -44,6 +45,7 @@ class Stage:
         round: int = 0,
         time_limit: float | None = None,
         hedge: bool = False,
+        ahead: bool = False,
     ) -> Task:
         """Say what calls are for; see `nodes.llm.task.Task`."""
         return Task(
@@ -56,6 +58,7 @@ class Stage:
             subquestion=thread.subquestion if thread else None,
             round=round,
             hedge=hedge,
+            ahead=ahead,
         )
 
     def caller(
@@ -66,6 +69,9 @@ class Stage:
         *,
         thread: ThreadSpec | None = None,
         round: int = 0,
+        ahead: bool = False,
+        time_limit: float | None = None,
+        on_text: OnText | None = None,
     ) -> Caller:
         """Prepare the stage's calls.
 
@@ -75,9 +81,13 @@ class Stage:
             calls: All that the run has asked so far, which its budget is less by.
             thread: The thread that they are for, if for one.
             round: The run's round.
+            ahead: Whether they begin before it is certain that they are needed.
+            time_limit: Seconds that each reply may take; `request_timeout` where it is left out.
+            on_text: Is told of a reply's text while it is written.
         """
         within = budget(settings, run, self.share, spending(calls))
-        return Caller(settings, self.task(settings, run, within, thread=thread, round=round))
+        task = self.task(settings, run, within, thread=thread, round=round, time_limit=time_limit, ahead=ahead)
+        return Caller(settings, task, on_text=on_text)
 
 
 def stage_failed(stage: str, caller: Caller, error: ModelError) -> dict[str, Any]:

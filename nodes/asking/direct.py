@@ -5,13 +5,13 @@ from langchain_core.messages import BaseMessage
 from nodes.input.excerpts import whole
 from nodes.settings import Settings
 from nodes.stage import Stage
-from nodes.state import State
+from nodes.state import Problem
 from prompts import PROMPTS, block
 
 DIRECT = Stage("solve", PROMPTS["direct"].check({"instructions", "material", "question"}), "direct")
 
 
-def messages(state: State, settings: Settings) -> list[BaseMessage]:
+def messages(state: Problem, settings: Settings) -> list[BaseMessage]:
     """Ask the whole question, with all its documents."""
     documents = [segment for segment in state.segments() if segment.kind == "document"]
     return DIRECT.prompt(settings).messages(

@@ -16,14 +16,14 @@ from nodes.llm.clients import Client, call_options, client_for
 from nodes.llm.embedded.slots import Purpose
 from nodes.llm.endpoints.usage import Call, Usage
 from nodes.llm.limits import retries
-from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN
+from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN, estimate_usage
 from nodes.llm.limits.limiter import ShutTooLong, Turn
 from nodes.llm.limits.time_limit import TimeLimit
 from nodes.llm.limits.window import Ceilings
 from nodes.llm.replies import errors
 from nodes.llm.replies.classify import classify
 from nodes.llm.replies.errors import CONGESTION, OUT_OF_BUDGET, CallFailed, ConfigurationError, ModelError
-from nodes.llm.replies.overhear import overhear
+from nodes.llm.replies.overhear import OnText, overhear
 from nodes.llm.replies.read import fault_of, keep_broken_off, read_reply
 from nodes.llm.replies.reply import Reply
 from nodes.llm.replies.wire import Heard
@@ -48,17 +48,24 @@ class Caller:
         model: The model asked, as `provider:name`; after a failure the fallback.
     """
 
-    def __init__(self, settings: Settings, task: Task, on_start: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        task: Task,
+        on_start: Callable[[], None] | None = None,
+        on_text: OnText | None = None,
+    ) -> None:
         """Prepare calls.
 
         Args:
             settings: The run's settings.
             task: What the calls are for.
             on_start: Called as the first request is sent.
+            on_text: Is told of a reply's text while it is written; the reply is streamed then.
         """
         self.calls: list[Call] = []
         self.model = settings.model_for(task.role)
-        self._settings, self._task, self._on_start = settings, task, on_start
+        self._settings, self._task, self._on_start, self._on_text = settings, task, on_start, on_text
         self._seconds = settings.request_timeout if task.time_limit is None else task.time_limit
         self._limit_name = "request_timeout" if task.time_limit is None else "thread_timeout"
         self._limit = TimeLimit(self._seconds)
@@ -165,8 +172,7 @@ class Caller:
         return too_late or retries.often_enough(tried, other_way=other_way)
 
     async def _once(self, client: Client, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
-        prompt = sum(len(message.text) for message in messages) // ENGLISH_CHARACTERS_A_TOKEN
-        reserved = self._task.budget.ledger.reserve(prompt)
+        reserved = self._task.budget.ledger.reserve(_length(messages) // ENGLISH_CHARACTERS_A_TOKEN)
         calls_before = len(self.calls)
         try:
             asked = time.perf_counter()
@@ -220,6 +226,7 @@ class Caller:
             round=self._task.round,
             attempt=len(self.calls) + 1,
             hedge=self._task.hedge,
+            ahead=self._task.ahead,
             model=self.model,
             started_s=self._task.run.elapsed(),
             queued_s=queued,
@@ -243,7 +250,9 @@ class Caller:
             async with client.place(Purpose(task.prompt, task.role, task.run.id, task.thread_id)) as place:
                 if more := {**extra, **place}:
                     options["extra_body"] = {**options.get("extra_body", {}), **more}
-                with overhear() as heard:
+                if self._on_text:
+                    options["stream"] = True
+                with overhear(self._on_text) as heard:
                     message = await client.chat.ainvoke(
                         list(messages), config=name_call(call, task.prompt, task.subquestion), **options
                     )
@@ -262,6 +271,10 @@ class Caller:
                 late = self._late()
                 call.status = late.kind
                 self._keep(call, late, heard)
+            elif call.ahead:
+                call.usage = estimate_usage(
+                    _length(messages), sum(len(reply.text) + len(reply.reasoning) for reply in heard)
+                )
             raise
         except ConfigurationError:
             raise
@@ -281,3 +294,7 @@ class Caller:
             call.usage = Usage.from_metadata(heard[-1].usage)
             failure.reply = keep_broken_off(heard[-1].text, heard[-1].reasoning, failure)
         self._said = failure.reply or self._said
+
+
+def _length(messages: Sequence[BaseMessage]) -> int:
+    return sum(len(message.text) for message in messages)

@@ -22,6 +22,7 @@ class Task:
         subquestion: What that thread is asked, for traces.
         round: 0 for the first pass, then 1, 2, …
         hedge: Whether the calls are a second copy of a late thread's.
+        ahead: Whether they begin before it is certain that they are needed.
     """
 
     role: Role
@@ -33,3 +34,4 @@ class Task:
     subquestion: str | None = None
     round: int = 0
     hedge: bool = False
+    ahead: bool = False

@@ -22,6 +22,8 @@ def name_call(call: Call, prompt: str, subquestion: str | None) -> RunnableConfi
         "apr_attempt": call.attempt,
         "apr_hedge": call.hedge or None,
         "apr_prompt": prompt,
+        # Begun while the question was assessed: its words are those of the node that takes it over.
+        "langgraph_node": ("solve" if call.thread_id else "direct") if call.ahead else None,
     }
     known = {key: value for key, value in metadata.items() if value is not None}
     return {"run_name": name, "tags": [f"apr:{name}"], "metadata": known}

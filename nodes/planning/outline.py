@@ -40,7 +40,10 @@ class Outline(Record):
 
     unnamed: str = Field("", description="What must be found out before the rest can be asked; empty if nothing.")
     """Helps a small model to tell a chain before it writes parts; nothing is read from it."""
-    parts: list[str] = Field(description="One line a part; none where nothing can be worked on at the same time.")
+    parts: list[str] = Field(
+        description="One line a part; none where nothing can be worked on at the same time. `#1` in a line stands for "
+        "the result of line 1, and the line waits for it: refer only to what is really needed."
+    )
     answer: AnswerForm = Field(description="Whether the results in turn are the answer, or it is written from them.")
 
 

@@ -60,6 +60,10 @@ class Call(Record):
     """1 for the first request of this task, 2 for the next, …"""
     hedge: bool = False
     """Whether it belongs to the second copy of a late thread."""
+    ahead: bool = False
+    """Whether it began before it was certain to be needed."""
+    wasted: bool = False
+    """Whether it began so and was not needed; what it used is an estimate where it was broken off."""
     model: str = ""
     """`provider:name`."""
     status: str = "running"

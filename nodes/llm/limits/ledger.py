@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from nodes.llm.endpoints.usage import Call, total_usage
+from nodes.llm.endpoints.usage import Call, Usage, total_usage
 from nodes.llm.replies.errors import ModelError
 from nodes.shared.record import Record
 
@@ -31,6 +31,17 @@ def spending(calls: Iterable[Call]) -> Spending:
         thread=sum(threads) // len(threads) if threads else 0,
         join=total_usage(call for call in known if call.stage == "assess").total,
     )
+
+
+def estimate_usage(read: int, written: int) -> Usage:
+    """Estimate what a request used that was broken off, as no server tells it.
+
+    Args:
+        read: Characters of its prompt.
+        written: Characters of the reply so far.
+    """
+    prompt, reply = read // ENGLISH_CHARACTERS_A_TOKEN, written // ENGLISH_CHARACTERS_A_TOKEN
+    return Usage(input=prompt, output=reply, total=prompt + reply)
 
 
 class Ledger:

@@ -106,6 +106,11 @@ class Limiter:
         limit = min(self._limit, self.slots or math.inf)
         return None if limit == math.inf else int(limit)
 
+    @property
+    def open(self) -> int:
+        """How many requests are open now."""
+        return self._open
+
     async def admit(
         self,
         run_id: str,

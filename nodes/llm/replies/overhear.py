@@ -1,21 +1,35 @@
 """What has come of a reply, for whoever asked for it, should it break off or its reader be cancelled."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NamedTuple
 
 from nodes.llm.replies.wire import Heard
 
-_overhearing: ContextVar[list[Heard] | None] = ContextVar("overhearing", default=None)
+OnText = Callable[[str], None]
+"""Is told all that has come of a reply's text, each time more has."""
+
+
+class _Ear(NamedTuple):
+    heard: list[Heard]
+    on_text: OnText | None
+
+
+_overhearing: ContextVar[_Ear | None] = ContextVar("overhearing", default=None)
 
 
 @contextmanager
-def overhear() -> Iterator[list[Heard]]:
-    """List the replies that begin inside, as far as they have come at any time."""
-    heard: list[Heard] = []
-    token = _overhearing.set(heard)
+def overhear(on_text: OnText | None = None) -> Iterator[list[Heard]]:
+    """List the replies that begin inside, as far as they have come at any time.
+
+    Args:
+        on_text: Is told of their text.
+    """
+    ear = _Ear([], on_text)
+    token = _overhearing.set(ear)
     try:
-        yield heard
+        yield ear.heard
     finally:
         _overhearing.reset(token)
 
@@ -23,6 +37,7 @@ def overhear() -> Iterator[list[Heard]]:
 def listen(secret: str) -> Heard:
     """Begin to hear a reply of a server that was sent a secret."""
     heard = Heard(secret)
-    if (replies := _overhearing.get()) is not None:
-        replies.append(heard)
+    if ear := _overhearing.get():
+        heard.on_text = ear.on_text
+        ear.heard.append(heard)
     return heard

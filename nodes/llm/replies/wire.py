@@ -1,6 +1,7 @@
 """Reading what a chat completions server sends, whole or streamed, as servers really write it (pure)."""
 
 import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
@@ -33,7 +34,10 @@ class Heard:
         error: The error object of a reply that holds one.
         model: What the server calls the model.
         is_chat: Whether anything so far is a chat server's reply.
+        on_text: Is told all that has come of the text, each time more has.
     """
+
+    on_text: Callable[[str], None] | None = None
 
     def __init__(self, secret: str = "") -> None:
         """Begin to hear a reply; what a server repeats of the `secret` that it was sent is left out."""
@@ -101,6 +105,8 @@ class Heard:
         self._went_on = self._went_on or bool(self._reasons and new.text)
         if reason := reason_in(choice, message, data):
             self._reasons.append(self._plain(reason))
+        if self.on_text and new.text:
+            self.on_text(self.text)
         return new
 
     def _message(self, choice: dict[str, Any]) -> dict[str, Any]:

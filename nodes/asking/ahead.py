@@ -1,0 +1,144 @@
+"""What is asked before its stage comes: the direct answer, and threads whose lines of the outline are complete."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import jiter
+from langchain_core.messages import BaseMessage
+
+from nodes.asking import direct, thread
+from nodes.llm import flights
+from nodes.llm.clients import Client, known_client
+from nodes.llm.endpoints.usage import Call
+from nodes.llm.limits.budget import latest
+from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN
+from nodes.llm.limits.limiter import MAX_OPEN_REQUESTS
+from nodes.planning.head_start import MIN_CALLS_SEEN, is_worth_it, preview
+from nodes.settings import Settings
+from nodes.shared.run import Run
+from nodes.state import Problem, State, ThreadTask, tasks_of
+from nodes.threads.cache import thread_cache
+
+DIRECT = "direct"
+"""What the direct answer is known by among a run's calls."""
+
+
+class HeadStart:
+    """Begins what a run is likely to ask next, while its outline is being written.
+
+    Attributes:
+        threads: Whether threads begin as soon as their lines are complete.
+    """
+
+    def __init__(self, problem: Problem, settings: Settings, run: Run, room: int, *, threads: bool) -> None:
+        """Begin nothing yet; `room` more calls may be open at once."""
+        self.threads = threads
+        self._problem, self._settings, self._run, self._room = problem, settings, run, room
+        self._begun: set[str] = set()
+        self._lines = 0
+
+    def begin_direct(self) -> None:
+        """Begin the direct answer."""
+        self._room -= 1
+        asked = direct.messages(self._problem, self._settings)
+        flights.begin(self._run.id, DIRECT, direct.DIRECT.caller(self._settings, self._run, ahead=True), asked)
+
+    def hear(self, text: str) -> None:
+        """Begin the threads whose lines stand in an outline as far as it is written."""
+        lines = complete_lines(text)
+        if len(lines) <= self._lines:
+            return
+        self._lines = len(lines)
+        limits = {"max_threads": self._settings.max_threads, "max_parallel": self._settings.max_parallel}
+        if (plan := preview(lines, self._problem.segments(), **limits)) is None:
+            return
+        ids = [spec.id for spec in plan.threads if not spec.needs and spec.id not in self._begun]
+        expected = State(**self._problem.model_dump(), run=self._run, plan=plan, redo=ids)
+        for task in tasks_of(expected):
+            if self._room > 0:
+                self._room -= 1
+                self._begin(task)
+
+    def _begin(self, task: ThreadTask) -> None:
+        self._begun.add(task.spec.id)
+        settings, run = self._settings, self._run
+        asked = thread.messages(task, settings)
+        within = thread.THREAD.caller(settings, run, thread=task.spec, ahead=True, time_limit=settings.thread_timeout)
+        flights.begin(run.id, key_of(task, asked), within, asked)
+
+
+def key_of(task: ThreadTask, messages: Sequence[BaseMessage]) -> str:
+    """Name a thread's call by all that it asks: it is the thread's only if it asks the very same."""
+    return flights.key_of(task.spec.id, messages)
+
+
+async def keep_threads(state: State, settings: Settings) -> list[Call]:
+    """Keep of the threads that began early those that the plan asks the very same; returns what was asked in vain."""
+    asked = [key_of(task, thread.messages(task, settings)) for task in tasks_of(state) if not task.spec.needs]
+    vain = await flights.drop_others(state.run.id, asked)
+    flights.leash(state.run.id)
+    return vain
+
+
+async def _head_start(problem: Problem, settings: Settings, run: Run) -> HeadStart | None:
+    """Prepare to begin calls early, where that is wanted and worth it; the direct answer begins at once.
+
+    What a person is to approve first does not begin early, nor what has a limit that it would use up unseen: of tokens,
+    of requests a minute, of a server's slots.
+    """
+    limited = settings.max_total_tokens or settings.requests_per_minute or settings.tokens_per_minute
+    if settings.head_start == "off" or limited or settings.oversight in ("plan", "both"):
+        return None
+    until = latest(settings, run, "assess")
+    solving = await known_client(settings, "solve", until=until)
+    assessing = await known_client(settings, "assess", until=until)
+    if solving is None or assessing is None:
+        return None
+    seen = assessing.learnt.pace.of("assess").calls >= MIN_CALLS_SEEN
+    if settings.head_start == "auto" and not seen:
+        return None
+    # One is the outline's own.
+    room = min(_room(solving), settings.max_parallel)
+    threads = settings.scoped and await thread_cache(settings) is None
+    begun = HeadStart(problem, settings, run, room, threads=threads)
+    size = sum(len(segment.text) for segment in problem.segments()) // ENGLISH_CHARACTERS_A_TOKEN
+    paces = {"solving": solving.learnt.pace, "assessing": assessing.learnt.pace}
+    if room > 0 and settings.split != "always" and (settings.head_start == "on" or is_worth_it(tokens=size, **paces)):
+        begun.begin_direct()
+    return begun
+
+
+@asynccontextmanager
+async def begun_ahead(problem: Problem, settings: Settings, run: Run) -> AsyncIterator[HeadStart | None]:
+    """Begin what is likely to be asked next; what is begun then must soon be taken over, and ends if this breaks off.
+
+    Yields:
+        Who begins threads while the outline is written; nothing where nothing begins early.
+    """
+    try:
+        yield await _head_start(problem, settings, run)
+    except BaseException:
+        await flights.drop_others(run.id, ())
+        raise
+    finally:
+        flights.leash(run.id)
+
+
+def _room(client: Client) -> int:
+    """Return how many more requests its server would work on at once, beside that of the outline."""
+    degree = client.limiter.degree
+    return MAX_OPEN_REQUESTS if degree is None else max(0, degree - client.limiter.open - 1)
+
+
+def complete_lines(text: str) -> list[str]:
+    """Return the parts of an outline that are complete, as far as it is written.
+
+    Args:
+        text: A JSON object that may be cut anywhere, and may stand behind other text.
+    """
+    try:
+        found = jiter.from_json(text[text.index("{") :].encode(), partial_mode=True)
+    except ValueError:
+        return []
+    parts = found.get("parts") if isinstance(found, dict) else None
+    return [part for part in parts if isinstance(part, str)] if isinstance(parts, list) else []

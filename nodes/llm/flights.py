@@ -1,0 +1,120 @@
+"""Calls that begin before it is certain that they are needed, and who takes them over.
+
+Speculative execution: what is likely to be asked next is asked already, and dropped should it not be needed (F. W.
+Burton, "Speculative Computation, Parallelism, and Functional Programming", IEEE Transactions on Computers C-34, 1985).
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from hashlib import sha256
+
+from langchain_core.messages import BaseMessage
+
+from nodes.llm.caller import Caller
+from nodes.llm.endpoints.recent import Recent
+from nodes.llm.endpoints.usage import Call
+from nodes.llm.replies.reply import Reply
+
+LEASH_S = 0.9
+"""Seconds after the stage that began a call within which another must take it over: the run may have been stopped."""
+MAX_RUNS = 1_000
+"""Runs whose calls are known; each lets go of them within `LEASH_S`."""
+
+
+class Flight:
+    """A call that has begun.
+
+    Attributes:
+        caller: Who asks.
+    """
+
+    def __init__(self, caller: Caller, messages: Sequence[BaseMessage]) -> None:
+        """Begin it."""
+        self.caller = caller
+        self._task = asyncio.create_task(caller.text(messages))
+        # Whoever takes it over hears of its failure; what nobody takes over fails unheard.
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    @property
+    def answered(self) -> bool:
+        """Whether its whole reply is there."""
+        task = self._task
+        return task.done() and not task.cancelled() and not task.exception() and not task.result().shortfall
+
+    @property
+    def dropped(self) -> bool:
+        """Whether nobody wanted it."""
+        return self._task.cancelled() or self._task.cancelling() > 0
+
+    async def land(self) -> Reply:
+        """Wait for the reply; who is cancelled meanwhile cancels the call.
+
+        Raises:
+            ModelError: As `Caller.text`.
+        """
+        return await self._task
+
+    def cancel(self) -> None:
+        """Break it off."""
+        self._task.cancel()
+
+    async def drop(self) -> list[Call]:
+        """Break it off, and return the requests that were made in vain."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        return [call.model_copy(update={"wasted": True}) for call in self.caller.calls]
+
+
+_runs: Recent[str, dict[str, Flight]] = Recent(MAX_RUNS)
+
+
+def key_of(who: str, messages: Sequence[BaseMessage]) -> str:
+    """Name a call by what it is for and all that it asks."""
+    return f"{who} {sha256(chr(0).join(message.text for message in messages).encode()).hexdigest()}"
+
+
+def begin(run_id: str, key: str, caller: Caller, messages: Sequence[BaseMessage]) -> None:
+    """Begin a call.
+
+    Args:
+        run_id: The run that may need it.
+        key: What it is known by.
+        caller: Who asks.
+        messages: The conversation.
+    """
+    _runs.get_or_make(run_id, dict)[key] = Flight(caller, messages)
+
+
+def find(run_id: str, key: str) -> Flight | None:
+    """Return a call that has begun; it stays where it is."""
+    return _runs.get(run_id, {}).get(key)
+
+
+def take(run_id: str, key: str) -> Flight | None:
+    """Take a call over, if it has begun and still goes on, or has ended."""
+    flight = _runs.get(run_id, {}).pop(key, None)
+    return None if flight is None or flight.dropped else flight
+
+
+async def drop(run_id: str, keys: Collection[str]) -> list[Call]:
+    """Break off calls of a run that are not needed, and return the requests that were made in vain."""
+    flights = _runs.get(run_id, {})
+    unwanted = [flights.pop(key) for key in keys if key in flights]
+    return [call for flight in unwanted for call in await flight.drop()]
+
+
+async def drop_others(run_id: str, keep: Collection[str]) -> list[Call]:
+    """Break off all calls of a run but those that are needed, and return the requests that were made in vain."""
+    return await drop(run_id, [key for key in _runs.get(run_id, {}) if key not in keep])
+
+
+def leash(run_id: str) -> None:
+    """Break off what nobody takes over soon: the run was stopped."""
+    if flights := _runs.get(run_id):
+        asyncio.get_running_loop().call_later(LEASH_S, _let_go, flights)
+
+
+def _let_go(flights: dict[str, Flight]) -> None:
+    for flight in flights.values():
+        flight.cancel()
+    flights.clear()

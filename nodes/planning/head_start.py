@@ -1,0 +1,69 @@
+"""What may begin before it is certain: whether that is worth its tokens, and what threads will be asked (pure)."""
+
+from collections.abc import Sequence
+
+from nodes.input.segments import Segment
+from nodes.llm.endpoints.pace import Pace
+from nodes.planning.needs import widest
+from nodes.planning.outline import Part, list_unnamed, read_parts
+from nodes.planning.plan import ThreadPlan, make_plan
+
+MIN_CALLS_SEEN = 5
+"""Outlines of an endpoint that must have been seen before anything is expected of it."""
+TOKENS_A_SECOND_IS_WORTH = 1_000
+"""Tokens that may be spent in vain where they save a second."""
+
+
+def is_worth_it(*, tokens: int, solving: Pace, assessing: Pace) -> bool:
+    """Tell whether to begin the direct answer while the question is assessed.
+
+    By expected value: what it saves if there is nothing to split, against what it costs if there is. The shares of both
+    are those seen so far, with a prior of one question of either kind (the rule of succession, P. S. Laplace 1774).
+
+    Args:
+        tokens: Size of the question and its documents.
+        solving: What the endpoint of the direct answer has shown.
+        assessing: The same of the endpoint that assesses.
+    """
+    outlines, answers = assessing.of("assess"), solving.of("direct")
+    if outlines.calls < MIN_CALLS_SEEN:
+        return False
+    split = (max(0, outlines.calls - answers.calls) + 1) / (outlines.calls + 2)
+    outline_s = assessing.seconds(read=tokens, written=outlines.output)
+    answer_s = solving.seconds(read=tokens, written=answers.output)
+    alone, beside = (solving.seconds(read=0, written=1, side_by_side=beside) for beside in (False, True))
+    slower = max(1.0, beside / alone) if alone else 1.0
+    # Side by side both are slower; the answer is as far as the outline took alone when that has ended.
+    saved_s = outline_s + answer_s - (slower * outline_s + max(0.0, answer_s - outline_s))
+    written = min(answers.output, answers.output * outline_s / answer_s) if answer_s else 0.0
+    lost_s = (slower - 1) * outline_s + (tokens + written) / TOKENS_A_SECOND_IS_WORTH
+    return (1 - split) * saved_s > split * lost_s
+
+
+def preview(
+    lines: Sequence[str], segments: Sequence[Segment], *, max_threads: int, max_parallel: int
+) -> ThreadPlan | None:
+    """Plan the threads of an outline that is still being written.
+
+    It is taken that the lines to come name the segments after those named so far, as lists are worked through in order.
+
+    Args:
+        lines: Those that are complete.
+        segments: The numbered input.
+        max_threads: Most threads.
+        max_parallel: Most threads at once.
+
+    Returns:
+        The plan so far; nothing while it is not certain that there is anything to split.
+    """
+    parts = read_parts(lines, segments).parts
+    if len(widest(parts)) < 2 or len(parts) > max_threads:
+        return None
+    plan = make_plan(parts, "text", segments, max_threads=max_threads, max_parallel=max_parallel).plan
+    context = "\n".join(segment.text for segment in _unnamed_so_far(parts, segments))
+    return plan.model_copy(update={"shared_context": context})
+
+
+def _unnamed_so_far(parts: Sequence[Part], segments: Sequence[Segment]) -> list[Segment]:
+    last = max((number for part in parts for number in part.named), default=0)
+    return [segment for segment in list_unnamed(parts, segments) if segment.introduces or segment.number < last]
