@@ -17,9 +17,9 @@ from nodes.llm.endpoints.usage import Call, Usage
 from nodes.planning.repair import Repair
 from nodes.reporting.report import Report
 from nodes.state import Solution
-from tests.evals.test_evals import cells, command, pairwise_rows
 from tests.evals.test_evals_sets import GOLD, programs, short_items, write
 from tests.support.server import ModelServer, outline
+from tests.support.subjects.evaluations import cells, command, pairwise_rows
 
 
 def test_a_row_keeps_tokens_by_stage_and_what_acted() -> None:

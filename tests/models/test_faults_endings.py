@@ -14,8 +14,9 @@ from nodes.llm.replies.finish import FIELDS, FINISH_REASONS, State, pick_reason,
 from nodes.llm.replies.wire import Heard
 from tests.models.test_bounds import answering
 from tests.models.test_bounds import ask as ask_at
-from tests.models.test_replies import HALF, PARTS, ask, both_ways, chunk, script, tokens
 from tests.support.server import DROP, Events, Fault, ModelServer, Reply, Step, completion, model_server, plan
+from tests.support.subjects.calls import PARTS, both_ways
+from tests.support.subjects.replies import HALF, ask, chunk, script, tokens
 
 
 def answered(text: str = HALF, top: dict[str, Any] | None = None, said: Any = None, **choice: Any) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from graphs import graph, sequential
-from tests.models.test_replies import PARTS, ask, both_ways, script
 from tests.support.server import Events, Fault, ModelServer, Reply, Tool, completion, outline, plan, review
+from tests.support.subjects.calls import PARTS, both_ways
+from tests.support.subjects.replies import ask, script
 
 SPLIT = outline(*PARTS)
 

@@ -1,64 +1,18 @@
-"""How models are called: what is sent, what is tried again, what is counted, and what is left behind."""
+"""How models are called: what is sent, what is counted, and what never shows."""
 
-import asyncio
-import email.utils
-import gc
 import logging
-import subprocess
-import sys
-import textwrap
-import time
-import weakref
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from blockbuster import blockbuster_ctx
 from langchain_core.callbacks import AsyncCallbackHandler
 from pydantic import ValidationError
 
-from graphs import graph, sequential
-from nodes.llm import clients
+from graphs import graph
 from nodes.llm.replies.errors import ConfigurationError
-from nodes.llm.servers import connections
-from tests.support.server import DROP, HANG, Fault, ModelServer, Reply, Step, Tool, model_server, outline
+from tests.support.server import Fault, ModelServer, Reply, model_server, outline
+from tests.support.subjects.calls import PARTS, ask, both_ways, reported, spent, split
 
 KEY = "sk-planted-0123456789abcdef"
-PARTS = ["What is one?", "What is two?", "What is three?"]
-
-
-async def ask(context: dict[str, Any], asked: Any = sequential, *, streaming: bool = False) -> dict[str, Any]:
-    """Run a graph, as `ainvoke` does or while its messages are streamed."""
-    question = {"question": "What is it?"}
-    if not streaming:
-        invoked: dict[str, Any] = await asked.ainvoke(question, context=context)
-        return invoked
-    async for mode, seen in asked.astream(question, context=context, stream_mode=["messages", "values"]):
-        if mode == "values":
-            solution = seen
-    assert isinstance(solution, dict)
-    return solution
-
-
-def split(server: ModelServer, *parts: str) -> None:
-    """Script a question of these parts."""
-    server.on("assess", outline(*parts))
-
-
-def spent(server: ModelServer) -> tuple[int, int, int]:
-    """What the server counted."""
-    return server.usage["input"], server.usage["output"], server.usage["reasoning"]
-
-
-def reported(solution: dict[str, Any]) -> tuple[int, int, int]:
-    """What the run says that it used."""
-    tokens = solution["report"].tokens
-    assert tokens.total == tokens.input + tokens.output
-    return tokens.input, tokens.output, tokens.reasoning
-
-
-both_ways = pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
 
 
 # What is sent
@@ -98,101 +52,6 @@ async def test_a_redirect_is_not_followed(
         solution = await ask({**context, "api_key_env": "MY_KEY"}, streaming=streaming)
         assert solution["outcome"] == "failed" and "(HTTP 307), which is not followed" in solution["stop_reason"]
         assert not other.asked and solution["report"].calls == 3
-
-
-# What is tried again
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-async def test_what_stays_wrong_is_not_asked_again(server: ModelServer, context: dict[str, Any], status: int) -> None:
-    server.on("direct", Fault(status=status), "Yes.")
-    solution = await ask(context)
-    assert solution["outcome"] == "failed" and f"HTTP {status}" in solution["stop_reason"]
-    assert len(server.asked) == solution["report"].calls == 1
-
-
-@both_ways
-@pytest.mark.parametrize(
-    "fault",
-    [
-        pytest.param(Fault(status=500), id="500"),
-        pytest.param(Fault(status=503, body="upstream gone", content_type="text/plain"), id="503"),
-        pytest.param(DROP, id="dropped"),
-        pytest.param(Reply(), id="empty"),
-        pytest.param(Reply("<think>Hm.</think>"), id="only thought"),
-        pytest.param(Tool({"a": 1}), id="tool not offered"),
-    ],
-)
-async def test_a_passing_fault_costs_one_more_request(
-    server: ModelServer, context: dict[str, Any], fault: Step, streaming: bool
-) -> None:
-    server.on("direct", fault, "Yes.")
-    solution = await ask(context, streaming=streaming)
-    assert (solution["answer"], solution["outcome"], solution["stop_reason"]) == ("Yes.", "complete", "")
-    assert (len(server.asked), solution["report"].calls, solution["report"].retries) == (2, 2, 1)
-    assert reported(solution) == spent(server)
-
-
-async def test_a_thread_counts_its_tries(server: ModelServer, context: dict[str, Any]) -> None:
-    split(server, *PARTS)
-    server.on(PARTS[1], Fault(status=500), "Result: 2")
-    solution = await ask(context, graph)
-    assert [thread.attempts for thread in solution["threads"]] == [1, 2, 1]
-    assert [thread.usage.total for thread in solution["threads"]] == [15, 15, 15]
-
-
-@both_ways
-async def test_an_empty_reply_is_asked_for_once_more_and_no_further(
-    server: ModelServer, context: dict[str, Any], streaming: bool
-) -> None:
-    server.on("direct", "")
-    solution = await ask(context, streaming=streaming)
-    assert solution["outcome"] == "failed" and "reply was empty" in solution["stop_reason"]
-    assert len(server.asked) == 2
-    assert reported(solution) == spent(server) == (20, 10, 0)
-
-
-async def test_a_lasting_fault_is_given_up_after_four_requests(server: ModelServer, context: dict[str, Any]) -> None:
-    server.on("direct", Fault(status=500, headers={"Retry-After": "0"}))
-    solution = await ask(context)
-    assert f"{server.url} failed (HTTP 500): " in solution["stop_reason"] and "scripted 500" in solution["stop_reason"]
-    assert len(server.asked) == 4
-
-
-def seconds(wait: int) -> str:
-    return str(wait)
-
-
-def date(wait: int) -> str:
-    return email.utils.formatdate(time.time() + wait, usegmt=True)
-
-
-@pytest.mark.parametrize("wish", [seconds, date])
-async def test_a_rate_limited_request_waits_as_long_as_it_was_told(
-    server: ModelServer, context: dict[str, Any], wish: Callable[[int], str]
-) -> None:
-    began = time.time()
-    server.on("direct", Fault(status=429, headers={"Retry-After": wish(3)}), "Yes.")
-    solution = await ask(context)
-    assert solution["answer"] == "Yes." and len(server.asked) == 2
-    assert time.time() - began >= 2  # a date knows whole seconds only, and a wait of our own would be under 1 s
-
-
-@pytest.mark.parametrize("wish", ["3600", "inf", "Fri, 31 Dec 2100 23:59:59 GMT"])
-async def test_a_wait_beyond_the_time_limit_fails_at_once_and_says_why(
-    server: ModelServer, context: dict[str, Any], wish: str
-) -> None:
-    server.on("direct", Fault(status=429, headers={"Retry-After": wish}))
-    began = time.monotonic()
-    solution = await ask({**context, "request_timeout": 60})
-    assert time.monotonic() - began < 5
-    assert "limits the rate of requests (HTTP 429)" in solution["stop_reason"] and len(server.asked) == 1
-
-
-@pytest.mark.parametrize("wish", ["soon", "", "-3", "nan"])
-async def test_a_senseless_wait_is_passed_over(server: ModelServer, context: dict[str, Any], wish: str) -> None:
-    server.on("direct", Fault(status=429, headers={"Retry-After": wish}), "Yes.")
-    assert (await ask(context))["answer"] == "Yes."
 
 
 # What is counted and kept
@@ -303,108 +162,3 @@ async def test_a_password_in_the_address_is_refused_and_never_shows(
     with pytest.raises(ConfigurationError, match="OPENAI_BASE_URL") as held:
         await ask({"model": "openai:x"}, graph)
     assert "hush-hush" not in str(held.value)
-
-
-# What is left behind
-
-
-@both_ways
-async def test_a_cancelled_run_closes_its_requests_and_leaves_no_task(
-    server: ModelServer, context: dict[str, Any], streaming: bool
-) -> None:
-    split(server, *PARTS)
-    for part in PARTS:
-        server.on(part, HANG)
-    before = asyncio.all_tasks()
-    running = asyncio.create_task(ask(context, graph, streaming=streaming))
-    await server.wait_for(3, "solve")
-    assert server.open == 3
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    await server.wait_until_idle()
-    assert [request.dropped for request in server.calls("solve")] == [True] * 3
-    assert len(server.asked) == 4
-    left = {repr(task.get_coro()) for task in asyncio.all_tasks() - before}
-    assert not {name for name in left if "RequestHandler.start" not in name}  # the server's own
-
-
-SCRIPT = """
-    import asyncio, gc, sys, warnings
-    warnings.simplefilter("error")
-    from graphs import graph
-
-    async def ask(model, streaming):
-        context = {"model": model, "base_url": sys.argv[1]}
-        if not streaming:
-            return await graph.ainvoke({"question": "?"}, context=context)
-        async for _, last in graph.astream({"question": "?"}, context=context, stream_mode=["messages", "values"]):
-            pass
-        return last
-
-    for model in ("openai:x", "deepseek:x"):
-        for streaming in (False, True, False):
-            print(asyncio.run(ask(model, streaming))["outcome"])
-            gc.collect()
-"""
-
-
-async def test_clients_that_nobody_uses_are_closed_and_limits_are_forgotten(
-    monkeypatch: pytest.MonkeyPatch, server: ModelServer
-) -> None:
-    monkeypatch.setattr(clients._limiters, "most", 5)
-    monkeypatch.setattr(clients, "MAX_CLIENTS", 3)
-    opened: list[weakref.ref[Any]] = []
-    real = connections._http_client
-
-    def noted(endpoint: Any) -> Any:
-        http = real(endpoint)
-        opened.append(weakref.ref(http))
-        return http
-
-    monkeypatch.setattr(connections, "_http_client", noted)
-    port = server.url.rpartition(":")[2]
-    for number in range(2, 12):
-        context = {"model": "openai:scripted", "base_url": f"http://127.0.0.{number}:{port}"}
-        assert (await ask({**context, "request_timeout": 1}))["outcome"] == "failed"
-    gc.collect()
-    await asyncio.sleep(0)
-    async with asyncio.timeout(5):
-        while connections._closing:
-            await asyncio.gather(*connections._closing)
-    gc.collect()
-    assert len(opened) == 10 and len(clients._limiters) <= 5
-    left = [http for http in (one() for one in opened) if http is not None]
-    assert sum(not http.is_closed for http in left) <= 3
-
-
-async def test_one_process_can_run_several_loops_forgets_nothing_and_leaves_nothing_open(server: ModelServer) -> None:
-    server.refuses = {"response_format"}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-X", "dev", "-c", textwrap.dedent(SCRIPT), server.url),
-        cwd=Path(__file__).parents[2],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert (process.returncode, out.decode().split(), err.decode()) == (0, ["complete"] * 6, "")
-    assert ["tools" in request.body for request in server.calls("assess")] == [False, True, True, True] * 2
-
-
-@pytest.fixture
-def no_blocking() -> Iterator[None]:
-    """Make every blocking call in the event loop an error, as `langgraph dev` does."""
-    with blockbuster_ctx():
-        yield
-
-
-@both_ways
-@pytest.mark.parametrize("model", ["openai:blocks", "deepseek:blocks"])
-async def test_nothing_blocks_the_event_loop(
-    server: ModelServer, context: dict[str, Any], no_blocking: None, model: str, streaming: bool
-) -> None:
-    split(server, *PARTS)
-    server.on(PARTS[0], Fault(status=500, headers={"Retry-After": "0"}), "Result: 1")
-    context = {**context, "model": model}
-    solution = await ask(context, graph, streaming=streaming)
-    assert (solution["outcome"], len(solution["threads"])) == ("complete", 3)

@@ -1,119 +1,19 @@
-"""A real loopback server that speaks the chat completions protocol from a script.
-
-Replies are keyed by what is asked (a role, or a thread's subquestion), not by the order of calls, so
-that parallel threads can be scripted. A step is text, an object (sent as JSON), or a fault.
-"""
+"""The scripted server, on a free port of the loopback interface."""
 
 import asyncio
 import json
-import re
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel
 
-SHAPES = {"Outline": "assess", "Plan": "decompose", "Review": "review", "score": "judge"}
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something other than a sound reply with status 200."""
-
-    status: int = 200
-    body: str | None = None
-    """Sent as it is; `None` stands for a usual error object."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    content_type: str = "application/json"
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A sound reply with chosen details."""
-
-    text: str = ""
-    finish_reason: str = "stop"
-    """Empty for a reply that ends without saying why."""
-    reasoning: str = ""
-    refusal: str | None = None
-    delay: float = 0.0
-    prompt_tokens: int = 10
-    completion_tokens: int = 5
-    reasoning_tokens: int = 0
-    cached_tokens: int = 0
-
-    @property
-    def counts(self) -> tuple[int, int, int, int]:
-        """Tokens read, written, and those of them that were reasoning and cached."""
-        return self.prompt_tokens, self.completion_tokens, self.reasoning_tokens, self.cached_tokens
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A reply that calls the tool it was offered."""
-
-    arguments: Any
-    """Sent as JSON; text is sent as it is."""
-    finish_reason: str = "tool_calls"
-
-
-@dataclass(frozen=True)
-class Events:
-    """A stream sent as it is; each item is an event's data, text as it is and anything else as JSON."""
-
-    data: Sequence[Any]
-
-
-HANG = Fault(status=-1)
-"""Never answer."""
-DROP = Fault(status=-2)
-"""Close the connection instead of answering; while streaming, after the first words."""
-STALL = Fault(status=-3)
-"""Never answer; while streaming, after the first words."""
-WORDS = "Half of an "
-MOST_PIECES = 20_000
-"""What is streamed before the connection is dropped or stalls."""
-
-
-@dataclass(frozen=True)
-class Storm:
-    """A fault that meets every request until it is over; then comes the next step."""
-
-    fault: Fault
-    until: float
-    """As `time.perf_counter` tells it."""
-
-
-Step = str | BaseModel | dict[str, Any] | Reply | Tool | Events | Fault | Storm
-
-
-@dataclass
-class Asked:
-    """A request that the server got."""
-
-    role: str
-    key: str
-    """The role, or a thread's subquestion."""
-    body: dict[str, Any]
-    headers: Mapping[str, str]
-    at: float
-    ended: float | None = None
-    dropped: bool = False
-    """The client went away before it was answered."""
-
-    @property
-    def prompt(self) -> str:
-        """All that was said to the model, examples included."""
-        return "\n".join(str(message["content"]) for message in self.body["messages"])
-
-    @property
-    def last(self) -> str:
-        """The last message: what varies."""
-        return str(self.body["messages"][-1]["content"])
+from tests.support.server.asked import Asked, default_step, who_asks
+from tests.support.server.steps import DROP, HANG, STALL, WORDS, Events, Fault, Reply, Step, Storm
+from tests.support.server.wire import as_reply, completion, deltas, usage
 
 
 class ModelServer:
@@ -293,107 +193,6 @@ class ModelServer:
         return self._next_step(request) if isinstance(step, Storm) else step
 
 
-def who_asks(body: dict[str, Any]) -> tuple[str, str]:
-    """Tell the role and the key of a request from what it asks for."""
-    wanted = body.get("response_format", {}).get("json_schema", {}).get("name")
-    if not wanted and body.get("tools"):
-        wanted = body["tools"][0]["function"]["name"]
-    system = str(body["messages"][0]["content"])
-    if system.startswith("A helper was given one subquestion"):
-        return "refine", "refine"
-    if system.endswith("Add nothing of your own."):
-        return "join", "join"
-    if not wanted:
-        # The lower rungs ask in words.
-        names = {"Find the parts": "Outline", "Split a request": "Plan", "Helpers worked": "Review"}
-        wanted = next((shape for start, shape in names.items() if system.startswith(start)), None)
-    if wanted:
-        return SHAPES[wanted], SHAPES[wanted]
-    last = str(body["messages"][-1]["content"])
-    found = re.search(r"^Subquestion:\n(.*)\Z", last, re.DOTALL | re.MULTILINE)
-    return ("solve", found.group(1)) if found else ("direct", "direct")
-
-
-def default_step(request: Asked) -> Step:
-    """Answer sensibly where nothing was scripted."""
-    if request.role == "assess":
-        return outline()
-    if request.role == "refine":
-        return plan()
-    if request.role == "review":
-        return review("All of it.")
-    return f"Thinking.\nResult: answer to {request.key}"
-
-
-def as_reply(step: Step) -> Reply:
-    """Write a step as a reply: an object as JSON."""
-    if isinstance(step, Reply):
-        return step
-    if isinstance(step, Tool):
-        return Reply(finish_reason=step.finish_reason)
-    if isinstance(step, BaseModel):
-        return Reply(step.model_dump_json())
-    return Reply(json.dumps(step) if isinstance(step, dict) else str(step))
-
-
-def tool_call(step: Tool) -> dict[str, Any]:
-    """Write a tool call as the protocol has it."""
-    arguments = step.arguments if isinstance(step.arguments, str) else json.dumps(step.arguments)
-    return {"id": "1", "type": "function", "index": 0, "function": {"name": "any", "arguments": arguments}}
-
-
-def completion(reply: Reply, step: Step) -> dict[str, Any]:
-    """Write a whole reply as the protocol has it."""
-    message: dict[str, Any] = {"role": "assistant", "content": reply.text}
-    if reply.reasoning:
-        message["reasoning_content"] = reply.reasoning
-    if reply.refusal:
-        message["refusal"] = reply.refusal
-    if isinstance(step, Tool):
-        message |= {"content": None, "tool_calls": [tool_call(step)]}
-    return {
-        "id": "1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "scripted",
-        "choices": [{"index": 0, "message": message, "finish_reason": reply.finish_reason or None}],
-        "usage": usage(reply),
-    }
-
-
-def deltas(reply: Reply, step: Step) -> Iterator[dict[str, Any]]:
-    """Cut a reply into the pieces in which it is streamed."""
-    if reply.reasoning:
-        yield from ({"role": "assistant", "reasoning_content": word} for word in pieces(reply.reasoning))
-    if reply.refusal:
-        yield from ({"role": "assistant", "refusal": word} for word in pieces(reply.refusal))
-    if isinstance(step, Tool):
-        call = tool_call(step)
-        first, *more = pieces(call["function"]["arguments"])
-        yield {"role": "assistant", "tool_calls": [call | {"function": {"name": "any", "arguments": first}}]}
-        yield from ({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]} for piece in more)
-    else:
-        yield from ({"role": "assistant", "content": word} for word in pieces(reply.text))
-
-
-def pieces(text: str) -> list[str]:
-    """Cut a text into its words, spaces kept; where they are very many, into runs of words."""
-    words = re.findall(r"\S+\s*|\s+", text) or [""]
-    together = 1 + len(words) // MOST_PIECES
-    return ["".join(words[at : at + together]) for at in range(0, len(words), together)]
-
-
-def usage(reply: Reply) -> dict[str, Any]:
-    """Count tokens as servers do."""
-    return {
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": reply.completion_tokens,
-        "total_tokens": reply.prompt_tokens + reply.completion_tokens,
-        "completion_tokens_details": {"reasoning_tokens": reply.reasoning_tokens},
-        "prompt_tokens_details": {"cached_tokens": reply.cached_tokens},
-    }
-
-
 @asynccontextmanager
 async def serving(app: web.Application, **options: Any) -> AsyncIterator[str]:
     """Run an application on a free port of the loopback interface; yields its address."""
@@ -418,21 +217,3 @@ async def model_server() -> AsyncIterator[ModelServer]:
     async with serving(app) as address:
         server.url = f"{address}/v1"
         yield server
-
-
-def outline(*parts: str, answer: str = "text") -> dict[str, Any]:
-    """An outline with these lines."""
-    return {"parts": list(parts), "answer": answer}
-
-
-def plan(*parts: str) -> dict[str, Any]:
-    """A plan with these lines."""
-    return {"parts": list(parts)}
-
-
-def review(
-    answer: str = "", *redo: str, conflicts: Sequence[tuple[Sequence[str], Sequence[str]]] = ()
-) -> dict[str, Any]:
-    """A review: the answer, lines such as `T2: wrong sum`, and conflicts as pairs of ids and quotations."""
-    told = [{"threads": list(threads), "quotes": list(quotes)} for threads, quotes in conflicts]
-    return {"redo": list(redo), "conflicts": told, "answer": answer}

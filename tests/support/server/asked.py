@@ -1,0 +1,67 @@
+"""A request that the server got: who asks, and what is sensible where nothing was scripted."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.server.steps import Step, outline, plan, review
+
+SHAPES = {"Outline": "assess", "Plan": "decompose", "Review": "review", "score": "judge"}
+
+
+@dataclass
+class Asked:
+    """A request that the server got."""
+
+    role: str
+    key: str
+    """The role, or a thread's subquestion."""
+    body: dict[str, Any]
+    headers: Mapping[str, str]
+    at: float
+    ended: float | None = None
+    dropped: bool = False
+    """The client went away before it was answered."""
+
+    @property
+    def prompt(self) -> str:
+        """All that was said to the model, examples included."""
+        return "\n".join(str(message["content"]) for message in self.body["messages"])
+
+    @property
+    def last(self) -> str:
+        """The last message: what varies."""
+        return str(self.body["messages"][-1]["content"])
+
+
+def who_asks(body: dict[str, Any]) -> tuple[str, str]:
+    """Tell the role and the key of a request from what it asks for."""
+    wanted = body.get("response_format", {}).get("json_schema", {}).get("name")
+    if not wanted and body.get("tools"):
+        wanted = body["tools"][0]["function"]["name"]
+    system = str(body["messages"][0]["content"])
+    if system.startswith("A helper was given one subquestion"):
+        return "refine", "refine"
+    if system.endswith("Add nothing of your own."):
+        return "join", "join"
+    if not wanted:
+        # The lower rungs ask in words.
+        names = {"Find the parts": "Outline", "Split a request": "Plan", "Helpers worked": "Review"}
+        wanted = next((shape for start, shape in names.items() if system.startswith(start)), None)
+    if wanted:
+        return SHAPES[wanted], SHAPES[wanted]
+    last = str(body["messages"][-1]["content"])
+    found = re.search(r"^Subquestion:\n(.*)\Z", last, re.DOTALL | re.MULTILINE)
+    return ("solve", found.group(1)) if found else ("direct", "direct")
+
+
+def default_step(request: Asked) -> Step:
+    """Answer sensibly where nothing was scripted."""
+    if request.role == "assess":
+        return outline()
+    if request.role == "refine":
+        return plan()
+    if request.role == "review":
+        return review("All of it.")
+    return f"Thinking.\nResult: answer to {request.key}"

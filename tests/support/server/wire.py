@@ -1,0 +1,81 @@
+"""Replies as the chat completions protocol has them, whole and in pieces."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from tests.support.server.steps import Reply, Step, Tool
+
+MOST_PIECES = 20_000
+
+
+def as_reply(step: Step) -> Reply:
+    """Write a step as a reply: an object as JSON."""
+    if isinstance(step, Reply):
+        return step
+    if isinstance(step, Tool):
+        return Reply(finish_reason=step.finish_reason)
+    if isinstance(step, BaseModel):
+        return Reply(step.model_dump_json())
+    return Reply(json.dumps(step) if isinstance(step, dict) else str(step))
+
+
+def tool_call(step: Tool) -> dict[str, Any]:
+    """Write a tool call as the protocol has it."""
+    arguments = step.arguments if isinstance(step.arguments, str) else json.dumps(step.arguments)
+    return {"id": "1", "type": "function", "index": 0, "function": {"name": "any", "arguments": arguments}}
+
+
+def completion(reply: Reply, step: Step) -> dict[str, Any]:
+    """Write a whole reply as the protocol has it."""
+    message: dict[str, Any] = {"role": "assistant", "content": reply.text}
+    if reply.reasoning:
+        message["reasoning_content"] = reply.reasoning
+    if reply.refusal:
+        message["refusal"] = reply.refusal
+    if isinstance(step, Tool):
+        message |= {"content": None, "tool_calls": [tool_call(step)]}
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "scripted",
+        "choices": [{"index": 0, "message": message, "finish_reason": reply.finish_reason or None}],
+        "usage": usage(reply),
+    }
+
+
+def deltas(reply: Reply, step: Step) -> Iterator[dict[str, Any]]:
+    """Cut a reply into the pieces in which it is streamed."""
+    if reply.reasoning:
+        yield from ({"role": "assistant", "reasoning_content": word} for word in pieces(reply.reasoning))
+    if reply.refusal:
+        yield from ({"role": "assistant", "refusal": word} for word in pieces(reply.refusal))
+    if isinstance(step, Tool):
+        call = tool_call(step)
+        first, *more = pieces(call["function"]["arguments"])
+        yield {"role": "assistant", "tool_calls": [call | {"function": {"name": "any", "arguments": first}}]}
+        yield from ({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]} for piece in more)
+    else:
+        yield from ({"role": "assistant", "content": word} for word in pieces(reply.text))
+
+
+def pieces(text: str) -> list[str]:
+    """Cut a text into its words, spaces kept; where they are very many, into runs of words."""
+    words = re.findall(r"\S+\s*|\s+", text) or [""]
+    together = 1 + len(words) // MOST_PIECES
+    return ["".join(words[at : at + together]) for at in range(0, len(words), together)]
+
+
+def usage(reply: Reply) -> dict[str, Any]:
+    """Count tokens as servers do."""
+    return {
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": reply.completion_tokens,
+        "total_tokens": reply.prompt_tokens + reply.completion_tokens,
+        "completion_tokens_details": {"reasoning_tokens": reply.reasoning_tokens},
+        "prompt_tokens_details": {"cached_tokens": reply.cached_tokens},
+    }

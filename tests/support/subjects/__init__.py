@@ -1,0 +1,1 @@
+"""What the tests of one subject share, a file a subject."""
