@@ -34,7 +34,7 @@ from typing import Any, TypedDict, Unpack
 from graphs.adaptive import graph
 from nodes.boundary.side_loop import run_aside
 from nodes.input.decoding import decode_text
-from nodes.settings import Oversight, ReviewMode, Settings, Split
+from nodes.settings import HeadStart, Oversight, ReviewMode, Settings, Split
 from nodes.state import Document, Solution
 
 DocumentLike = Document | Mapping[str, Any] | tuple[str, str] | Path
@@ -71,6 +71,7 @@ class Options(TypedDict, total=False):
     cache_ttl: float | None
     prompts: str
     split: Split
+    head_start: HeadStart
     oversight: Oversight
     scoped: bool
     review: ReviewMode

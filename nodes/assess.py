@@ -7,22 +7,18 @@ from langgraph.runtime import Runtime
 
 from nodes.asking.ahead import DIRECT, begun_ahead
 from nodes.asking.outline import OUTLINE, messages
+from nodes.asking.weigh import known_clients, weigh
 from nodes.boundary.progress import tell_stage
 from nodes.llm import flights
-from nodes.llm.clients import check_configuration, known_client
-from nodes.llm.limits.budget import latest
-from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN
+from nodes.llm.clients import check_configuration
 from nodes.llm.replies.errors import ConfigurationError, ModelError
-from nodes.planning.forecast import Forecast, forecast
 from nodes.planning.needs import widest
 from nodes.planning.outline import Outline, read_parts
 from nodes.reporting.tracing import name_run
-from nodes.settings import Role, Settings, settings_of
+from nodes.settings import Settings, settings_of
 from nodes.shared.run import Run
 from nodes.stage import stage_failed
 from nodes.state import Assessment, Problem, fresh_run
-
-STAGES: tuple[Role, Role] = ("solve", "review")
 
 
 async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
@@ -49,7 +45,10 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
             subquestions=[part.question for part in ready],
             decomposable=len(ready) > 1,
         )
-        weighed = await _forecast(state, settings, run, assessment) if assessment.decomposable else None
+        weighed = None
+        if assessment.decomposable:
+            joins = assessment.answer == "text"
+            weighed = weigh(state, settings, await known_clients(settings, run), parts=len(ready), joins=joins)
         pays = weighed is None or weighed.pays or settings.split == "if_independent"
         parallel = settings.split == "always" or (assessment.decomposable and pays)
         answered = (direct := flights.find(run.id, DIRECT)) is not None and direct.answered
@@ -76,23 +75,3 @@ def check_oversight(settings: Settings) -> None:
             f"`oversight` {settings.oversight} needs a checkpointer and a thread_id to wait in: "
             "build_graph(checkpointer=…) and config={'configurable': {'thread_id': …}}"
         )
-
-
-async def _forecast(state: Problem, settings: Settings, run: Run, assessment: Assessment) -> Forecast | None:
-    """Weigh the split by what the endpoints have shown, as far as they have."""
-    until = latest(settings, run, "assess")
-    clients = {role: await known_client(settings, role, until=until) for role in STAGES}
-    solving, reviewing = (clients[role] for role in STAGES)
-    if solving is None or reviewing is None:
-        return None
-    size = sum(len(segment.text) for segment in state.segments())
-    parts = min(len(assessment.subquestions), settings.max_threads)
-    return forecast(
-        parts=parts,
-        tokens=size // ENGLISH_CHARACTERS_A_TOKEN,
-        at_once=min(settings.max_parallel, solving.slots or settings.max_parallel),
-        solving=solving.learnt.pace,
-        reviewing=reviewing.learnt.pace,
-        window=solving.window(settings)[0],
-        joins=assessment.answer == "text",
-    )

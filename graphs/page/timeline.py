@@ -68,7 +68,7 @@ def _bars(call: Call, whole: float) -> Iterator[Bar]:
         waited = min(start, 100 * call.queued_s / whole)
         yield Bar(round(start - waited, 3), round(waited, 3), "queued", f"{who}: queued for {call.queued_s:.2f} s")
     kinds = ["" if call.thread_id else "lone"]
-    signs = ["copy"] if call.hedge else []
+    signs = ["copy"] * call.hedge + ["begun early"] * call.ahead
     kinds += ["hedge"] if call.hedge else []
     if call.attempt > 1:
         signs.append(f"↻{call.attempt}")

@@ -1,20 +1,19 @@
 """What is asked before its stage comes: the direct answer, and threads whose lines of the outline are complete."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import jiter
 from langchain_core.messages import BaseMessage
 
 from nodes.asking import direct, thread
+from nodes.asking.weigh import ROLES, known_clients, size_of, weigh
 from nodes.llm import flights
-from nodes.llm.clients import Client, known_client
+from nodes.llm.clients import Client
 from nodes.llm.endpoints.usage import Call
-from nodes.llm.limits.budget import latest
-from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN
 from nodes.llm.limits.limiter import MAX_OPEN_REQUESTS
 from nodes.planning.head_start import MIN_CALLS_SEEN, is_worth_it, preview
-from nodes.settings import Settings
+from nodes.settings import Role, Settings
 from nodes.shared.run import Run
 from nodes.state import Problem, State, ThreadTask, tasks_of
 from nodes.threads.cache import thread_cache
@@ -30,15 +29,24 @@ class HeadStart:
         threads: Whether threads begin as soon as their lines are complete.
     """
 
-    def __init__(self, problem: Problem, settings: Settings, run: Run, room: int, *, threads: bool) -> None:
-        """Begin nothing yet; `room` more calls may be open at once."""
+    def __init__(
+        self, problem: Problem, settings: Settings, run: Run, clients: Mapping[Role, Client], *, threads: bool
+    ) -> None:
+        """Begin nothing yet."""
         self.threads = threads
-        self._problem, self._settings, self._run, self._room = problem, settings, run, room
+        self._problem, self._settings, self._run, self._clients = problem, settings, run, clients
+        self._room = min(_room(clients["solve"]), settings.max_parallel)
         self._begun: set[str] = set()
         self._lines = 0
 
     def begin_direct(self) -> None:
-        """Begin the direct answer."""
+        """Begin the direct answer, if the server has room and it is worth that."""
+        paces = {role: client.learnt.pace for role, client in self._clients.items()}
+        worth = self._settings.head_start == "on" or is_worth_it(
+            tokens=size_of(self._problem), solving=paces["solve"], assessing=paces["assess"]
+        )
+        if self._room < 1 or self._settings.split == "always" or not worth:
+            return
         self._room -= 1
         asked = direct.messages(self._problem, self._settings)
         flights.begin(self._run.id, DIRECT, direct.DIRECT.caller(self._settings, self._run, ahead=True), asked)
@@ -50,7 +58,8 @@ class HeadStart:
             return
         self._lines = len(lines)
         limits = {"max_threads": self._settings.max_threads, "max_parallel": self._settings.max_parallel}
-        if (plan := preview(lines, self._problem.segments(), **limits)) is None:
+        plan = preview(lines, self._problem.segments(), **limits)
+        if plan is None or not self._pays(len(plan.threads)):
             return
         ids = [spec.id for spec in plan.threads if not spec.needs and spec.id not in self._begun]
         expected = State(**self._problem.model_dump(), run=self._run, plan=plan, redo=ids)
@@ -58,6 +67,11 @@ class HeadStart:
             if self._room > 0:
                 self._room -= 1
                 self._begin(task)
+
+    def _pays(self, parts: int) -> bool:
+        """Tell whether the split would be made, as far as is known; results that are the answer are joined for free."""
+        weighed = weigh(self._problem, self._settings, self._clients, parts=parts, joins=False)
+        return weighed is None or weighed.pays or self._settings.split != "if_faster"
 
     def _begin(self, task: ThreadTask) -> None:
         self._begun.add(task.spec.id)
@@ -89,22 +103,15 @@ async def _head_start(problem: Problem, settings: Settings, run: Run) -> HeadSta
     limited = settings.max_total_tokens or settings.requests_per_minute or settings.tokens_per_minute
     if settings.head_start == "off" or limited or settings.oversight in ("plan", "both"):
         return None
-    until = latest(settings, run, "assess")
-    solving = await known_client(settings, "solve", until=until)
-    assessing = await known_client(settings, "assess", until=until)
-    if solving is None or assessing is None:
+    clients = await known_clients(settings, run)
+    if clients.keys() != set(ROLES):
         return None
-    seen = assessing.learnt.pace.of("assess").calls >= MIN_CALLS_SEEN
+    seen = clients["assess"].learnt.pace.of("assess").calls >= MIN_CALLS_SEEN
     if settings.head_start == "auto" and not seen:
         return None
-    # One is the outline's own.
-    room = min(_room(solving), settings.max_parallel)
     threads = settings.scoped and await thread_cache(settings) is None
-    begun = HeadStart(problem, settings, run, room, threads=threads)
-    size = sum(len(segment.text) for segment in problem.segments()) // ENGLISH_CHARACTERS_A_TOKEN
-    paces = {"solving": solving.learnt.pace, "assessing": assessing.learnt.pace}
-    if room > 0 and settings.split != "always" and (settings.head_start == "on" or is_worth_it(tokens=size, **paces)):
-        begun.begin_direct()
+    begun = HeadStart(problem, settings, run, clients, threads=threads)
+    begun.begin_direct()
     return begun
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from nodes.llm.endpoints.usage import Call, Usage, total_usage
+from nodes.llm.endpoints.usage import Call, Usage, last_end, total_usage
 from nodes.planning.forecast import Forecast
 from nodes.planning.repair import Repair
 from nodes.reporting.prices import Cost
@@ -66,6 +66,8 @@ def make_report(
         retries=sum(call.attempt > 1 for call in calls) + back,
         threads_planned=planned,
         threads_used=sum(thread.status == "answered" for thread in threads),
+        head_starts=sum(call.ahead and call.attempt == 1 for call in calls),
+        wasted=total_usage(call for call in calls if call.wasted),
         cached=sum(thread.cached for thread in threads),
         peak_parallel=peak_overlap((call.started_s, call.latency_s) for call in calls if call.stage == "solve"),
         hedges=len({(call.thread_id, call.round) for call in calls if call.hedge}),
@@ -160,23 +162,31 @@ def _fullest(calls: Iterable[Call]) -> float | None:
     return round(max(shares), 3) if shares else None
 
 
-def _longest_chain(calls: Iterable[Call], needs: Needs, size: Callable[[Call], float]) -> float:
+def _longest_chain(calls: Sequence[Call], needs: Needs, size: Callable[[Call], float]) -> float:
     """Add up what had to wait for each other: stages and rounds in turn, of threads the longest chain of each round.
 
-    The two copies of a late thread ran side by side, so each is a chain of its own.
+    The two copies of a late thread ran side by side, so each is a chain of its own. Of what began early, only what came
+    after the outline had to be waited for.
     """
-    alone = 0.0
+    alone, outlined = 0.0, last_end(call for call in calls if call.stage == "assess")
     rounds: dict[tuple[int, str], dict[str, dict[bool, float]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(float))
     )
     for call in calls:
+        waited = _share_after(outlined, call) if call.ahead else 1.0
         if call.thread_id:
-            rounds[call.round, call.stage][call.thread_id][call.hedge] += size(call)
+            rounds[call.round, call.stage][call.thread_id][call.hedge] += waited * size(call)
         else:
-            alone += size(call)
+            alone += waited * size(call)
     return alone + sum(
         _longest_path({id: max(copies.values()) for id, copies in sizes.items()}, needs) for sizes in rounds.values()
     )
+
+
+def _share_after(moment: float, call: Call) -> float:
+    """Return the share of a call that came after a moment of its run; of what was not needed, none."""
+    after = max(0.0, call.started_s + call.latency_s - moment)
+    return 0.0 if call.wasted or not call.latency_s else min(1.0, after / call.latency_s)
 
 
 def _longest_path(sizes: Mapping[str, float], needs: Needs) -> float:

@@ -148,6 +148,10 @@ class Report(Record):
     """Threads of the plan, as the code corrected it."""
     threads_used: int = 0
     """Threads that are answered and not refuted at the end."""
+    head_starts: int = 0
+    """Calls that began before they were certain to be needed (setting `head_start`)."""
+    wasted: Usage = Usage()
+    """Tokens of those that were not needed, also part of `tokens`; an estimate where a call was broken off."""
     cached: int = 0
     """Threads whose result came from the cache, and cost nothing."""
     peak_parallel: int = 0

@@ -158,6 +158,8 @@ class ModelServer:
 
         for delta in deltas(reply, step):
             await send({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+            if reply.pace:
+                await asyncio.sleep(reply.pace)
         if isinstance(step, Fault):
             return response
         if reply.finish_reason:

@@ -28,6 +28,8 @@ class Reply:
     reasoning: str = ""
     refusal: str | None = None
     delay: float = 0.0
+    pace: float = 0.0
+    """Seconds between the pieces of a stream."""
     prompt_tokens: int = 10
     completion_tokens: int = 5
     reasoning_tokens: int = 0

@@ -1,0 +1,51 @@
+"""Whether a split is expected to pay, from what the endpoints have shown so far."""
+
+from collections.abc import Mapping
+
+from nodes.llm.clients import Client, known_client
+from nodes.llm.limits.budget import latest
+from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN
+from nodes.planning.forecast import Forecast, forecast
+from nodes.settings import Role, Settings
+from nodes.shared.run import Run
+from nodes.state import Problem
+
+ROLES: tuple[Role, ...] = ("assess", "solve", "review")
+
+
+async def known_clients(settings: Settings, run: Run) -> dict[Role, Client]:
+    """Return the clients of the roles, as far as they can be had; the calls themselves will tell why others cannot."""
+    until = latest(settings, run, "assess")
+    found = {role: await known_client(settings, role, until=until) for role in ROLES}
+    return {role: client for role, client in found.items() if client is not None}
+
+
+def size_of(problem: Problem) -> int:
+    """Estimate the tokens of a question and its documents."""
+    return sum(len(segment.text) for segment in problem.segments()) // ENGLISH_CHARACTERS_A_TOKEN
+
+
+def weigh(
+    problem: Problem, settings: Settings, clients: Mapping[Role, Client], *, parts: int, joins: bool
+) -> Forecast | None:
+    """Weigh a split by what the endpoints have shown, as far as they have.
+
+    Args:
+        problem: What is asked.
+        settings: The run's settings.
+        clients: Those of the roles.
+        parts: Parts that can be worked on at the same time.
+        joins: Whether the answer is written from the results.
+    """
+    if "solve" not in clients or "review" not in clients:
+        return None
+    solving, reviewing = clients["solve"], clients["review"]
+    return forecast(
+        parts=min(parts, settings.max_threads),
+        tokens=size_of(problem),
+        at_once=min(settings.max_parallel, solving.slots or settings.max_parallel),
+        solving=solving.learnt.pace,
+        reviewing=reviewing.learnt.pace,
+        window=solving.window(settings)[0],
+        joins=joins,
+    )
