@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from nodes.input.segments import Segment
 from nodes.llm.endpoints.pace import Pace
 from nodes.planning.needs import widest
-from nodes.planning.outline import Part, list_unnamed, read_parts
+from nodes.planning.outline import list_unnamed_so_far, read_parts
 from nodes.planning.plan import ThreadPlan, make_plan
 
 MIN_CALLS_SEEN = 5
@@ -45,7 +45,7 @@ def preview(
 ) -> ThreadPlan | None:
     """Plan the threads of an outline that is still being written.
 
-    It is taken that the lines to come name the segments after those named so far, as lists are worked through in order.
+    What they will be told of the rest of the question is as it will probably be when all lines are there.
 
     Args:
         lines: Those that are complete.
@@ -60,10 +60,5 @@ def preview(
     if len(widest(parts)) < 2 or len(parts) > max_threads:
         return None
     plan = make_plan(parts, "text", segments, max_threads=max_threads, max_parallel=max_parallel).plan
-    context = "\n".join(segment.text for segment in _unnamed_so_far(parts, segments))
+    context = "\n".join(segment.text for segment in list_unnamed_so_far(parts, segments))
     return plan.model_copy(update={"shared_context": context})
-
-
-def _unnamed_so_far(parts: Sequence[Part], segments: Sequence[Segment]) -> list[Segment]:
-    last = max((number for part in parts for number in part.named), default=0)
-    return [segment for segment in list_unnamed(parts, segments) if segment.introduces or segment.number < last]

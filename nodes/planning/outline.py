@@ -124,6 +124,23 @@ def list_unnamed(parts: Sequence[Part], segments: Sequence[Segment]) -> list[Seg
     ]
 
 
+def list_unnamed_so_far(parts: Sequence[Part], segments: Sequence[Segment]) -> list[Segment]:
+    """List the same while the outline is being written, as it will probably be at its end.
+
+    Lists are worked through in order: what comes after the last segment named will be named. Where parts are said in
+    their own words, a segment of which some are said already will be said whole.
+    """
+    last = max((number for part in parts for number in part.named), default=0)
+    words = [folded for part in parts if not part.named and (folded := _fold(part.question))]
+    return [
+        segment
+        for segment in list_unnamed(parts, segments)
+        if segment.introduces
+        or segment.number < last
+        or (not last and not any(part in _fold(segment.text) for part in words))
+    ]
+
+
 def _within(lines: Iterable[str], known: Mapping[int, Segment], repairs: list[Repair]) -> list[str]:
     """Empty the lines that go on counting past the last segment: what is left of them is in another line already."""
     written = list(lines)
