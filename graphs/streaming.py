@@ -14,14 +14,15 @@ from graphs.adaptive import graph
 from graphs.answer import DocumentLike, Options, read_problem
 from nodes.asking.review import REVIEW
 from nodes.input.segments import Segment
+from nodes.judging.verdicts import Review
 from nodes.llm.replies.growing import GrowingText
 from nodes.planning.answer_list import as_list
 from nodes.planning.plan import ThreadPlan
 from nodes.settings import Settings
 from nodes.state import Problem, Solution
-from nodes.threads.results import ThreadResult, merge_results
+from nodes.threads.results import ThreadResult
 
-ANSWER_MODES = ("messages", "updates", "values")
+ANSWER_MODES = ("messages", "updates", "custom", "values")
 """The modes in which a graph must stream, so that its answer can be followed."""
 ANOTHER = "the final answer is another one"
 _WRITERS = ("direct", "review")
@@ -57,11 +58,12 @@ class AnswerStream:
         self._id = self._shown_id = ""
         """The reply that is being written, and the one that wrote what is shown."""
         self._reply = GrowingText()
-        self._problem: Mapping[str, Any] = {}
-        self._segments: list[Segment] | None = None
+        self._began: Mapping[str, Any] = {}
+        """The state at the beginning."""
+        self._segments: list[Segment] = []
         self._plan: ThreadPlan | None = None
         self._results: dict[str, ThreadResult] = {}
-        self._redo: set[str] = set()
+        """Of the threads of a list, those that stand."""
 
     def take(self, mode: str, event: Any) -> list[AnswerEvent]:
         """Take in what was streamed, as a graph or the HTTP server sends it; other modes are passed over."""
@@ -71,10 +73,15 @@ class AnswerStream:
         if mode == "updates":
             updates = [(node, update) for node, update in event.items() if isinstance(update, Mapping)]
             return [change for node, update in updates for change in self._take_update(node, update)]
-        if mode == "values" and not self._problem:
-            # The state at the beginning, which may be that of a run that goes on; all else comes as updates.
-            self._problem = {name: event[name] for name in ("question", "documents") if name in event}
-            self._keep(event)
+        if mode == "custom" and event.get("thread_id"):
+            return self._take_thread(event)
+        if mode == "values" and not self._began:
+            # It may be that of a run that goes on.
+            self._began = event
+            self._take_plan(event.get("plan"))
+            told = {id: ThreadResult.model_validate(result) for id, result in (event.get("results") or {}).items()}
+            sound = [one for one in told.values() if one.status == "answered" and not (one.fault or one.marks)]
+            self._results = {one.id: one for one in sound if one.id not in (event.get("redo") or ())}
         return []
 
     def settle(self, answer: str, why: str = ANOTHER) -> list[AnswerEvent]:
@@ -100,38 +107,44 @@ class AnswerStream:
         return self._show(answer, "it was no part of the answer")
 
     def _take_update(self, node: str, update: Mapping[str, Any]) -> list[AnswerEvent]:
-        self._keep(update)
-        if node == "solve":
-            self._redo -= set(update.get("results") or ())
+        if "plan" in update:
+            self._take_plan(update["plan"])
+        for id in update.get("redo") or ():
+            self._results.pop(id, None)
         answer = update.get("answer")
         if answer:
             return self.settle(answer, "a person changed it" if node == "approve_answer" else ANOTHER)
-        gone = answer is not None or node == "review"
-        return (self._withdraw(_why_back(update)) if gone else []) + self._show_list()
+        withdrawn = self._withdraw(_why_back(update)) if answer is not None or node == "review" else []
+        # Entries before the first thread that runs again stand; over HTTP it is not known yet which one that is.
+        return withdrawn + (self._show_list() if update.get("redo") else [])
 
-    def _keep(self, update: Mapping[str, Any]) -> None:
-        if "plan" in update:
-            self._plan = ThreadPlan.model_validate(update["plan"]) if update["plan"] else None
-        if "results" in update:
-            results: Mapping[str, Any] | None = update["results"]
-            new = results and {id: ThreadResult.model_validate(result) for id, result in results.items()}
-            self._results = merge_results(self._results, new)
-        if "redo" in update:
-            self._redo = set(update["redo"] or ())
+    def _take_plan(self, plan: Any) -> None:
+        self._plan = ThreadPlan.model_validate(plan) if plan else None
+        if self._plan is None:
+            self._results = {}
+        elif self._plan.answer == "list" and not self._segments:
+            given = {name: self._began[name] for name in ("question", "documents") if name in self._began}
+            self._segments = Problem.model_validate(given).segments() if given else []
+
+    def _take_thread(self, event: Mapping[str, Any]) -> list[AnswerEvent]:
+        id, answers = event["thread_id"], event.get("answers")
+        self._results.pop(id, None)
+        if not answers:
+            return []
+        asked = event["subquestion"]
+        self._results[id] = ThreadResult(id=id, subquestion=asked, status="answered", answers=answers)
+        return self._show_list()
 
     def _show_list(self) -> list[AnswerEvent]:
         """Show the entries of a list that are there, up to the first that is not."""
-        if not (self._plan and self._plan.answer == "list" and self._problem and self._results):
+        if self._plan is None or self._plan.answer != "list":
             return []
-        if self._segments is None:
-            self._segments = Problem.model_validate(self._problem).segments()
-        # What runs again, or is likely to, is no entry yet.
-        sound = {
-            id: result
-            for id, result in self._results.items()
-            if id not in self._redo and not (result.fault or result.marks)
-        }
-        return self._show(as_list(self._plan, self._segments, sound, beginning=True).strip(), "the plan has changed")
+        known = {segment.number for segment in self._segments}
+        if any(number not in known for thread in self._plan.threads for part in thread.parts for number in part.named):
+            # Over HTTP documents are not streamed, so that their names are not known before the end.
+            return []
+        shown = as_list(self._plan, self._segments, self._results, beginning=True)
+        return self._show(shown.strip(), "the plan has changed")
 
     def _show(self, answer: str, why: str = "") -> list[AnswerEvent]:
         """Show the answer so far; `why` tells why what was shown may be no part of it."""
@@ -161,11 +174,14 @@ def _read_answer(review: str) -> str:
 
 def _why_back(update: Mapping[str, Any]) -> str:
     """Say why an update has no answer."""
+    if update.get("outcome") == "failed":
+        return "the run has no answer"
     critiques = update.get("critiques") or {}
-    back = [f"{id} ({critiques[id]})" if critiques.get(id) else id for id in update.get("redo") or ()]
-    if back:
-        return f"sent back: {', '.join(back)}"
-    return "the run has no answer" if update.get("outcome") == "failed" else "no result stands"
+    back = [f"{id}: {critiques[id]}" if critiques.get(id) else id for id in update.get("redo") or ()]
+    # Over HTTP only what the reviewer wrote tells which threads these are.
+    written = [] if back else [Review.model_validate(review) for review in (update.get("reviews") or ())[-1:]]
+    back += [line for review in written for line in review.redo]
+    return f"sent back: {'; '.join(back)}" if back else "the results do not stand"
 
 
 async def read_answer(events: AsyncIterator[Sequence[Any]]) -> AsyncGenerator[AnswerEvent | Solution, None]:
@@ -173,7 +189,7 @@ async def read_answer(events: AsyncIterator[Sequence[Any]]) -> AsyncGenerator[An
 
     Args:
         events: What `graph.astream(…, stream_mode=ANSWER_MODES)` yields, of either graph; or, over HTTP, what
-            `client.runs.stream(…, stream_mode=["messages-tuple", "updates", "values"])` yields.
+            `client.runs.stream(…, stream_mode=["messages-tuple", *ANSWER_MODES[1:]])` yields.
     """
     answer, values = AnswerStream(), {}
     async for mode, event, *_ in events:

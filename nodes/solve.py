@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 
 from nodes.asking.check import check
 from nodes.asking.thread import THREAD, by_part, messages
-from nodes.boundary.progress import tell_thread
+from nodes.boundary.progress import tell_result, tell_thread
 from nodes.llm.caller import Caller
 from nodes.llm.clients import known_client
 from nodes.llm.endpoints.usage import Call, Usage, total_usage
@@ -68,7 +68,7 @@ def _from_cache(task: ThreadTask, runtime: Runtime[Settings], shared: FanOut, ke
     known = {**found.model_dump(), "started_s": round(task.run.elapsed(), 3), "cached": True, "cache_key": key}
     result = ThreadResult(id=task.spec.id, subquestion=task.spec.subquestion, status="answered", **known)
     shared.done += 1
-    tell_thread(runtime, task, shared, result.status)
+    tell_result(runtime, task, shared, result)
     return {"results": {task.spec.id: result}}
 
 
@@ -96,7 +96,7 @@ async def _ask(task: ThreadTask, settings: Settings, runtime: Runtime[Settings],
             result, checks = await check(task, result, settings, within)
             calls = [*calls, *checks]
     shared.done += 1
-    tell_thread(runtime, task, shared, result.status, result.usage.total)
+    tell_result(runtime, task, shared, result)
     return {"results": {task.spec.id: result}, "calls": calls}
 
 

@@ -193,7 +193,7 @@ async def _show_progress(
     answer = AnswerStream()
     with display() as shown:
         # Where nobody watches the answer grow, replies come whole.
-        modes = ["custom", *(ANSWER_MODES if shown.shows_answer else ["values"])]
+        modes = list(ANSWER_MODES) if shown.shows_answer else ["custom", "values"]
         stream = graph.astream(given, run, context=settings, stream_mode=modes, **options)
         async with aclosing(stream) as events:
             async for mode, event in events:

@@ -140,14 +140,14 @@ async def test_an_entry_is_not_shown_before_one_that_is_missing(of_list: ModelSe
 async def test_a_thread_that_is_sent_back_withdraws_the_answer(of_list: ModelServer, context: dict[str, Any]) -> None:
     of_list.on(PARTS[1], "Result: 8", "Result: 7").on("review", review("", "T2: it is 7"), review())
     changes, solution = await watch(stream_answer(LISTED, **context))
-    assert changes[2:4] == [AnswerReset("sent back: T2 (it is 7)"), AnswerPiece("1. 4")]
+    assert changes[2:4] == [AnswerReset("sent back: T2: it is 7"), AnswerPiece("1. 4")]
     assert len(resets(changes)) == 1 and solution.answer == "1. 4\n2. 7"
 
 
 async def test_an_answer_written_before_its_faults_is_withdrawn(of_text: ModelServer, context: dict[str, Any]) -> None:
     of_text.on("review", '{"answer": "They are 4 and 8.", "redo": ["T2"], "conflicts": []}', review(WRITTEN))
     changes, solution = await watch(stream_answer(LISTED, **context))
-    assert resets(changes) == ["sent back: T2 (The result was judged wrong.)"] and solution.answer == WRITTEN
+    assert resets(changes) == ["sent back: T2: The result was judged wrong."] and solution.answer == WRITTEN
 
 
 async def test_an_answer_instead_of_the_list_is_told(of_list: ModelServer, context: dict[str, Any]) -> None:

@@ -83,6 +83,7 @@ def test_whatever_tags_there_are_the_answer_is_shown_in_the_end(text: str, sizes
 
 
 @given(TAGGED.filter(lambda text: "`" not in text), CUTS)
+@example("<think>\n\n<think>", [5])
 def test_what_is_shown_early_does_not_depend_on_the_cuts(text: str, sizes: list[int]) -> None:
     def read(pieces: Sequence[str]) -> str:
         growing = GrowingText()

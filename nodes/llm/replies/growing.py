@@ -30,7 +30,7 @@ class GrowingText:
         self._begins: int | None = 0
         """Where the part of the text begins that is answer as it stands, after what is `_before`; none in a thought."""
         self._tag_in_line = self._due = False
-        self._readings = 0
+        self._read_to = self._readings = 0
 
     def take(self, piece: str) -> str:
         """Take in the next piece, and return the answer so far."""
@@ -38,18 +38,21 @@ class GrowingText:
             return self.answer
         begun = max(0, len(self._text) - _LONGEST)
         self._text += piece
-        self._note_tag(self._text[begun:], ends_line="\n" in piece)
+        self._note_tag(self._text[begun:], piece)
         end = self._certain_end()
-        if self._due and end == len(self._text):
-            self._read_anew()
+        if self._due and end != self._read_to:
+            self._read_anew(end)
         if self._begins is not None:
             self.answer = _plain(self._before + self._text[self._begins : end])
         return self.answer
 
-    def _note_tag(self, last: str, *, ends_line: bool) -> None:
-        """Note whether the end of the text makes it necessary to tell thoughts and answer apart anew."""
-        found = any(sign in last for sign in TAG_SIGNS) and _TAG.search(last) is not None
+    def _note_tag(self, last: str, piece: str) -> None:
+        """Note whether a piece makes it necessary to tell thoughts and answer apart anew."""
+        before = len(last) - len(piece)
+        signs = any(sign in last for sign in TAG_SIGNS)
+        found = signs and any(tag.end() > before for tag in _TAG.finditer(last))
         # A tag may only count once its line has ended.
+        ends_line = "\n" in piece
         self._due = self._due or found or (ends_line and self._tag_in_line)
         self._tag_in_line = found or (self._tag_in_line and not ends_line)
 
@@ -63,11 +66,13 @@ class GrowingText:
         first = _plain(self._text[: 2 * _LONGEST])
         return 0 if any(first.startswith(sign[: len(first)]) for sign in _CHANNELS if first) else len(self._text)
 
-    def _read_anew(self) -> None:
-        self._due, self._readings = False, self._readings + 1
-        _, answer = split_reasoning(self._text + _END)
+    def _read_anew(self, end: int) -> None:
+        # What is not certain yet may hold the tag.
+        self._due = end < len(self._text)
+        self._read_to, self._readings = end, self._readings + 1
+        _, answer = split_reasoning(self._text[:end] + _END)
         goes_on = answer.endswith(_END)
-        self._before, self._begins = answer.removesuffix(_END), len(self._text) if goes_on else None
+        self._before, self._begins = answer.removesuffix(_END), end if goes_on else None
         self.answer = _plain(self._before)
 
 
