@@ -199,6 +199,29 @@ async def test_thoughts_are_no_part_of_it(
     assert len(changes) > 2
 
 
+async def test_raw_channels_are_told_apart_when_all_has_come(server: ModelServer, context: dict[str, Any]) -> None:
+    thought = "<|channel|>analysis<|message|>THOUGHT by THOUGHT<|end|>"
+    server.on("direct", f"{thought}<|start|>assistant<|channel|>final<|message|>It is four.<|return|>")
+    changes, _ = await watch(stream_answer("How many?", **context))
+    assert changes == [AnswerPiece("It is four.")]
+
+
+async def test_entries_about_documents_have_their_names(of_list: ModelServer, context: dict[str, Any]) -> None:
+    files = [("b.py", "Text of b."), ("a.py", "Text of a.")]
+    of_list.on("assess", outline("1 2", "1 3", answer="list")).on("b.py: Which bug is there?", "Result: a loop")
+    of_list.on("a.py: Which bug is there?", HANG)
+    async with aclosing(stream_answer("Which bug is there?", documents=files, **context)) as stream:
+        await first_pieces(stream, "b.py: a loop")
+
+
+async def test_a_result_that_may_run_again_is_not_shown_early(of_list: ModelServer, context: dict[str, Any]) -> None:
+    babble = "four and so on " * 40
+    of_list.on(PARTS[0], f"Result: {babble}").on(PARTS[1], Fault(status=503), "Result: 7")
+    changes, solution = await watch(stream_answer(LISTED, max_rounds=0, **context))
+    assert solution.threads[0].marks == ["repetitive"] and solution.outcome == "complete"
+    assert changes == [AnswerPiece(f"1. {babble.strip()}\n2. 7")]
+
+
 async def test_servers_without_schemas_or_streams_are_shown_what_there_is(
     of_text: ModelServer, context: dict[str, Any]
 ) -> None:

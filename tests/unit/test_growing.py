@@ -12,6 +12,9 @@ from langchain_core.messages import AIMessageChunk
 from graphs.streaming import AnswerEvent, AnswerPiece, AnswerReset, AnswerStream
 from nodes.llm.replies.growing import GrowingText
 from nodes.llm.replies.reasoning import TAGS, split_reasoning
+from nodes.planning.outline import Part
+from nodes.planning.plan import ThreadPlan, ThreadSpec
+from nodes.threads.results import ThreadResult
 
 DIRECT = {"langgraph_node": "direct", "apr_prompt": "direct@1"}
 REVIEW = {"langgraph_node": "review", "apr_prompt": "review@4"}
@@ -75,6 +78,13 @@ def test_thoughts_at_the_beginning_are_never_shown(
     assert not any(isinstance(change, AnswerReset) for change in changes)
 
 
+def test_thoughts_in_between_are_never_shown() -> None:
+    text = "one\n<think>\nTHOUGHT\n</think>\ntwo"
+    changes = followed(text, [1], "one\n\ntwo")
+    assert not any("T" in change.text for change in changes if isinstance(change, AnswerPiece))
+    assert not any(isinstance(change, AnswerReset) for change in changes)
+
+
 @given(TAGGED, CUTS)
 @example("one\n<think>\ntwo\n</think>\nthree", [1])
 @example("so it is\n</think>\nfour", [3])
@@ -113,6 +123,56 @@ def test_a_reply_that_begins_anew_withdraws_what_another_one_said(old: str, new:
     second = streamed(stream, f"new {new}", sizes, DIRECT, "2")
     assert first and [change for change in second if isinstance(change, AnswerReset)] == [second[0]]
     assert joined([*first, *second]).startswith("new")
+
+
+THREADS = [ThreadSpec(id=f"T{number}", subquestion="?") for number in (1, 2)]
+PLAN = ThreadPlan(threads=THREADS, answer="list")
+OLD = {
+    spec.id: ThreadResult(id=spec.id, subquestion="?", status="answered", answer=f"old {spec.id}") for spec in THREADS
+}
+
+
+def ended(id: str, *answers: str) -> dict[str, Any]:
+    return {"thread_id": id, "subquestion": "?", "status": "answered", "answers": list(answers)}
+
+
+def test_a_run_that_goes_on_shows_what_stands_of_it() -> None:
+    stream = AnswerStream()
+    stream.take("values", {"question": "?", "plan": PLAN, "results": OLD, "redo": ["T1"]})
+    assert stream.take("custom", ended("T2", "two")) == []
+    assert stream.take("custom", ended("T1", "one")) == [AnswerPiece("one\ntwo")]
+    stream = AnswerStream()
+    stream.take("values", {"question": "?", "plan": PLAN, "results": OLD, "redo": ["T1"]})
+    assert stream.take("custom", ended("T1", "one")) == [AnswerPiece("one\nold T2")]
+
+
+def test_another_question_shows_nothing_of_the_one_before() -> None:
+    stream = AnswerStream()
+    stream.take("values", {"question": "?", "plan": PLAN, "results": OLD, "redo": []})
+    stream.take("updates", {"assess": {"plan": None, "answer": "", "results": None}})
+    stream.take("updates", {"decompose": {"plan": PLAN.model_dump()}})
+    assert stream.take("custom", ended("T2", "two")) == []
+    assert stream.take("custom", ended("T1", "one")) == [AnswerPiece("one\ntwo")]
+
+
+def test_a_thread_that_begins_again_is_no_entry_where_nothing_else_tells_it() -> None:
+    stream = AnswerStream()
+    stream.take("values", {"question": "?", "plan": PLAN.model_dump()})
+    assert joined([*stream.take("custom", ended("T1", "one")), *stream.take("custom", ended("T2", "two"))])
+    (gone,) = stream.take("updates", {"review": {"plan": PLAN.model_dump(), "reviews": [{"redo": ["T1: no"]}]}})
+    assert gone == AnswerReset("sent back: T1: no")
+    stream.take("custom", {"thread_id": "T1", "subquestion": "?", "status": "queued"})
+    assert stream.take("custom", ended("T2", "2")) == []
+    assert stream.take("custom", ended("T1", "1")) == [AnswerPiece("1\n2")]
+
+
+def test_a_list_whose_names_are_not_known_is_not_shown_early() -> None:
+    part = Part(number=1, named=[1, 2], sources=[1, 2], question="?")
+    plan = ThreadPlan(threads=[ThreadSpec(id="T1", subquestion="?", parts=[part])], answer="list")
+    stream = AnswerStream()
+    stream.take("values", {"question": "Which bug is there?", "plan": plan.model_dump()})
+    assert stream.take("custom", ended("T1", "a loop")) == []
+    assert stream.settle("a.py: a loop") == [AnswerPiece("a.py: a loop")]
 
 
 def test_a_text_of_nothing_but_tags_is_read_no_further_than_is_worth_it() -> None:

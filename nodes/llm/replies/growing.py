@@ -29,16 +29,16 @@ class GrowingText:
         self._text = self._before = ""
         self._begins: int | None = 0
         """Where the part of the text begins that is answer as it stands, after what is `_before`; none in a thought."""
-        self._tag_in_line = self._due = False
+        self._due = False
+        """Whether a tag makes it necessary to tell thoughts and answer apart anew."""
         self._read_to = self._readings = 0
 
     def take(self, piece: str) -> str:
         """Take in the next piece, and return the answer so far."""
         if len(self._text) + len(piece) > MAX_CHARACTERS or self._readings >= MAX_READINGS:
             return self.answer
-        begun = max(0, len(self._text) - _LONGEST)
         self._text += piece
-        self._note_tag(self._text[begun:], piece)
+        self._due = self._due or self._ends_tag(piece)
         end = self._certain_end()
         if self._due and end != self._read_to:
             self._read_anew(end)
@@ -46,15 +46,10 @@ class GrowingText:
             self.answer = _plain(self._before + self._text[self._begins : end])
         return self.answer
 
-    def _note_tag(self, last: str, piece: str) -> None:
-        """Note whether a piece makes it necessary to tell thoughts and answer apart anew."""
+    def _ends_tag(self, piece: str) -> bool:
+        last = self._text[-(len(piece) + _LONGEST) :]
         before = len(last) - len(piece)
-        signs = any(sign in last for sign in TAG_SIGNS)
-        found = signs and any(tag.end() > before for tag in _TAG.finditer(last))
-        # A tag may only count once its line has ended.
-        ends_line = "\n" in piece
-        self._due = self._due or found or (ends_line and self._tag_in_line)
-        self._tag_in_line = found or (self._tag_in_line and not ends_line)
+        return any(sign in last for sign in TAG_SIGNS) and any(tag.end() > before for tag in _TAG.finditer(last))
 
     def _certain_end(self) -> int:
         """Return where the line begins that may become a tag, else the end of the text."""
