@@ -1,4 +1,4 @@
-"""What Python users import: `graph`, `build_graph`, the baseline `sequential`, and the function `answer`.
+"""What Python users import: the functions `answer` and `stream_answer`, the graphs `graph` and `sequential`.
 
 Loaded on first use, so that the `apr` command can print its help without them.
 """
@@ -13,8 +13,19 @@ if TYPE_CHECKING:
     from graphs.adaptive import build_graph, graph
     from graphs.answer import answer, answer_sync
     from graphs.sequential import sequential
+    from graphs.streaming import AnswerPiece, AnswerReset, read_answer, stream_answer
 
-__all__ = ["answer", "answer_sync", "build_graph", "graph", "sequential"]
+__all__ = [
+    "AnswerPiece",
+    "AnswerReset",
+    "answer",
+    "answer_sync",
+    "build_graph",
+    "graph",
+    "read_answer",
+    "sequential",
+    "stream_answer",
+]
 
 _HOME = {
     "graph": "graphs.adaptive",
@@ -22,6 +33,7 @@ _HOME = {
     "sequential": "graphs.sequential",
     "answer": "graphs.answer",
     "answer_sync": "graphs.answer",
+    **dict.fromkeys(("AnswerPiece", "AnswerReset", "read_answer", "stream_answer"), "graphs.streaming"),
 }
 
 

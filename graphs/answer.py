@@ -22,8 +22,8 @@ asyncio.run(main())
 ```
 
 A script without an event loop says `answer_sync(…)` instead. Type checkers and editors know every argument and every
-field. What streams, waits for a person or is kept in a checkpointer is asked of the graph itself: `graphs.graph`,
-`graphs.build_graph`.
+field. `graphs.stream_answer` yields the answer as it grows. What waits for a person or is kept in a checkpointer is
+asked of the graph itself: `graphs.graph`, `graphs.build_graph`.
 """
 
 import asyncio
@@ -106,8 +106,7 @@ async def answer(
     """
     # Made here, since a graph that runs inside another one passes over names that may be the other's.
     chosen = Settings(**settings)
-    read = [await _read(document) for document in documents]
-    problem = {"question": question, "documents": read, "instructions": instructions}
+    problem = await read_problem(question, documents, instructions)
     return Solution.model_validate(await graph.ainvoke(problem, context=chosen))
 
 
@@ -120,6 +119,18 @@ def answer_sync(
 ) -> Solution:
     """Do the same as `answer` while this thread waits; several threads may ask at once."""
     return run_aside(answer(question, documents=documents, instructions=instructions, **settings))
+
+
+async def read_problem(question: str, documents: Iterable[DocumentLike], instructions: str) -> dict[str, Any]:
+    """Make the input of a graph, and read the documents that are files.
+
+    Raises:
+        TypeError: A document is none of these.
+        OSError: A file cannot be read.
+        ValueError: A file holds no text.
+    """
+    read = [await _read(document) for document in documents]
+    return {"question": question, "documents": read, "instructions": instructions}
 
 
 async def _read(document: DocumentLike) -> Document | Mapping[str, Any]:

@@ -179,7 +179,7 @@ class Settings(BaseSettings):
     head_start: HeadStart = Field(
         "auto",
         description="Begin the direct answer while the question is assessed, and threads while the outline is "
-        "written: always (`on`), never (`off`), or where the expected saving of time is worth the tokens (`auto`).",
+        "written. `auto` does so where the time that it saves is worth the tokens, `on` always, `off` never.",
     )
     oversight: Oversight = Field(
         "none",

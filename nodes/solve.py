@@ -11,7 +11,7 @@ from nodes.asking.ahead import key_of as call_key
 from nodes.asking.check import check
 from nodes.asking.thread import THREAD, by_part, messages
 from nodes.boundary.needs import is_settled, lack, take_needs
-from nodes.boundary.progress import tell_thread
+from nodes.boundary.progress import tell_result, tell_thread
 from nodes.llm import flights
 from nodes.llm.caller import Caller
 from nodes.llm.clients import known_client
@@ -47,10 +47,10 @@ async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]
         tell_thread(runtime, task, shared, "queued")
         task, missing = await take_needs(task, board, until=until)
     if missing or is_settled(task, state):
-        result = lack(task, missing) if missing else state.previous
+        result = lack(task, missing) if missing or task.previous is None else task.previous
         update: dict[str, Any] = {"results": {task.spec.id: result}}
         shared.done += 1
-        tell_thread(runtime, task, shared, update["results"][task.spec.id].status)
+        tell_result(runtime, task, shared, result)
     else:
         update = await _solve(task, settings, runtime, shared)
     if task.needed:
@@ -92,7 +92,7 @@ def _from_cache(task: ThreadTask, runtime: Runtime[Settings], shared: FanOut, ke
     told = {"id": task.spec.id, "subquestion": task.spec.subquestion, "needs": task.spec.needs}
     result = ThreadResult(**told, status="answered", **known)
     shared.done += 1
-    tell_thread(runtime, task, shared, result.status)
+    tell_result(runtime, task, shared, result)
     return {"results": {task.spec.id: result}}
 
 
@@ -120,7 +120,7 @@ async def _ask(task: ThreadTask, settings: Settings, runtime: Runtime[Settings],
             result, checks = await check(task, result, settings, within)
             calls = [*calls, *checks]
     shared.done += 1
-    tell_thread(runtime, task, shared, result.status, result.usage.total)
+    tell_result(runtime, task, shared, result)
     return {"results": {task.spec.id: result}, "calls": calls}
 
 

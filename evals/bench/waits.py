@@ -15,7 +15,7 @@ from evals.bench.paced import CASES, PACE_S, REVIEW_TOKENS, Case
 from evals.bench.process import settle, two_cores
 from evals.bench.runner import out_of, process
 from graphs import graph
-from nodes.planning.needs import list_joining
+from nodes.planning.needs import list_joining, widest
 from nodes.planning.outline import read_parts
 
 QUESTION = "Tell me."
@@ -35,13 +35,19 @@ class Times(NamedTuple):
 
 
 def shortest_s(case: Case) -> float:
-    """Return the shortest possible time: the longest chain of lines written and threads, then the review."""
+    """Return the shortest possible time: the longest chain of lines written and threads, then the review.
+
+    No thread begins before it is certain that there is anything to split: two parts that can run at the same time.
+    """
     parts = read_parts(case.parts, []).parts
+    certain = next(
+        count for count in range(len(parts) + 1) if len(widest(read_parts(case.parts[:count], []).parts)) > 1
+    )
     joining = {part.number for part in list_joining(parts)}
     ends: dict[int, float] = {}
     for part in parts:
         if part.number not in joining:
-            begins = max([case.line_s(part.number), *(ends[need] for need in part.needs)])
+            begins = max([case.line_s(max(certain, part.number)), *(ends[need] for need in part.needs)])
             ends[part.number] = begins + case.tokens * PACE_S
     return max(ends.values()) + REVIEW_TOKENS * PACE_S
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from graphs.page.wording import mark_controls, words
+from graphs.streaming import AnswerEvent, AnswerPiece
 from nodes.shared.cleaning import one_line
 
 STAGES = {
@@ -38,6 +39,8 @@ _ORDER = {"running": 0, "queued": 1}
 LINES_UNDER_TABLE = 4
 """Lines that are kept for the count, which may need two, for what is left out, and for the cursor."""
 GAP_COLUMNS = 2
+MAX_ANSWER_CHARACTERS = 10_000
+"""Characters of the growing answer that are laid out again at each refresh."""
 MIN_QUESTION_COLUMNS = 12
 """Columns that the beginning of a question needs, to be worth showing beside the tokens."""
 _ENDED = ("answered", "failed", "timed_out", "refuted")
@@ -75,14 +78,25 @@ class Standing:
 
 
 class Display(Protocol):
-    """Shows events as they come."""
+    """Shows events as they come.
+
+    Attributes:
+        shows_answer: Whether it shows the answer while it is written.
+    """
+
+    shows_answer: bool
 
     def show(self, event: Mapping[str, Any]) -> None:
         """Show one event of the custom stream."""
 
+    def grow(self, change: AnswerEvent) -> None:
+        """Show more of the answer, or that it is withdrawn."""
+
 
 class Lines:
     """Plain lines, for pipes and logs."""
+
+    shows_answer = False
 
     def __init__(self) -> None:
         self._standing = Standing()
@@ -97,16 +111,22 @@ class Lines:
         elif event["status"] == "running":
             self._print(f"{event['thread_id']} running: {one_line(mark_controls(event['subquestion']))}")
 
+    def grow(self, change: AnswerEvent) -> None:
+        """Leave the answer to standard output."""
+
     def _print(self, line: str) -> None:
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
 
 
 class Board:
-    """A table that is kept up to date, for a terminal."""
+    """A table that is kept up to date, with the answer below as it grows, for a terminal."""
+
+    shows_answer = True
 
     def __init__(self) -> None:
         self._standing = Standing()
+        self._answer = self._withdrawn = ""
         self._spinner = Spinner("dots")
         self._started = time.monotonic()
 
@@ -114,9 +134,21 @@ class Board:
         """Take in an event; the next refresh draws it."""
         self._standing.take(event)
 
+    def grow(self, change: AnswerEvent) -> None:
+        """Take in how the answer grows; the next refresh draws it."""
+        if isinstance(change, AnswerPiece):
+            self._answer += change.text
+        else:
+            self._answer, self._withdrawn = "", change.why
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw the threads and what the run is at: ids, states and the count whole, whatever the terminal's size."""
-        shown, left = self._choose_rows(max(1, console.height - LINES_UNDER_TABLE))
+        """Draw the threads and what the run is at: ids, states and the count whole, whatever the terminal's size.
+
+        Of the answer the last lines are drawn, as far as there is room; it may take half of the threads' room.
+        """
+        room = max(1, console.height - LINES_UNDER_TABLE)
+        below = bool(self._answer or self._withdrawn)
+        shown, left = self._choose_rows(max(1, room // 2) if below else room)
         if shown:
             yield _table(shown, options.max_width)
         if left:
@@ -124,6 +156,14 @@ class Board:
         now = self._standing.stage or self._standing.count or "Starting"
         self._spinner.update(text=Text(f" {now} · {time.monotonic() - self._started:.0f} s"))
         yield self._spinner
+        room -= len(shown)
+        if self._withdrawn and room > 0:
+            room -= 1
+            told = Text(f"The answer is withdrawn: {one_line(mark_controls(self._withdrawn))}", style="yellow")
+            told.truncate(options.max_width, overflow="ellipsis")
+            yield told
+        if self._answer and room > 0:
+            yield from _last_lines(self._answer, console, options.max_width, room)
 
     def _choose_rows(self, most: int) -> tuple[list[tuple[str, Mapping[str, Any]]], int]:
         """Return as many threads as there is room for, those at work before the rest, and how many are left out."""
@@ -149,6 +189,12 @@ def _table(threads: Sequence[tuple[str, Mapping[str, Any]]], width: int) -> Tabl
             id, Text(label, style=style), question, *([Text(used, "dim", justify="right")] if with_tokens else [])
         )
     return table
+
+
+def _last_lines(text: str, console: Console, width: int, most: int) -> Sequence[Text]:
+    """Wrap the end of a text into at most so many lines."""
+    end = "\n".join(text[-MAX_ANSWER_CHARACTERS:].split("\n")[-most:])
+    return Text(mark_controls(end)).wrap(console, width)[-most:]
 
 
 def _label(event: Mapping[str, Any]) -> str:

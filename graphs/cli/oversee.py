@@ -154,7 +154,8 @@ def _show(plan: ThreadPlan) -> None:
         _say(f"  Every thread is told:\n{_align(plan.shared_context)}")
     for thread in plan.threads:
         reads = f"  (reads {', '.join(map(str, thread.sources))})" if thread.sources else ""
-        _say(f"  {thread.id:<5} {_align(thread.subquestion).strip()}{reads}")
+        waits = f"  (waits for {', '.join(thread.needs)})" if thread.needs else ""
+        _say(f"  {thread.id:<5} {_align(thread.subquestion).strip()}{reads}{waits}")
     for part in plan.open_parts:
         _say(f"  {'then':<5} {_align(part).strip()}  (worked out from the results)")
     becomes = "their results in turn are the answer" if plan.answer == "list" else "the answer is written from them"

@@ -20,6 +20,7 @@ from graphs.cli.oversee import Quit, ask
 from graphs.history.runs import Entry, RunError, Runs, config
 from graphs.history.store import open_store
 from graphs.sequential import build_sequential
+from graphs.streaming import ANSWER_MODES, AnswerStream
 from nodes.boundary.access import for_request
 from nodes.boundary.stored_types import DeclaredTypes
 from nodes.llm.clients import prepare
@@ -189,14 +190,19 @@ async def _show_progress(
 ) -> tuple[dict[str, Any], tuple[Interrupt, ...]]:
     values: dict[str, Any] = {}
     waiting: tuple[Interrupt, ...] = ()
+    answer = AnswerStream()
     with display() as shown:
-        stream = graph.astream(given, run, context=settings, stream_mode=["custom", "values"], **options)
+        # Where nobody watches the answer grow, replies come whole.
+        modes = list(ANSWER_MODES) if shown.shows_answer else ["custom", "values"]
+        stream = graph.astream(given, run, context=settings, stream_mode=modes, **options)
         async with aclosing(stream) as events:
             async for mode, event in events:
                 if mode == "custom":
                     shown.show(event)
-                elif "__interrupt__" in event:
+                elif mode == "values" and "__interrupt__" in event:
                     waiting = event["__interrupt__"]
-                else:
+                elif mode == "values":
                     values = event
+                for change in answer.take(mode, event):
+                    shown.grow(change)
     return values, waiting

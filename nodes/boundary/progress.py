@@ -1,11 +1,14 @@
 """What a run tells while it runs (`stream_mode="custom"`)."""
 
+from typing import Any
+
 from langgraph.runtime import Runtime
 
 from nodes.planning.plan import ThreadSpec
 from nodes.settings import Settings
 from nodes.state import State, ThreadTask
 from nodes.threads.fan_out import FanOut
+from nodes.threads.results import ThreadResult
 
 
 def tell_stage(runtime: Runtime[Settings], stage: str, round: int = 0, *, why: str = "") -> None:
@@ -21,7 +24,7 @@ def tell_stage(runtime: Runtime[Settings], stage: str, round: int = 0, *, why: s
 
 
 def tell_thread(runtime: Runtime[Settings], task: ThreadTask, shared: FanOut, status: str, tokens: int = 0) -> None:
-    """Stream how a thread stands: `queued`, `running`, or the status of its result.
+    """Stream how a thread stands: `queued` or `running`.
 
     Args:
         runtime: The run.
@@ -30,17 +33,27 @@ def tell_thread(runtime: Runtime[Settings], task: ThreadTask, shared: FanOut, st
         status: How it stands.
         tokens: All that it used so far, over all rounds.
     """
-    runtime.stream_writer(
-        {
-            "thread_id": task.spec.id,
-            "subquestion": task.spec.subquestion,
-            "status": status,
-            "round": task.round,
-            "n_done": task.settled + shared.done,
-            "n_total": task.planned,
-            "tokens": tokens,
-        }
-    )
+    runtime.stream_writer(_event(task, shared, status, tokens))
+
+
+def tell_result(runtime: Runtime[Settings], task: ThreadTask, shared: FanOut, result: ThreadResult) -> None:
+    """Stream how a thread ended, and the answer to each of its parts if nothing speaks against them so far."""
+    tokens = 0 if result.cached else result.usage.total
+    sound = result.status == "answered" and not (result.fault or result.marks)
+    answers = {"answers": result.answers or [result.answer]} if sound else {}
+    runtime.stream_writer(_event(task, shared, result.status, tokens) | answers)
+
+
+def _event(task: ThreadTask, shared: FanOut, status: str, tokens: int) -> dict[str, Any]:
+    return {
+        "thread_id": task.spec.id,
+        "subquestion": task.spec.subquestion,
+        "status": status,
+        "round": task.round,
+        "n_done": task.settled + shared.done,
+        "n_total": task.planned,
+        "tokens": tokens,
+    }
 
 
 def tell_split(runtime: Runtime[Settings], state: State, spec: ThreadSpec, planned: int) -> None:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.command import APR, environment, launch
-from tests.support.server import HANG, Fault, ModelServer, outline, review
+from tests.support.command import APR, PIPE, environment, launch
+from tests.support.server import DROP, HANG, STALL, Fault, ModelServer, outline, review
 
 PARTS = ["What is the capital of France?", "What is 12 * 7?", "Who wrote Hamlet?"]
 QUESTION = " ".join(PARTS)
@@ -212,6 +212,34 @@ async def test_a_terminal_shows_each_thread_while_it_runs(server: ModelServer) -
     await process.communicate()
     os.close(screen)
     assert "T3" in shown and "running" in shown
+
+
+async def test_a_terminal_shows_the_answer_while_it_is_written(server: ModelServer) -> None:
+    server.on("assess", outline()).on("direct", DROP, STALL)
+    screen, terminal = pty.openpty()
+    process = await launch("Why?", env=environment(server, TERM="xterm", COLUMNS="100"), real=True, stderr=terminal)
+    os.close(terminal)
+    shown = ""
+    async with asyncio.timeout(20):
+        while not ("The answer is withdrawn: the answer is written anew" in shown and shown.count("Half of an") > 1):
+            shown += (await asyncio.to_thread(os.read, screen, 65_536)).decode(errors="replace")
+    process.send_signal(signal.SIGINT)
+    out, _ = await process.communicate()
+    os.close(screen)
+    assert out == b"" and all(request.body["stream"] for request in server.calls("direct"))
+
+
+@pytest.mark.parametrize("how", [[], ["--json"], ["--sequential"]], ids=str)
+async def test_a_pipe_gets_the_answer_once_and_whole(server: ModelServer, how: list[str]) -> None:
+    server.on("assess", outline()).on("direct", "It is\nfour.")
+    screen, terminal = pty.openpty()
+    env = environment(server, TERM="xterm", COLUMNS="100")
+    out = [await (await launch("Why?", *how, env=env, stderr=where)).communicate() for where in (terminal, PIPE)]
+    os.close(terminal)
+    watched, unwatched = ((json.loads(one)["answer"] if how == ["--json"] else one.decode()) for one, _ in out)
+    assert watched == unwatched == ("It is\nfour." if how == ["--json"] else "It is\nfour.\n")
+    assert [request.body["stream"] for request in server.calls("direct")] == [True, False]
+    os.close(screen)
 
 
 async def test_a_terminal_does_not_act_on_what_an_answer_holds(server: ModelServer, apr: Apr) -> None:

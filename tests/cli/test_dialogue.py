@@ -40,14 +40,15 @@ class Dialogue:
 async def test_a_plan_is_shown_whole(
     server: ModelServer, context: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server.on("assess", outline("2", "3", LONG, "How old are #1 and #2 together?", answer="list"))
+    server.on("assess", outline("2", "3", LONG, "In which year was that, by #1?", "How old are all: #1 #2 #3?")))
     dialogue = Dialogue(context)
     await dialogue.typed(await dialogue.start(), "approve")
     shown = capsys.readouterr().err
     assert "Every thread is told:\n        Count in feet.\n" in shown and f"  T3    {LONG}" in shown
     assert "T1    How old is Ann?  (reads 2)" in shown
-    assert "then  How old are #1 and #2 together?  (worked out from the results)" in shown
-    assert "3 threads, 3 at once; the answer is written from them" in shown
+    assert "T4    In which year was that, by #1?  (waits for T1)" in shown
+    assert "then  How old are all: #1 #2 #3?  (worked out from the results)" in shown
+    assert "4 threads, 4 at once; the answer is written from them" in shown
 
 
 async def test_results_that_are_the_answer_are_told_so(

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from graphs.cli.display import Board, Lines
+from graphs.streaming import AnswerPiece, AnswerReset
 
 LONG = "How tall is the tower that stands beside the tower that leans over the square of the town? " * 3
 STATES = ["answered", "failed", "timed_out", "refuted", "running", "queued"]
@@ -57,3 +58,30 @@ def test_a_stage_is_told_without_threads_and_text_is_harmless(capsys: pytest.Cap
     Lines().show(evil)
     for shown in ("\n".join(drawn(board, 60)), capsys.readouterr().err):
         assert not set("\x1b\r\u202e") & set(shown) and "a\ufffd[2J\ufffdb\ufffdc" in shown
+
+
+def test_the_answer_grows_below_the_threads_and_its_last_lines_count() -> None:
+    board = Board()
+    for number in range(1, 41):
+        board.show(event(number, "answered", 40))
+    for number in range(200):
+        board.grow(AnswerPiece(f"\n{number}. " + "word " * 30 + "\x1b[2J"))
+        for height in (4, 8, 24):
+            lines = drawn(board, 80, height) if number % 50 == 49 else []
+            assert len(lines) < max(height, 7) and all(len(line) <= 80 for line in lines)
+    lines = drawn(board, 80)
+    at = next(number for number, line in enumerate(lines) if "40/40 finished" in line)
+    assert at > 8 and len(lines) - at > 8 and "T1.1" in lines[0]
+    assert lines[at + 1].startswith("19") and lines[-1].endswith("\ufffd[2J") and "199. word" in "".join(lines)
+
+
+def test_an_answer_that_is_withdrawn_is_gone_and_the_display_says_why() -> None:
+    board = Board()
+    board.grow(AnswerPiece("It is four."))
+    assert "It is four." in drawn(board, 80)
+    board.grow(AnswerReset("sent back: T2 (it is\n\x1b[2J five)"))
+    told = "The answer is withdrawn: sent back: T2 (it is \ufffd[2J five)"
+    assert drawn(board, 80)[1:] == [told]
+    board.grow(AnswerPiece("It is five."))
+    assert drawn(board, 80)[1:] == [told, "It is five."]
+    assert drawn(board, 20)[-2].endswith("…") and all(len(line) <= 20 for line in drawn(board, 20))

@@ -63,6 +63,19 @@ async def test_entries_of_several_lines_stand_apart(server: ModelServer, context
     assert solution["answer"] == "a.py: a loop:\nend\n\nb.py: a sign"
 
 
+async def test_only_entries_of_several_lines_stand_apart(server: ModelServer, context: dict[str, Any]) -> None:
+    parts = ["One?", "Two?", "Three?", "Four?"]
+    server.on("assess", outline(*parts, answer="list")).on("review", review()).on("Three?", "Result: a\nb")
+    solution = await graph.ainvoke({"question": "Tell me all."}, context=context)
+    assert solution["answer"] == "answer to One?\nanswer to Two?\n\na\nb\n\nanswer to Four?"
+
+
+async def test_markers_are_those_of_the_whole_plan(server: ModelServer, context: dict[str, Any]) -> None:
+    server.on("And both?", Reply("Half", finish_reason="length"))
+    solution = await of_a_list(server, {**context, "max_rounds": 0}, LISTED, "1", "2", "1 2: And both?")
+    assert (solution["answer"], solution["outcome"]) == ("4\n7", "partial")
+
+
 async def test_what_is_asked_beyond_the_documents_is_answered_by_the_review(
     server: ModelServer, context: dict[str, Any]
 ) -> None:

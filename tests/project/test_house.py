@@ -57,16 +57,17 @@ def test_the_readme_opens_with_two_commands() -> None:
         "from graphs import sequential",
         "from graphs import answer",
         "from graphs.answer import Options",
+        "from graphs.streaming import AnswerStream",
         "import graphs, graphs.answer, graphs.sequential",
     ],
 )
 def test_the_public_names_are_what_they_say_whatever_is_imported_first(first: str) -> None:
     code = (
-        f"{first}\nimport graphs\nfrom graphs import answer, answer_sync, build_graph, graph, sequential\n"
-        "print(graph.name, sequential.name, callable(answer), graphs.answer is answer)"
+        f"{first}\nimport graphs\nfrom graphs import *\n"
+        "print(graph.name, sequential.name, callable(answer), graphs.answer is answer, callable(stream_answer))"
     )
     out = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert out.stdout == "adaptive sequential True True\n"
+    assert out.stdout == "adaptive sequential True True True\n"
 
 
 @pytest.mark.parametrize("file", ["CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"])

@@ -9,8 +9,11 @@ import pytest
 import pytest_asyncio
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
+from langgraph_sdk.schema import StreamMode
 
-from tests.support.server import HANG, ModelServer, model_server, outline
+from graphs import AnswerPiece, AnswerReset, read_answer
+from nodes.state import Solution
+from tests.support.server import HANG, ModelServer, model_server, outline, review
 from tests.support.studio import dev_server
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
@@ -63,6 +66,28 @@ async def test_a_run_streams_each_thread(studio: LangGraphClient) -> None:
     ended = [event for event in events if event.get("status") == "answered"]
     assert sorted(event["thread_id"] for event in ended) == ["T1", "T2", "T3"]
     assert sorted(event["n_done"] for event in ended) == [1, 2, 3]
+
+
+async def test_the_answer_grows_over_http(studio: LangGraphClient, model: ModelServer) -> None:
+    listed = {"question": "Work these out.\n1. Two and two?\n2. Three and four?"}
+    model.on("assess", outline("1", "2", answer="list"), outline("1", "2", answer="list"), outline(*PARTS))
+    model.on("Two and two?", "Result: 4").on("Three and four?", "Result: 7")
+    model.on("review", review("", "T2: it is 8"), review(), review("It is all."))
+    seen = []
+    for question in (listed, QUESTION):
+        modes: list[StreamMode] = ["messages-tuple", "updates", "custom", "values"]
+        stream = studio.runs.stream(None, "adaptive", input=question, stream_mode=modes)
+        seen.append([event async for event in read_answer(stream)])
+    model.on("assess", outline(*PARTS))
+    model.script.pop("review")
+    (*of_list, solution), (*of_text, last) = seen
+    at = of_list.index(AnswerReset("sent back: T2: it is 8"))
+    for pieces in (of_list[:at], of_list[at + 1 :]):
+        assert "".join(piece.text for piece in pieces if isinstance(piece, AnswerPiece)) == "1. 4\n2. 7"
+    assert isinstance(solution, Solution) and (solution.answer, solution.outcome) == ("1. 4\n2. 7", "complete")
+    assert of_text == [AnswerPiece(text) for text in ("It", " is", " all.")]
+    assert isinstance(last, Solution) and last.answer == "It is all."
+    assert all(request.body["stream"] for request in model.asked[-5:])
 
 
 async def test_settings_show_as_a_form_with_bounds(studio: LangGraphClient) -> None:

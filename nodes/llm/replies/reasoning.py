@@ -22,7 +22,7 @@ TAGS: tuple[tuple[str, str], ...] = (
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
 )
 """What models put around their thoughts."""
-_STARTS = frozenset(start[0] for start, _ in TAGS)
+TAG_SIGNS = frozenset(start[0] for start, _ in TAGS)
 """What a tag begins with: looking for that is quick."""
 _OPENING = {start.casefold(): number for number, (start, _) in enumerate(TAGS)}
 _CLOSING = {end.casefold(): number for number, (_, end) in enumerate(TAGS)}
@@ -48,7 +48,7 @@ def split_reasoning(text: str) -> tuple[str, str]:
         The reasoning and the answer, both stripped.
     """
     text = text.strip().lstrip(INVISIBLE).lstrip()
-    if not any(start in text for start in _STARTS):
+    if not any(start in text for start in TAG_SIGNS):
         return "", text
     if _CHANNEL.match(text):
         thoughts, answer = _by_channel(text)
