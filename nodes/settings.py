@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nodes.shared.address import sound_address
 from nodes.shared.environment import MIN_NAME_LIKENESS, NEVER_KEYS, default_model, find_misspelt
+from nodes.shared.providers import PROVIDERS
 from nodes.shared.refusals import refuse, without_key
 from prompts import read_versions
 
@@ -25,14 +26,6 @@ Oversight = Literal["none", "plan", "answer", "both"]
 ReviewMode = Literal["off", "brief", "careful"]
 Role = Literal["assess", "decompose", "solve", "review"]
 """What a call is for; each role may have a model of its own."""
-
-PROVIDERS = {
-    "openai": "openai:NAME (OpenAI, and every OpenAI-compatible server through `base_url`)",
-    "deepseek": "deepseek:NAME",
-    "local": "local (the embedded model)",
-}
-DEFAULT_KEY_ENV = {"openai": "OPENAI_API_KEY", "deepseek": "DEEPSEEK_API_KEY"}
-DEFAULT_BASE_URL = {"openai": "https://api.openai.com/v1", "deepseek": "https://api.deepseek.com/v1"}
 
 
 class Settings(BaseSettings):

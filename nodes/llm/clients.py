@@ -23,9 +23,10 @@ from nodes.llm.replies.errors import ConfigurationError, without_key
 from nodes.llm.servers.chat import CarefulOpenAI, deep_seek
 from nodes.llm.servers.connections import CONNECT_TIMEOUT_S, Connection, Connections, open_connection
 from nodes.llm.servers.facts import ask_server
-from nodes.settings import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, Role, Settings
+from nodes.settings import Role, Settings
 from nodes.shared.address import sound_address
 from nodes.shared.environment import environment_base_url, environment_key
+from nodes.shared.providers import DEFAULT_BASE_URL, DEFAULT_KEY_ENV
 
 LOCAL_MAX_TOKENS = 1_024
 MAX_CLIENTS = 32

@@ -1,8 +1,9 @@
 """What a model's tokens cost, where its price is known: the published prices of `genai-prices`."""
 
 from nodes.llm.endpoints.usage import Usage
-from nodes.settings import DEFAULT_BASE_URL, Settings
+from nodes.settings import Settings
 from nodes.shared.environment import environment_base_url
+from nodes.shared.providers import DEFAULT_BASE_URL
 from nodes.shared.record import Record
 
 

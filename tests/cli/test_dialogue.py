@@ -40,7 +40,7 @@ class Dialogue:
 async def test_a_plan_is_shown_whole(
     server: ModelServer, context: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server.on("assess", outline("2", "3", LONG, "In which year was that, by #1?", "How old are all: #1 #2 #3?")))
+    server.on("assess", outline("2", "3", LONG, "In which year was that, by #1?", "How old are all: #1 #2 #3?"))
     dialogue = Dialogue(context)
     await dialogue.typed(await dialogue.start(), "approve")
     shown = capsys.readouterr().err
