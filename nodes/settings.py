@@ -232,7 +232,7 @@ class Settings(BaseSettings):
         if not value.isprintable():
             raise ValueError("the name of the model holds control characters, or others that cannot be shown")
         provider, colon, name = value.partition(":")
-        if colon and name.strip() and provider in DEFAULT_BASE_URL:
+        if colon and name.strip() and provider in PROVIDERS:
             return value
         if not colon:
             problem = f"`{value}` names no provider"
