@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nodes.shared.address import sound_address
 from nodes.shared.environment import MIN_NAME_LIKENESS, NEVER_KEYS, default_model, find_misspelt
-from nodes.shared.providers import PROVIDERS
+from nodes.shared.providers import DEFAULT_BASE_URL, PROVIDERS
 from nodes.shared.refusals import refuse, without_key
 from prompts import read_versions
 
@@ -232,11 +232,11 @@ class Settings(BaseSettings):
         if not value.isprintable():
             raise ValueError("the name of the model holds control characters, or others that cannot be shown")
         provider, colon, name = value.partition(":")
-        if colon and name.strip() and provider in PROVIDERS:
+        if colon and name.strip() and provider in DEFAULT_BASE_URL:
             return value
         if not colon:
             problem = f"`{value}` names no provider"
-        elif provider in PROVIDERS:
+        elif provider in DEFAULT_BASE_URL:
             problem = f"`{value}` names no model of `{provider}`" if provider != "local" else f"`{value}` is not"
         else:
             problem = f"unknown provider `{provider}` in `{value}`"
