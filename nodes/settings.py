@@ -236,7 +236,7 @@ class Settings(BaseSettings):
             return value
         if not colon:
             problem = f"`{value}` names no provider"
-        elif provider in DEFAULT_BASE_URL:
+        elif provider in PROVIDERS:
             problem = f"`{value}` names no model of `{provider}`" if provider != "local" else f"`{value}` is not"
         else:
             problem = f"unknown provider `{provider}` in `{value}`"
