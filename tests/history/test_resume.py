@@ -15,22 +15,18 @@ from graphs.history.runs import Runs, config
 from graphs.history.store import open_store
 from tests.support.command import apr, environment, launch, start
 from tests.support.server import HANG, ModelServer, Reply, model_server
-from tests.support.subjects.runs import PARTS, QUESTION, SEED, entries, split
-
-KILLS, MORE_KILLS = 6, 25
-LATENCY = 0.3
-"""Seconds within which a finished thread must be kept, on a busy machine."""
-
-
-async def finished_threads(place: str, run: str) -> set[str]:
-    """List the subquestions whose results are kept, those of an unfinished step included."""
-    async with open_store(place) as store:
-        found = await Runs(store).saver.aget_tuple({"configurable": {"thread_id": run}})
-    if found is None:
-        return set()
-    kept = [found.checkpoint["channel_values"].get("results", {})]
-    kept += [value for _, channel, value in found.pending_writes or [] if channel == "results"]
-    return {result.subquestion for results in kept for result in (results or {}).values()}
+from tests.support.subjects.runs import (
+    KILLS,
+    LATENCY,
+    MORE_KILLS,
+    PARTS,
+    QUESTION,
+    SEED,
+    entries,
+    finished_threads,
+    resumed,
+    split,
+)
 
 
 async def killed_and_resumed(place: str, number: int) -> None:
@@ -61,16 +57,6 @@ async def killed_and_resumed(place: str, number: int) -> None:
         for part in PARTS:
             again = len(server.about(part)) - before[part]
             assert again == (0 if part in kept else 1), (number, part, again, part in kept)
-
-
-async def resumed(place: str, id: str) -> Any:
-    async with open_store(place) as store:
-        runs = Runs(store)
-        async with runs.resume(id) as entry:
-            solution = await runs.graph(entry).ainvoke(await runs.left(entry), config(entry), context=entry.settings)
-            await runs.end(entry, solution["outcome"])
-        assert await runs.prune(keep=0) == 1
-    return solution
 
 
 @pytest.mark.parametrize(

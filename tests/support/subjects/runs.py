@@ -1,12 +1,17 @@
 """Runs that are kept: a question of many parts, and the list of a store."""
 
-from graphs.history.runs import Entry, Runs
+from typing import Any
+
+from graphs.history.runs import Entry, Runs, config
 from graphs.history.store import open_store
 from tests.support.server import ModelServer, outline
 
 PARTS = [f"What is part {number}?" for number in range(1, 9)]
 QUESTION = " ".join(PARTS)
 SEED = 20261125
+KILLS, MORE_KILLS = 6, 25
+LATENCY = 0.3
+"""Seconds within which a finished thread must be kept, on a busy machine."""
 
 
 def split(server: ModelServer, count: int = 8) -> None:
@@ -17,3 +22,24 @@ def split(server: ModelServer, count: int = 8) -> None:
 async def entries(place: str) -> list[Entry]:
     async with open_store(place) as store:
         return await Runs(store).all()
+
+
+async def finished_threads(place: str, run: str) -> set[str]:
+    """List the subquestions whose results are kept, those of an unfinished step included."""
+    async with open_store(place) as store:
+        found = await Runs(store).saver.aget_tuple({"configurable": {"thread_id": run}})
+    if found is None:
+        return set()
+    kept = [found.checkpoint["channel_values"].get("results", {})]
+    kept += [value for _, channel, value in found.pending_writes or [] if channel == "results"]
+    return {result.subquestion for results in kept for result in (results or {}).values()}
+
+
+async def resumed(place: str, id: str) -> Any:
+    async with open_store(place) as store:
+        runs = Runs(store)
+        async with runs.resume(id) as entry:
+            solution = await runs.graph(entry).ainvoke(await runs.left(entry), config(entry), context=entry.settings)
+            await runs.end(entry, solution["outcome"])
+        assert await runs.prune(keep=0) == 1
+    return solution
