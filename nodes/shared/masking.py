@@ -81,7 +81,8 @@ def _mask(text: str, forms: tuple[str, ...]) -> str:
         text = _BEGUN.sub(MASK, text)
     if "asic " in text:
         text = _BASIC.sub(lambda found: MASK if _name_and_password(found[0]) else found[0], text)
-    if ":" in text or "=" in text:
+    folded = text.casefold()
+    if any(sign in folded for sign in ("key", "secret", "token", "pass")):
         text = _NAMED.sub(rf"\1{MASK}", text)
     return _FORTY.sub(lambda found: MASK if _is_mixed(found[0]) else found[0], text)
 
