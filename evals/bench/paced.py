@@ -1,4 +1,4 @@
-"""A server that writes tokens at a chosen pace, in a process of its own: `python -m evals.bench.paced CASE CORE`."""
+"""A server that writes tokens at a chosen pace: `python -m evals.bench.paced CASE SECONDS CORE`, in its own process."""
 
 import asyncio
 import json
@@ -10,8 +10,8 @@ from aiohttp import web
 
 from evals.bench.process import settle
 
-PACE_S = 0.02
-"""Seconds a token: 50 tokens/s for each stream, however many there are."""
+TOKENS_A_SECOND = 50
+"""Of each stream, however many there are."""
 OUTLINE_TOKENS, REVIEW_TOKENS = 60, 15
 
 
@@ -33,13 +33,13 @@ class Case:
         written = {"unnamed": "", "parts": self.parts, "answer": "text"}
         return cut(json.dumps(written), OUTLINE_TOKENS)
 
-    def line_s(self, number: int) -> float:
-        """Seconds after which the line of a part (from 1) is complete."""
+    def line_end(self, number: int) -> int:
+        """Tokens after which the line of a part (from 1) is complete."""
         text, end = "", json.dumps(self.parts[number - 1])
         for place, token in enumerate(self.outline, 1):
             text += token
             if end in text:
-                return place * PACE_S
+                return place
         raise AssertionError(f"no line {number}")
 
 
@@ -78,9 +78,9 @@ def tokens_for(case: Case, body: dict[str, Any]) -> list[str]:
 class Server:
     """Writes what a case says, token by token."""
 
-    def __init__(self, case: Case) -> None:
-        """Take the case."""
-        self._case = case
+    def __init__(self, case: Case, pace_s: float) -> None:
+        """Take the case, and the seconds that a token takes."""
+        self._case, self._pace_s = case, pace_s
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, streamed or whole, in the same time."""
@@ -91,7 +91,7 @@ class Server:
         usage |= {"completion_tokens": len(tokens), "total_tokens": 100 + len(tokens)}
         base: dict[str, Any] = {"id": "paced", "created": 1, "model": "paced"}
         if not body.get("stream"):
-            await asyncio.sleep(PACE_S * len(tokens))
+            await asyncio.sleep(self._pace_s * len(tokens))
             message = {"role": "assistant", "content": "".join(tokens)}
             choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
             return web.json_response(base | {"object": "chat.completion", "choices": choices, "usage": usage})
@@ -100,7 +100,7 @@ class Server:
         base |= {"object": "chat.completion.chunk"}
         start = asyncio.get_running_loop().time()
         for place, token in enumerate(tokens, 1):
-            await asyncio.sleep(max(0.0, start + place * PACE_S - asyncio.get_running_loop().time()))
+            await asyncio.sleep(max(0.0, start + place * self._pace_s - asyncio.get_running_loop().time()))
             choices = [{"index": 0, "delta": {"role": "assistant", "content": token}, "finish_reason": None}]
             await response.write(f"data: {json.dumps(base | {'choices': choices})}\n\n".encode())
         end = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
@@ -109,9 +109,9 @@ class Server:
         return response
 
 
-async def serve(case: Case) -> None:
+async def serve(case: Case, pace_s: float) -> None:
     """Serve on a free port of the loopback interface until standard input ends; prints the port."""
-    runner = web.ServerRunner(web.Server(Server(case).handle, handler_cancellation=True, access_log=None))
+    runner = web.ServerRunner(web.Server(Server(case, pace_s).handle, handler_cancellation=True, access_log=None))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     sys.stdout.write(f"{runner.addresses[0][1]}\n")
@@ -121,5 +121,5 @@ async def serve(case: Case) -> None:
 
 
 if __name__ == "__main__":
-    settle(sys.argv[2])
-    asyncio.run(serve(CASES[json.loads(sys.argv[1])]))
+    settle(sys.argv[3])
+    asyncio.run(serve(CASES[sys.argv[1]], float(sys.argv[2])))

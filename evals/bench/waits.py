@@ -1,7 +1,6 @@
 """The command `python -m evals.bench.waits`: how long the workflow waits beyond the model's own pace."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -11,7 +10,7 @@ import typer
 from openai import AsyncOpenAI
 
 from evals.bench.machine import describe, machine
-from evals.bench.paced import CASES, PACE_S, REVIEW_TOKENS, Case
+from evals.bench.paced import CASES, REVIEW_TOKENS, TOKENS_A_SECOND, Case
 from evals.bench.process import settle, two_cores
 from evals.bench.runner import out_of, process
 from graphs import graph
@@ -34,8 +33,8 @@ class Times(NamedTuple):
     whole_s: float
 
 
-def shortest_s(case: Case) -> float:
-    """Return the shortest possible time: the longest chain of lines written and threads, then the review.
+def shortest_tokens(case: Case) -> int:
+    """Return the shortest possible run, in tokens: the longest chain of lines written and threads, then the review.
 
     No thread begins before it is certain that there is anything to split: two parts that can run at the same time.
     """
@@ -44,12 +43,12 @@ def shortest_s(case: Case) -> float:
         count for count in range(len(parts) + 1) if len(widest(read_parts(case.parts[:count], []).parts)) > 1
     )
     joining = {part.number for part in list_joining(parts)}
-    ends: dict[int, float] = {}
+    ends: dict[int, int] = {}
     for part in parts:
         if part.number not in joining:
-            begins = max([case.line_s(max(certain, part.number)), *(ends[need] for need in part.needs)])
-            ends[part.number] = begins + case.tokens * PACE_S
-    return max(ends.values()) + REVIEW_TOKENS * PACE_S
+            begins = max([case.line_end(max(certain, part.number)), *(ends[need] for need in part.needs)])
+            ends[part.number] = begins + case.tokens
+    return max(ends.values()) + REVIEW_TOKENS
 
 
 async def ask_bare(base_url: str) -> Times:
@@ -89,15 +88,15 @@ async def best(repeat: int, ask: Callable[[], Awaitable[Times]]) -> Times:
     return Times(min(times.first_s for times in found), min(times.whole_s for times in found))
 
 
-def measure(name: str, case: Case, repeat: int) -> tuple[list[str], bool]:
+def measure(name: str, case: Case, repeat: int, pace_s: float) -> tuple[list[str], bool]:
     """Measure one case; returns its row, and whether the bounds hold."""
     core = (two_cores() or ("", ""))[0]
-    with process("evals.bench.paced", json.dumps(name), core) as server:
+    with process("evals.bench.paced", name, str(pace_s), core) as server:
         base_url = f"http://127.0.0.1:{int(out_of(server).readline())}/v1"
         ours = asyncio.run(best(repeat, lambda: ask_workflow(base_url, "on")))
         staged = asyncio.run(best(repeat, lambda: ask_workflow(base_url, "off")))
         bare = None if case.parts else asyncio.run(best(repeat, lambda: ask_bare(base_url)))
-    shortest = bare.whole_s if bare else shortest_s(case)
+    shortest = bare.whole_s if bare else shortest_tokens(case) * pace_s
     ratio, to_staged = ours.whole_s / shortest, ours.whole_s / staged.whole_s
     first = f"{ours.first_s:.3f} s ({ours.first_s - bare.first_s:+.3f})" if bare else "–"
     holds = ratio <= BOUND and (len(case.parts) != 8 or to_staged <= STAGED_BOUND)
@@ -109,8 +108,9 @@ def measure(name: str, case: Case, repeat: int) -> tuple[list[str], bool]:
 def waits(
     repeat: Annotated[int, typer.Option(min=1, help="Times of each case, after one to warm up; the best counts.")] = 3,
     case: Annotated[list[str] | None, typer.Option(help="Which cases, by the beginning of their names.")] = None,
+    pace: Annotated[float, typer.Option(min=1, help="Tokens a second of each stream.")] = TOKENS_A_SECOND,
 ) -> None:
-    """Compare runs with the shortest possible, on a loopback server that writes 50 tokens a second for each stream.
+    """Compare runs with the shortest possible, on a loopback server that writes tokens at a chosen pace.
 
     The shortest possible is one bare streaming call where there is nothing to split; else the longest chain of lines
     of the outline and threads, then the review. In a staged run (`head_start=off`) each stage waits for the one before.
@@ -123,7 +123,7 @@ def waits(
     for name, how in CASES.items():
         if not case or name.startswith(tuple(case)):
             sys.stderr.write(f"{name} …\n")
-            row, holds = measure(name, how, repeat)
+            row, holds = measure(name, how, repeat, 1 / pace)
             rows.append(row)
             held = held and holds
     typer.echo("\n".join([describe(machine()), "", *(f"| {' | '.join(row)} |" for row in rows)]))
