@@ -1,4 +1,4 @@
-"""What Python users import: the functions `answer` and `stream_answer`, the graphs `graph` and `sequential`.
+"""What Python users import: the functions `answer`, `stream_answer` and `stop_thread`, `graph` and `sequential`.
 
 Loaded on first use, so that the `apr` command can print its help without them.
 """
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from graphs.answer import answer, answer_sync
     from graphs.sequential import sequential
     from graphs.streaming import AnswerPiece, AnswerReset, read_answer, stream_answer
+    from nodes.threads.stopping import stop_thread
 
 __all__ = [
     "AnswerPiece",
@@ -24,6 +25,7 @@ __all__ = [
     "graph",
     "read_answer",
     "sequential",
+    "stop_thread",
     "stream_answer",
 ]
 
@@ -33,6 +35,7 @@ _HOME = {
     "sequential": "graphs.sequential",
     "answer": "graphs.answer",
     "answer_sync": "graphs.answer",
+    "stop_thread": "nodes.threads.stopping",
     **dict.fromkeys(("AnswerPiece", "AnswerReset", "read_answer", "stream_answer"), "graphs.streaming"),
 }
 

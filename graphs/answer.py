@@ -34,7 +34,7 @@ from typing import Any, TypedDict, Unpack
 from graphs.adaptive import graph
 from nodes.boundary.side_loop import run_aside
 from nodes.input.decoding import decode_text
-from nodes.settings import HeadStart, Oversight, ReviewMode, Settings, Split
+from nodes.settings import HeadStart, Oversight, ReviewMode, Settings, Split, StopWhen
 from nodes.state import Document, Solution
 
 DocumentLike = Document | Mapping[str, Any] | tuple[str, str] | Path
@@ -75,6 +75,7 @@ class Options(TypedDict, total=False):
     oversight: Oversight
     scoped: bool
     review: ReviewMode
+    stop_when: StopWhen
 
 
 async def answer(

@@ -80,8 +80,8 @@ class AnswerStream:
             self._began = event
             self._take_plan(event.get("plan"))
             told = {id: ThreadResult.model_validate(result) for id, result in (event.get("results") or {}).items()}
-            sound = [one for one in told.values() if one.status == "answered" and not (one.fault or one.marks)]
-            self._results = {one.id: one for one in sound if one.id not in (event.get("redo") or ())}
+            back = event.get("redo") or ()
+            self._results = {id: one for id, one in told.items() if one.sound and id not in back}
         return []
 
     def settle(self, answer: str, why: str = ANOTHER) -> list[AnswerEvent]:

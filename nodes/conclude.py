@@ -17,7 +17,7 @@ from nodes.reporting.sources import list_sources
 from nodes.reporting.tracing import tell_outcome
 from nodes.settings import Settings
 from nodes.state import Contradiction, Outcome, State
-from nodes.threads.results import ThreadResult, merge_results
+from nodes.threads.results import ThreadResult, list_missing, merge_results
 
 
 def conclude(
@@ -42,7 +42,7 @@ def conclude(
         contradictions: Those that stand.
     """
     threads = in_plan_order(state, merge_results(state.results, changed or {}))
-    missing = [thread for thread in threads if thread.status != "answered"]
+    missing = list_missing(threads)
     outcome: Outcome = "failed" if not answer.strip() else "partial" if missing or shortfall else "complete"
     reasons = [shortfall] if shortfall else []
     if missing:

@@ -17,12 +17,12 @@ from nodes.llm.limits.budget import find_exhaustion
 from nodes.llm.limits.ledger import spending
 from nodes.llm.replies.errors import ModelError
 from nodes.planning.answer_list import as_list
-from nodes.planning.branches import with_dependents
+from nodes.planning.branches import find_settled, with_dependents
 from nodes.planning.finer import to_split, without_vain_splits
 from nodes.settings import Settings, settings_of
 from nodes.state import Contradiction, State
 from nodes.threads.cache import remember
-from nodes.threads.results import Mark, ThreadResult
+from nodes.threads.results import Mark, ThreadResult, list_missing
 
 
 async def review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
@@ -38,33 +38,33 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     threads, rounds_left = in_plan_order(state, state.results), _rounds_left(state, settings)
     large = _too_large(state, settings, threads) if rounds_left > 0 else []
     answered = [thread for thread in threads if thread.status == "answered" and thread not in large]
-    broken = [thread for thread in threads if thread not in answered]
+    back = _list_unsettled(state, [thread for thread in threads if thread not in answered]) if rounds_left > 0 else []
     if not answered:
-        return _send_back(state, settings, broken, {}) if rounds_left > 0 else {"redo": []}
-    listed = _list_answer(state)
+        return _send_back(state, settings, back, {}) if back else {"redo": []}
+    listed, missing = _list_answer(state), list_missing(threads)
     if settings.review == "off":
-        if broken and rounds_left > 0:
-            return _send_back(state, settings, broken, {})
+        if back:
+            return _send_back(state, settings, back, {})
         if listed:
             return conclude(state, settings, answer=listed)
         tell_stage(runtime, "review", state.round)
-        joined = await join(state, settings, answered, broken)
+        joined = await join(state, settings, answered, missing)
         return conclude(state, settings, answer=joined.answer, calls=joined.calls, shortfall=joined.shortfall)
     tell_stage(runtime, "review", state.round)
-    said = AS_A_LIST if listed else open_parts(state) + name_missing(broken, to_run_again=rounds_left > 0)
+    said = AS_A_LIST if listed else open_parts(state) + name_missing(back or missing, to_run_again=bool(back))
     caller = REVIEW.caller(settings, state.run, state.calls, round=state.round)
     try:
         # Sums in long results are done again in a thread of its own, so that no other run waits.
         asked = await asyncio.to_thread(messages, state, settings, answered, said, listed=bool(listed))
         written = await caller.structured(asked, Review)
     except ModelError as error:
-        if broken and _rounds_left(state, settings, caller.calls) > 0:
-            return _send_back(state, settings, broken, {}) | {"calls": caller.calls}
+        if back and _rounds_left(state, settings, caller.calls) > 0:
+            return _send_back(state, settings, back, {}) | {"calls": caller.calls}
         shortfall = f"the results stand unreviewed, since the review failed: {error}"
         return conclude(
             state, settings, answer=listed or put_together(threads), calls=caller.calls, shortfall=shortfall
         )
-    return _act(state, settings, written, answered, broken, listed, caller.calls)
+    return _act(state, settings, written, answered, listed, caller.calls)
 
 
 def _act(
@@ -72,7 +72,6 @@ def _act(
     settings: Settings,
     written: Review,
     answered: Sequence[ThreadResult],
-    broken: Sequence[ThreadResult],
     listed: str,
     calls: Sequence[Call],
 ) -> dict[str, Any]:
@@ -87,11 +86,12 @@ def _act(
         "contradictions": contradictions,
         "repairs": [*state.repairs, *judged.repairs],
     }
-    threads = in_plan_order(state, state.results)
-    if (refuted or broken) and _rounds_left(state, settings, calls) > 0:
-        back = [refuted.get(thread.id, thread) for thread in threads if thread in broken or thread.id in refuted]
+    threads = [refuted.get(thread.id, thread) for thread in in_plan_order(state, state.results)]
+    sound = [thread.id for thread in answered if thread.id not in refuted]
+    back = _list_unsettled(state, [thread for thread in threads if thread.id not in sound])
+    if back and _rounds_left(state, settings, calls) > 0:
         return _send_back(state, settings, back, critiques) | told | {"calls": list(calls)}
-    standing = [thread for thread in threads if thread.status == "answered" and thread.id not in refuted]
+    standing = [thread for thread in threads if thread.status == "answered"]
     answer = written.answer.strip() or ("" if refuted else listed) or put_together(standing)
     if not answer:
         return {"redo": [], "calls": list(calls)} | told
@@ -137,7 +137,19 @@ def _rounds_left(state: State, settings: Settings, calls: Sequence[Call] = ()) -
 
 def _too_large(state: State, settings: Settings, threads: Sequence[ThreadResult]) -> list[ThreadResult]:
     """List those of `threads` that are split when they run again."""
-    return to_split(threads, state.plan, state.refined, max_threads=settings.max_threads)
+    running = [thread for thread in threads if not thread.stopped]
+    return to_split(running, state.plan, state.refined, max_threads=settings.max_threads)
+
+
+def _list_unsettled(state: State, unsound: Sequence[ThreadResult]) -> list[ThreadResult]:
+    """List those of the threads whose result does not stand that may run again."""
+    settled = _find_settled(state, {thread.id for thread in unsound})
+    return [thread for thread in unsound if thread.id not in settled]
+
+
+def _find_settled(state: State, unsound: set[str]) -> set[str]:
+    results, specs = in_plan_order(state, state.results), state.plan.threads if state.plan else []
+    return find_settled(results, unsound.union(one.id for one in results if one.status != "answered"), specs)
 
 
 def _send_back(
@@ -146,7 +158,7 @@ def _send_back(
     ids = {thread.id for thread in threads}
     specs = state.plan.threads if state.plan else []
     # What was built on a result that does not stand, does not stand either.
-    ids = with_dependents(ids, specs)
+    ids = with_dependents(ids, specs) - _find_settled(state, ids)
     return {
         "redo": [spec.id for spec in specs if spec.id in ids],
         "split": [thread.id for thread in _too_large(state, settings, threads)],

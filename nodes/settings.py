@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nodes.shared.address import sound_address
 from nodes.shared.environment import MIN_NAME_LIKENESS, NEVER_KEYS, default_model, find_misspelt
-from nodes.shared.providers import DEFAULT_BASE_URL, PROVIDERS
+from nodes.shared.providers import check_model_name
 from nodes.shared.refusals import refuse, without_key
 from prompts import read_versions
 
@@ -24,6 +24,7 @@ HeadStart = Literal["auto", "on", "off"]
 Split = Literal["if_faster", "if_independent", "always"]
 Oversight = Literal["none", "plan", "answer", "both"]
 ReviewMode = Literal["off", "brief", "careful"]
+StopWhen = Literal["all", "first_answer", "agreement"]
 Role = Literal["assess", "decompose", "solve", "review"]
 """What a call is for; each role may have a model of its own."""
 
@@ -188,6 +189,12 @@ class Settings(BaseSettings):
         description="How to check results before they are joined: not at all (`off`), or all in one call (`brief`). "
         "`careful` first checks each result in a short call of its own, as its thread ends.",
     )
+    stop_when: StopWhen = Field(
+        "all",
+        description="When threads at work are stopped, for questions asked several ways. `all` waits for every thread. "
+        "`first_answer` stops the others as soon as one has answered. `agreement` stops them as soon as more than "
+        "half of the plan's threads have given the same answer.",
+    )
 
     _given: frozenset[str] = PrivateAttr(default=frozenset())
     _keyless: bool = PrivateAttr(default=False)
@@ -227,20 +234,7 @@ class Settings(BaseSettings):
     @field_validator("model", "assess_model", "decompose_model", "solve_model", "review_model", "fallback_model")
     @classmethod
     def _provider_is_known(cls, value: str | None) -> str | None:
-        if value is None or value == "local":
-            return value
-        if not value.isprintable():
-            raise ValueError("the name of the model holds control characters, or others that cannot be shown")
-        provider, colon, name = value.partition(":")
-        if colon and name.strip() and provider in DEFAULT_BASE_URL:
-            return value
-        if not colon:
-            problem = f"`{value}` names no provider"
-        elif provider in PROVIDERS:
-            problem = f"`{value}` names no model of `{provider}`" if provider != "local" else f"`{value}` is not"
-        else:
-            problem = f"unknown provider `{provider}` in `{value}`"
-        raise ValueError(f"{problem}; allowed are {', '.join(PROVIDERS.values())}")
+        return None if value is None else check_model_name(value)
 
     @field_validator("review", mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from langgraph.graph import END, START, StateGraph
 
 from evals.item import Item
 from evals.run.row import Row, tokens_by_stage
-from nodes.asking.check import check
+from nodes.asking.check import check, checker
 from nodes.judging.verdicts import Review, judge
 from nodes.llm.endpoints.usage import Call, total_usage
 from nodes.llm.limits.budget import budget
@@ -67,16 +67,18 @@ async def _check_results(item: Item, settings: Settings) -> dict[str, Any]:
     """Check each recorded result in a call of its own, as threads have theirs checked when they end."""
     run, segments = Run(), Problem(question=item.question).segments()
     within = budget(settings, run, "review", Spending())
-    made = await asyncio.gather(
+    tasks = [ThreadTask(run=run, spec=_spec(result), segments=segments) for result in recorded_results(item)]
+    callers = [checker(task, settings, within) for task in tasks]
+    results = await asyncio.gather(
         *(
-            check(ThreadTask(run=run, spec=_spec(result), segments=segments), result, settings, within)
-            for result in recorded_results(item)
+            check(task, result, settings, caller)
+            for task, result, caller in zip(tasks, recorded_results(item), callers, strict=True)
         )
     )
     return {
         "run": run,
-        "results": {result.id: result for result, _ in made},
-        "calls": [call for _, calls in made for call in calls],
+        "results": {result.id: result for result in results},
+        "calls": [call for caller in callers for call in caller.calls],
     }
 
 

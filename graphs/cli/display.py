@@ -10,11 +10,13 @@ from typing import Any, Protocol
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.control import Control
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from graphs.cli.typed import hear_lines, how_to_stop, obey
 from graphs.page.wording import mark_controls, words
 from graphs.streaming import AnswerEvent, AnswerPiece
 from nodes.shared.cleaning import one_line
@@ -44,6 +46,8 @@ MAX_ANSWER_CHARACTERS = 10_000
 MIN_QUESTION_COLUMNS = 12
 """Columns that the beginning of a question needs, to be worth showing beside the tokens."""
 _ENDED = ("answered", "failed", "timed_out", "refuted")
+ENDED_WORDS = (*map(words, _ENDED), words("failed", "person"), words("failed", "not_needed"))
+"""How threads end, in words."""
 
 
 @dataclass
@@ -70,10 +74,10 @@ class Standing:
         """A line such as `5/8 finished (4 answered, 1 failed)`."""
         if not self.threads:
             return ""
-        statuses = Counter(str(event["status"]) for event in self.threads.values())
-        done = sum(statuses[status] for status in _ENDED)
+        statuses = Counter(_standing(event) for event in self.threads.values())
+        done = sum(statuses[status] for status in ENDED_WORDS)
         total = max(int(event["n_total"]) for event in self.threads.values())
-        parts = ", ".join(f"{statuses[status]} {words(status)}" for status in _ENDED if statuses[status])
+        parts = ", ".join(f"{statuses[status]} {status}" for status in ENDED_WORDS if statuses[status])
         return f"{done}/{total} finished" + (f" ({parts})" if parts else "")
 
 
@@ -107,7 +111,7 @@ class Lines:
         if "thread_id" not in event:
             self._print(f"{self._standing.stage} …")
         elif event["status"] in _ENDED:
-            self._print(f"{event['thread_id']} {words(event['status'])}: {self._standing.count}")
+            self._print(f"{event['thread_id']} {_standing(event)}: {self._standing.count}")
         elif event["status"] == "running":
             self._print(f"{event['thread_id']} running: {one_line(mark_controls(event['subquestion']))}")
 
@@ -124,9 +128,11 @@ class Board:
 
     shows_answer = True
 
-    def __init__(self) -> None:
+    def __init__(self, *, can_stop: bool = False) -> None:
+        """Draw, too, how threads are stopped, if somebody `can_stop` them."""
+        self.can_stop = can_stop
         self._standing = Standing()
-        self._answer = self._withdrawn = ""
+        self._answer = self._withdrawn = self._heard = ""
         self._spinner = Spinner("dots")
         self._started = time.monotonic()
 
@@ -140,6 +146,10 @@ class Board:
             self._answer += change.text
         else:
             self._answer, self._withdrawn = "", change.why
+
+    def hear(self, line: str) -> None:
+        """Take in what a person has typed."""
+        self._heard = obey(line, self._standing.threads)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the threads and what the run is at: ids, states and the count whole, whatever the terminal's size.
@@ -157,6 +167,10 @@ class Board:
         self._spinner.update(text=Text(f" {now} · {time.monotonic() - self._started:.0f} s"))
         yield self._spinner
         room -= len(shown)
+        if self.can_stop and room > 0 and (told := self._say_how_to_stop()):
+            room -= 1
+            told.truncate(options.max_width, overflow="ellipsis")
+            yield told
         if self._withdrawn and room > 0:
             room -= 1
             told = Text(f"The answer is withdrawn: {one_line(mark_controls(self._withdrawn))}", style="yellow")
@@ -164,6 +178,10 @@ class Board:
             yield told
         if self._answer and room > 0:
             yield from _last_lines(self._answer, console, options.max_width, room)
+
+    def _say_how_to_stop(self) -> Text | None:
+        parts = [part for part in (mark_controls(self._heard), how_to_stop(self._standing.threads)) if part]
+        return Text(" · ".join(parts), "dim") if parts else None
 
     def _choose_rows(self, most: int) -> tuple[list[tuple[str, Mapping[str, Any]]], int]:
         """Return as many threads as there is room for, those at work before the rest, and how many are left out."""
@@ -197,8 +215,12 @@ def _last_lines(text: str, console: Console, width: int, most: int) -> Sequence[
     return Text(mark_controls(end)).wrap(console, width)[-most:]
 
 
+def _standing(event: Mapping[str, Any]) -> str:
+    return words(str(event["status"]), event.get("stopped", ""))
+
+
 def _label(event: Mapping[str, Any]) -> str:
-    return words(str(event["status"])) + (f" (round {event['round'] + 1})" if event["round"] else "")
+    return _standing(event) + (f" (round {event['round'] + 1})" if event["round"] else "")
 
 
 @contextmanager
@@ -209,5 +231,11 @@ def display() -> Iterator[Display]:
         yield Lines()
         return
     table = Board()
-    with Live(table, console=console, refresh_per_second=8, transient=True):
+
+    def hear(line: str) -> None:
+        # The terminal has gone to the next line; the table is drawn from the one before.
+        console.control(Control.move(y=-1))
+        table.hear(line)
+
+    with Live(table, console=console, refresh_per_second=8, transient=True), hear_lines(hear) as table.can_stop:
         yield table

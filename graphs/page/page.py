@@ -147,7 +147,7 @@ def _tokens(solution: Solution) -> list[dict[str, Any]]:
             {
                 "id": id,
                 "usage": usage,
-                "status": words(thread.status) if thread else "split again",
+                "status": words(thread.status, thread.stopped) if thread else "split again",
                 "tone": tone(thread.status) if thread else "warn",
                 "input_share": round(100 * usage.input / largest, 2),
                 "output_share": round(100 * usage.output / largest, 2),

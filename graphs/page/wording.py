@@ -42,8 +42,10 @@ def clip_text(text: str, most: int) -> Clipped:
     return Clipped(clean[:kept] + " …", len(text) - kept)
 
 
-def words(status: str) -> str:
-    """Say a status in words."""
+def words(status: str, stopped: str = "") -> str:
+    """Say a status in words, or who stopped the thread that has it (see `nodes.threads.results.Stop`)."""
+    if stopped and status == "failed":
+        return "stopped" if stopped == "person" else stopped.replace("_", " ")
     return {"ok": "answered"}.get(status, status.replace("_", " "))
 
 

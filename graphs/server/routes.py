@@ -1,4 +1,8 @@
-"""What the server of `langgraph dev` serves beside the API: a thread's last run as a page, at `/report/{thread_id}`."""
+"""What the server of `langgraph dev` serves beside the API: a thread's last run as a page, and stopping a part of it.
+
+`GET /report/{thread_id}` shows the page. `POST /threads/{thread_id}/stop/{part}` stops one thread of the plan, such as
+`T2`, in the run at work on a LangGraph thread.
+"""
 
 import asyncio
 from typing import Any
@@ -17,6 +21,7 @@ from graphs.server.foreign import NoForeignPages
 from nodes.settings import Settings
 from nodes.shared.environment import environment_endpoints, environment_tokens
 from nodes.state import Solution
+from nodes.threads.stopping import stop_thread_of
 
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -28,6 +33,29 @@ HEADERS = {
 
 async def report(request: Request) -> Response:
     """Show the page of a thread's last run to who may read it."""
+    id, thread = request.path_params["thread_id"], await _find_thread(request)
+    if isinstance(thread, Response):
+        return thread
+    if thread["status"] == "busy":
+        return _plain(f"{id}: still running; ask again when it has finished", 409)
+    values = thread.get("values") or {}
+    if not values.get("report"):
+        return _plain(f"{id}: no run of this thread has finished", 409)
+    return HTMLResponse(await asyncio.to_thread(_page, values), headers=HEADERS)
+
+
+async def stop(request: Request) -> Response:
+    """Stop one thread of the plan, for who may read the run."""
+    id, part, thread = request.path_params["thread_id"], request.path_params["part"], await _find_thread(request)
+    if isinstance(thread, Response):
+        return thread
+    if not stop_thread_of(thread["thread_id"], part):
+        return _plain(f"{id}: no thread {part} is at work in this process", 404)
+    return _plain(f"{id}: {part} stops", 200)
+
+
+async def _find_thread(request: Request) -> Any:
+    """Return the LangGraph thread that a request names, or the refusal for who may not read it."""
     id = request.path_params["thread_id"]
     async with get_client() as api:
         try:
@@ -39,12 +67,7 @@ async def report(request: Request) -> Response:
     # The API does not ask who reads from within this process.
     if not may_read(request.headers.get("authorization"), thread.get("metadata") or {}):
         return _plain(f"{id}: no such thread", 404)
-    if thread["status"] == "busy":
-        return _plain(f"{id}: still running; ask again when it has finished", 409)
-    values = thread.get("values") or {}
-    if not values.get("report"):
-        return _plain(f"{id}: no run of this thread has finished", 409)
-    return HTMLResponse(await asyncio.to_thread(_page, values), headers=HEADERS)
+    return thread
 
 
 def _page(values: dict[str, Any]) -> str:
@@ -60,5 +83,9 @@ environment_tokens()
 environment_endpoints()
 Settings()
 app = Starlette(
-    routes=[Route("/report/{thread_id}", report)], middleware=[Middleware(NoForeignPages), Middleware(TokenNeeded)]
+    routes=[
+        Route("/report/{thread_id}", report),
+        Route("/threads/{thread_id}/stop/{part}", stop, methods=["POST"]),
+    ],
+    middleware=[Middleware(NoForeignPages), Middleware(TokenNeeded)],
 )

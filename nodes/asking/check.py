@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage
 
@@ -11,7 +10,6 @@ from nodes.input.excerpts import json_line
 from nodes.judging.arithmetic import evidence
 from nodes.judging.verdicts import Review, ReviewOfOne, judge
 from nodes.llm.caller import Caller
-from nodes.llm.endpoints.usage import Call
 from nodes.llm.limits.budget import Budget
 from nodes.llm.replies.errors import ModelError
 from nodes.llm.replies.text import shorten
@@ -26,29 +24,28 @@ CHECK = Stage("review", PROMPTS["check"].check({"evidence", "result"}, Review), 
 _log = logging.getLogger(__name__)
 
 
-async def check(
-    task: ThreadTask, result: ThreadResult, settings: Settings, budget: Budget
-) -> tuple[ThreadResult, Sequence[Call]]:
-    """Ask what is wrong with one result; a check that fails leaves it unchecked.
+def checker(task: ThreadTask, settings: Settings, budget: Budget) -> Caller:
+    """Return who asks about the result of a thread; `budget` is what that may use."""
+    return Caller(settings, CHECK.task(settings, task.run, budget, thread=task.spec, round=task.round))
+
+
+async def check(task: ThreadTask, result: ThreadResult, settings: Settings, caller: Caller) -> ThreadResult:
+    """Ask what is wrong with one result, and return it with that; a check that fails leaves it unchecked.
 
     Args:
         task: The thread's task.
         result: What it came to.
         settings: The run's settings.
-        budget: What the check may use.
-
-    Returns:
-        The result, with what was found wrong, and every request made.
+        caller: Who asks; see `checker`.
     """
-    caller = Caller(settings, CHECK.task(settings, task.run, budget, thread=task.spec, round=task.round))
     try:
         asked = await asyncio.to_thread(messages, task, result, settings)
         written = await caller.structured(asked, ReviewOfOne)
     except ModelError as error:
         _log.info("the result of %s stays unchecked: %s", result.id, error)
-        return result, caller.calls
+        return result
     fault = judge(written, [result]).critiques.get(result.id, "")
-    return result.model_copy(update={"checked": True, "fault": fault}), caller.calls
+    return result.model_copy(update={"checked": True, "fault": fault})
 
 
 def messages(task: ThreadTask, result: ThreadResult, settings: Settings) -> list[BaseMessage]:

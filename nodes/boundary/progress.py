@@ -39,13 +39,14 @@ def tell_thread(runtime: Runtime[Settings], task: ThreadTask, shared: FanOut, st
 def tell_result(runtime: Runtime[Settings], task: ThreadTask, shared: FanOut, result: ThreadResult) -> None:
     """Stream how a thread ended, and the answer to each of its parts if nothing speaks against them so far."""
     tokens = 0 if result.cached else result.usage.total
-    sound = result.status == "answered" and not (result.fault or result.marks)
-    answers = {"answers": result.answers or [result.answer]} if sound else {}
-    runtime.stream_writer(_event(task, shared, result.status, tokens) | answers)
+    answers = {"answers": result.answers or [result.answer]} if result.sound else {}
+    stopped = {"stopped": result.stopped} if result.stopped else {}
+    runtime.stream_writer(_event(task, shared, result.status, tokens) | answers | stopped)
 
 
 def _event(task: ThreadTask, shared: FanOut, status: str, tokens: int) -> dict[str, Any]:
     return {
+        "run_id": task.run.id,
         "thread_id": task.spec.id,
         "subquestion": task.spec.subquestion,
         "status": status,
@@ -67,6 +68,7 @@ def tell_split(runtime: Runtime[Settings], state: State, spec: ThreadSpec, plann
     """
     runtime.stream_writer(
         {
+            "run_id": state.run.id,
             "thread_id": spec.id,
             "subquestion": spec.subquestion,
             "status": "split",

@@ -46,6 +46,7 @@ class Caller:
     Attributes:
         calls: Every request made so far, failed ones included.
         model: The model asked, as `provider:name`; after a failure the fallback.
+        said: What the model had said before a call broke off; it is not whole.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Caller:
         self._ceilings = Ceilings(settings.requests_per_minute, settings.tokens_per_minute)
         self._where = ""
         self._fault: ModelError | None = None
-        self._said: Reply | None = None
+        self.said: Reply | None = None
         self._asked_to_wait: float | None = None
 
     async def text(self, messages: Sequence[BaseMessage]) -> Reply:
@@ -85,7 +86,7 @@ class Caller:
         try:
             return await self._ask(lambda client: self.request(client, messages))
         except ModelError as error:
-            error.reply = error.reply or self._said
+            error.reply = error.reply or self.said
             if error.reply:
                 error.reply = error.reply._replace(shortfall=str(error))
             raise
@@ -266,12 +267,10 @@ class Caller:
             call.status = "ok"
             return reply
         except asyncio.CancelledError:
-            call.status = "cancelled"
-            if self._limit.expired:
-                late = self._late()
-                call.status = late.kind
-                self._keep(call, late, heard)
-            elif call.ahead:
+            failure = self._late() if self._limit.expired else ModelError("cancelled", "the call was broken off")
+            call.status = failure.kind
+            self._keep(call, failure, heard)
+            if call.ahead and failure.kind == "cancelled":
                 call.usage = estimate_usage(
                     _length(messages), sum(len(reply.text) + len(reply.reasoning) for reply in heard)
                 )
@@ -293,7 +292,7 @@ class Caller:
         if heard:
             call.usage = Usage.from_metadata(heard[-1].usage)
             failure.reply = keep_broken_off(heard[-1].text, heard[-1].reasoning, failure)
-        self._said = failure.reply or self._said
+        self.said = failure.reply or self.said
 
 
 def _length(messages: Sequence[BaseMessage]) -> int:

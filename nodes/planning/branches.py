@@ -1,8 +1,9 @@
-"""Threads that wait for each other: in which order they run, and which built on which (pure)."""
+"""Threads that wait for each other: in which order they run, and which built on which, and which run again (pure)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from nodes.planning.plan import ThreadSpec
+from nodes.threads.results import ThreadResult
 
 
 def in_turn(threads: Iterable[ThreadSpec]) -> list[ThreadSpec]:
@@ -35,3 +36,19 @@ def with_dependents(ids: Iterable[str], threads: Iterable[ThreadSpec]) -> set[st
         if found & set(thread.needs):
             found.add(thread.id)
     return found
+
+
+def find_settled(results: Sequence[ThreadResult], unsound: Collection[str], threads: Iterable[ThreadSpec]) -> set[str]:
+    """Return the ids of threads that do not run again: those that were stopped, and those that need what they lack.
+
+    Threads that were not needed may run again where no other thread's answer stands any more.
+
+    Args:
+        results: What the threads of the plan came to.
+        unsound: Ids of those whose result does not stand.
+        threads: The plan's.
+    """
+    stands = any(result.id not in unsound for result in results)
+    stopped = [result for result in results if result.stopped == "person" or (result.stopped and stands)]
+    lacking = with_dependents((result.id for result in stopped if result.id in unsound), threads)
+    return lacking.union(result.id for result in stopped)

@@ -15,6 +15,7 @@ from pydantic import Field
 from nodes.input.segments import Segment
 from nodes.llm.replies.text import shorten
 from nodes.planning.repair import Repair
+from nodes.shared.cleaning import fold
 from nodes.shared.record import Record
 
 AnswerForm = Literal["list", "text"]
@@ -24,7 +25,6 @@ AnswerForm = Literal["list", "text"]
 _NUMBERED = re.compile(r"\[?\d{1,6}\]?(?:[,;&+\s]+\[?\d{1,6}\]?)*")
 _WITH_WORDS = re.compile(rf"({_NUMBERED.pattern})\s*[:：]\s*(\S.*)", re.DOTALL)
 _REFERENCE = re.compile(r"#\s?[Tt]?(\d{1,3})")
-_END_MARKS = ".,;:?…。，；：？؟،؛\"'”’)"
 MAX_UNSAID_SHARE = 0.25
 """Share of a segment's letters and digits that may be left when the parts say the rest: an `and` between two."""
 MAX_REPAIR_CHARACTERS = 200
@@ -95,7 +95,7 @@ def read_parts(lines: Iterable[str], segments: Sequence[Segment]) -> ReadParts:
         draft = _read_line(line, known, repairs)
         if draft is None:
             continue
-        number = renumbered[place] = asked.setdefault((tuple(draft[0]), _fold(draft[1])), len(drafts) + 1)
+        number = renumbered[place] = asked.setdefault((tuple(draft[0]), fold(draft[1])), len(drafts) + 1)
         if number > len(drafts):
             drafts.append(draft)
         else:
@@ -116,7 +116,7 @@ def independent(parts: Sequence[Part]) -> list[Part]:
 def list_unnamed(parts: Sequence[Part], segments: Sequence[Segment]) -> list[Segment]:
     """List the question's segments that no part names or says in its own words: what holds for every part."""
     named = {number for part in parts for number in part.sources}
-    words = [folded for part in parts if (folded := _fold(part.question))]
+    words = [folded for part in parts if (folded := fold(part.question))]
     return [
         segment
         for segment in segments
@@ -131,13 +131,13 @@ def list_unnamed_so_far(parts: Sequence[Part], segments: Sequence[Segment]) -> l
     their own words, a segment of which some are said already will be said whole.
     """
     last = max((number for part in parts for number in part.named), default=0)
-    words = [folded for part in parts if not part.named and (folded := _fold(part.question))]
+    words = [folded for part in parts if not part.named and (folded := fold(part.question))]
     return [
         segment
         for segment in list_unnamed(parts, segments)
         if segment.introduces
         or segment.number < last
-        or (not last and not any(part in _fold(segment.text) for part in words))
+        or (not last and not any(part in fold(segment.text) for part in words))
     ]
 
 
@@ -260,18 +260,13 @@ def _without_marker(segment: Segment) -> str:
     return segment.text.removeprefix(segment.marker).strip() if segment.marker else segment.text
 
 
-def _fold(text: str) -> str:
-    """Return a text without case, blanks and end marks, for comparing; other signs tell `3 + 4` from `3 * 4`."""
-    return "".join(text.casefold().split()).rstrip(_END_MARKS)
-
-
 def _letters_of(text: str, keep: str = "") -> str:
     return "".join(character for character in text.casefold() if character.isalnum() or character in keep)
 
 
 def _cover(segment: str, words: Sequence[str]) -> bool:
     """Tell whether parts say a segment in their own words: one has it whole, or all together nearly so."""
-    left = whole = _fold(segment)
+    left = whole = fold(segment)
     if any(whole in part for part in words):
         return True
     for part in sorted(words, key=len, reverse=True):

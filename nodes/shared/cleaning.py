@@ -6,6 +6,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # NEL (\x85) ends a line; the others command terminals, as ESC does.
 _CONTROLS = re.compile("[\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c]")
+END_MARKS = ".,;:?…。，；：？؟،؛\"'”’)"
+"""What may end a text without being a part of what it says."""
 INVISIBLE = "\ufeff\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u2060"
 """What has no width: a byte order mark, a soft hyphen, joiners, zero-width spaces, marks of direction."""
 
@@ -32,3 +34,8 @@ def one_line(text: str, limit: int | None = None) -> str:
     """Write a text on one line, of at most `limit` characters if that is given."""
     line = " ".join(text.split())
     return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def fold(text: str) -> str:
+    """Return a text without case, blanks and end marks, for comparing; other signs tell `3 + 4` from `3 * 4`."""
+    return "".join(text.casefold().split()).rstrip(END_MARKS)

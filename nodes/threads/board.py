@@ -1,4 +1,4 @@
-"""Where the threads of a round leave their results for those that wait for them, in this process."""
+"""Where the threads of a round leave their results for the others, in this process."""
 
 import asyncio
 
@@ -10,10 +10,17 @@ MAX_BOARDS = 64
 
 
 class Board:
-    """The results of the threads of one round, as they come."""
+    """The results of the threads of one round, as they come.
+
+    Attributes:
+        answers: The answers that are there.
+        enough: Why no more of them are needed; empty while they are.
+    """
 
     def __init__(self) -> None:
         """Hold none."""
+        self.answers: list[str] = []
+        self.enough = ""
         self._results: dict[str, asyncio.Future[ThreadResult]] = {}
 
     def expect(self, id: str) -> None:

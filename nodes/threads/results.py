@@ -1,7 +1,7 @@
 """What a thread came to, and how results merge (pure)."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ from nodes.shared.record import Record
 Status = Literal["answered", "failed", "timed_out", "refuted"]
 Mark = Literal["cut", "crowded", "repetitive", "too_long", "sent_back_twice"]
 """A sign of context rot; see `nodes.threads.context_rot`."""
+Stop = Literal["", "person", "not_needed"]
+"""Who stopped a thread at work: a person, or the answers of others, which suffice (see the setting `stop_when`)."""
 
 
 class ThreadResult(Record):
@@ -39,6 +41,8 @@ class ThreadResult(Record):
     """How often the thread was run: 1, and 1 more each time it was sent back."""
     error: str = ""
     """Why it failed or was refuted, in words that can be shown."""
+    stopped: Stop = ""
+    """Who stopped it while it was at work; empty for nobody. It does not run again."""
     finish_reason: str = ""
     """As the server gave it: `stop`, `length`, …"""
     model: str = ""
@@ -57,6 +61,28 @@ class ThreadResult(Record):
     """Whether the result was taken from the thread cache."""
     cache_key: str = ""
     """What it is kept under, where a cache is in use."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether it is answered, and nothing speaks against the answer so far."""
+        return self.status == "answered" and not (self.fault or self.marks)
+
+
+def list_missing(threads: Sequence[ThreadResult]) -> list[ThreadResult]:
+    """List the threads without an answer that stands; none is missing that the answers of others make needless."""
+    stands = any(thread.status == "answered" for thread in threads)
+    return [
+        thread for thread in threads if thread.status != "answered" and not (stands and thread.stopped == "not_needed")
+    ]
+
+
+def keep_earlier(before: ThreadResult, why: str, **changes: Any) -> ThreadResult:
+    """Return the earlier result of a thread that ran again in vain, and say why: it is worth more than none.
+
+    It stands or stays refuted as it was.
+    """
+    error = "; ".join(part for part in (before.error, f"sent back, but {why}") if part)
+    return before.model_copy(update=changes | {"error": error})
 
 
 def merge_results(

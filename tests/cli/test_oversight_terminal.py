@@ -1,42 +1,13 @@
 """A person approves, edits or rejects plans and answers in a terminal."""
 
-import asyncio
 import os
 import pty
 import re
 
-from tests.support.command import Process, apr, environment, launch
+from tests.support.command import apr, environment, launch
 from tests.support.server import ModelServer
 from tests.support.subjects.oversight import PARTS, QUESTION
-
-
-class Terminal:
-    """The command in a terminal of its own, typed into and read from."""
-
-    def __init__(self, process: Process, screen: int) -> None:
-        self.process, self.screen, self.seen = process, screen, ""
-
-    async def until(self, words: str) -> str:
-        """Read until some words have come; returns what came since the last ones."""
-        async with asyncio.timeout(60):
-            while words not in self.seen:
-                self.seen += (await self._read()).decode(errors="replace")
-        told, _, self.seen = self.seen.partition(words)
-        return told
-
-    async def _read(self) -> bytes:
-        loop, ready = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(self.screen, ready.set)
-        try:
-            await ready.wait()
-        finally:
-            loop.remove_reader(self.screen)
-        return os.read(self.screen, 4096)
-
-    async def type(self, line: str) -> None:
-        """Type a line when asked."""
-        await self.until("help> ")
-        os.write(self.screen, f"{line}\n".encode())
+from tests.support.terminal import Terminal
 
 
 async def in_terminal(server: ModelServer, *arguments: str) -> Terminal:

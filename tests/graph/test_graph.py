@@ -233,7 +233,8 @@ async def test_custom_events_tell_how_each_thread_stands(server: ModelServer, co
     ]
     told = [event for event in events if event.get("thread_id") == "T2"]
     assert [event["status"] for event in told] == ["queued", "running", "failed"]
-    assert set(told[0]) == {"thread_id", "subquestion", "status", "round", "n_done", "n_total", "tokens"}
+    known = {"run_id", "thread_id", "subquestion", "status", "round", "n_done", "n_total", "tokens"}
+    assert set(told[0]) == known and len({event["run_id"] for event in told}) == 1
     assert max(event.get("n_done", 0) for event in events) == 2
 
 

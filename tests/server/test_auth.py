@@ -52,6 +52,7 @@ async def routes(url: str) -> list[tuple[str, str]]:
     hidden = [
         ("get", path) for path in ("/", "/ok", "/info", "/metrics", "/docs", "/openapi.json", "/report/{thread_id}")
     ]
+    hidden.append(("post", "/threads/{thread_id}/stop/{part}"))
     return sorted({*found, *hidden})
 
 
@@ -155,6 +156,29 @@ async def test_a_running_run_is_not_cancelled_by_another(url: str, model: ModelS
             assert (await ann.post(f"/threads/{thread}/runs/{run}/cancel?wait=true")).status_code in (200, 204)
         finally:
             model.script.pop("review")
+
+
+async def test_a_thread_of_a_run_is_stopped_by_its_owner_alone(url: str, model: ModelServer) -> None:
+    async with client(url, ANN) as ann, client(url, BEN) as ben:
+        model.on(PARTS[1], HANG)
+        try:
+            thread = (await ann.post("/threads", json={})).json()["thread_id"]
+            started = await ann.post(f"/threads/{thread}/runs", json={"assistant_id": "adaptive", "input": QUESTION})
+            run, stop = started.json()["run_id"], f"/threads/{thread}/stop/T2"
+            await model.wait_for(len(model.calls("solve")) + 2, "solve")
+            (hanging,) = [asked for asked in model.about(PARTS[1]) if not asked.ended]
+            others = await ben.post(stop)
+            assert (others.status_code, others.text) == (404, f"{thread}: no such thread\n") and not hanging.ended
+            assert (await ann.get(stop)).status_code in (404, 405)
+            for wrong in (f"/threads/{thread}/stop/T9", f"/threads/{run}/stop/T2"):
+                assert (await ann.post(wrong)).status_code == 404
+            assert not hanging.ended and (await ann.post(stop)).text == f"{thread}: T2 stops\n"
+            values = (await ann.get(f"/threads/{thread}/runs/{run}/join")).json()
+            assert (values["outcome"], values["threads"][1]["stopped"]) == ("partial", "person") and hanging.dropped
+            again = await ann.post(stop)
+            assert (again.status_code, again.text) == (404, f"{thread}: no thread T2 is at work in this process\n")
+        finally:
+            model.script.pop(PARTS[1])
 
 
 async def test_the_graphs_are_nobodys_to_change_and_the_store_is_shut(url: str) -> None:

@@ -13,7 +13,7 @@ from langgraph_sdk.schema import StreamMode
 
 from graphs import AnswerPiece, AnswerReset, read_answer
 from nodes.state import Solution
-from tests.support.server import HANG, ModelServer, model_server, outline, review
+from tests.support.server import HANG, STALL, WORDS, ModelServer, model_server, outline, review
 from tests.support.studio import dev_server
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
@@ -88,6 +88,37 @@ async def test_the_answer_grows_over_http(studio: LangGraphClient, model: ModelS
     assert of_text == [AnswerPiece(text) for text in ("It", " is", " all.")]
     assert isinstance(last, Solution) and last.answer == "It is all."
     assert all(request.body["stream"] for request in model.asked[-5:])
+
+
+async def test_one_thread_of_a_run_is_stopped(studio: LangGraphClient, model: ModelServer) -> None:
+    model.on(PARTS[1], STALL)
+    id = (await studio.threads.create())["thread_id"]
+    solution: Any = None
+    modes: list[StreamMode] = ["messages-tuple", "custom", "values"]
+    # Its words may come before its turn, where it began while the outline was written.
+    awaited, said = {"running", WORDS.split(" ", 2)[-1]}, ""
+    try:
+        async for part in studio.runs.stream(id, "adaptive", input=QUESTION, stream_mode=modes):
+            if part.event == "values":
+                solution = part.data
+            elif part.event == "messages":
+                awaited.discard(part.data[0]["content"])
+            elif part.event == "custom" and part.data.get("thread_id") == "T2":
+                awaited.discard(part.data["status"])
+            if not awaited and not said:
+                said = (await post(studio, f"/threads/{id}/stop/T2")).text
+    finally:
+        model.script.pop(PARTS[1])
+    stopped = solution["threads"][1]
+    assert said == f"{id}: T2 stops\n"
+    assert (solution["outcome"], stopped["error"], stopped["text"]) == ("partial", "stopped by a person", WORDS.strip())
+    foreign = await post(studio, f"/threads/{id}/stop/T2", Origin="https://elsewhere.example")
+    assert foreign.status_code == 403
+
+
+async def post(studio: LangGraphClient, path: str, **headers: str) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=str(studio.http.client.base_url)) as client:
+        return await client.post(path, headers=headers)
 
 
 async def test_settings_show_as_a_form_with_bounds(studio: LangGraphClient) -> None:

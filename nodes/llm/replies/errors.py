@@ -28,6 +28,7 @@ Kind = Literal[
     "malformed",
     "deadline",
     "over_budget",
+    "cancelled",
 ]
 RETRYABLE: frozenset[Kind] = frozenset(
     {"unreachable", "dropped", "rate_limited", "overloaded", "server_error", "bad_reply", "empty"}
