@@ -17,7 +17,7 @@ from nodes.state import Solution
 TEMPERATURE = 0.7
 """Of the samples that self-consistency votes on; at 0 all would be alike."""
 MOST_SAMPLES = 40
-STRUCTURE = {"split": "if_independent"}
+STRUCTURE = {"split": "if_independent", "head_start": "off"}
 """What an endpoint has shown in the same process is not weighed: no row may depend on the rows before it."""
 
 
