@@ -1,10 +1,11 @@
 """What is asked before its stage comes: the direct answer, and threads whose lines of the outline are complete."""
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-import jiter
 from langchain_core.messages import BaseMessage
+from pydantic_core import from_json
 
 from nodes.asking import direct, thread
 from nodes.asking.weigh import ROLES, known_clients, size_of, weigh
@@ -14,12 +15,17 @@ from nodes.llm.endpoints.usage import Call
 from nodes.llm.limits.limiter import MAX_OPEN_REQUESTS
 from nodes.planning.head_start import MIN_CALLS_SEEN, is_worth_it, preview
 from nodes.settings import Role, Settings
+from nodes.shared.masking import trace_of
 from nodes.shared.run import Run
 from nodes.state import Problem, State, ThreadTask, tasks_of
 from nodes.threads.cache import thread_cache
 
 DIRECT = "direct"
 """What the direct answer is known by among a run's calls."""
+MAX_EARLY_TOKENS = 20_000
+"""Of a question and its documents: searching larger ones for what a part needs would hold up the event loop."""
+
+_log = logging.getLogger(__name__)
 
 
 class HeadStart:
@@ -52,7 +58,13 @@ class HeadStart:
         flights.begin(self._run.id, DIRECT, direct.DIRECT.caller(self._settings, self._run, ahead=True), asked)
 
     def hear(self, text: str) -> None:
-        """Begin the threads whose lines stand in an outline as far as it is written."""
+        """Begin the threads whose lines stand in an outline as far as it is written; a fault costs no outline."""
+        try:
+            self._begin_threads(text)
+        except Exception as error:
+            _log.error("no thread begins early:\n%s", trace_of(error))
+
+    def _begin_threads(self, text: str) -> None:
         lines = complete_lines(text)
         if len(lines) <= self._lines:
             return
@@ -109,7 +121,8 @@ async def _head_start(problem: Problem, settings: Settings, run: Run) -> HeadSta
     seen = clients["assess"].learnt.pace.of("assess").calls >= MIN_CALLS_SEEN
     if settings.head_start == "auto" and not seen:
         return None
-    threads = settings.scoped and await thread_cache(settings) is None
+    small = size_of(problem) <= MAX_EARLY_TOKENS
+    threads = small and settings.scoped and await thread_cache(settings) is None
     begun = HeadStart(problem, settings, run, clients, threads=threads)
     begun.begin_direct()
     return begun
@@ -144,7 +157,7 @@ def complete_lines(text: str) -> list[str]:
         text: A JSON object that may be cut anywhere, and may stand behind other text.
     """
     try:
-        found = jiter.from_json(text[text.index("{") :].encode(), partial_mode=True)
+        found = from_json(text[text.index("{") :], allow_partial=True)
     except ValueError:
         return []
     parts = found.get("parts") if isinstance(found, dict) else None

@@ -135,6 +135,13 @@ async def test_nothing_begins_early_where_that_is_not_wanted_or_not_known_to_pay
     assert "stream" not in server.calls("assess")[0].body or not server.calls("assess")[0].body["stream"]
 
 
+async def test_threads_of_large_inputs_begin_when_the_plan_stands(server: ModelServer, early: dict[str, Any]) -> None:
+    split(server)
+    question = {"question": QUESTION, "documents": [{"id": "long", "text": "Lorem ipsum. " * 10_000}]}
+    solution = Solution.model_validate(await graph.ainvoke(question, context=early))
+    assert [call.stage for call in solution.calls if call.ahead] == ["direct"] and solution.outcome == "complete"
+
+
 async def test_nothing_begins_before_a_person_has_approved(server: ModelServer, early: dict[str, Any]) -> None:
     split(server)
     kept = build_graph(checkpointer=InMemorySaver())
