@@ -33,7 +33,7 @@ async def take_needs(task: ThreadTask, board: Board, *, until: float) -> tuple[T
             for id in awaited:
                 given[id] = await board.wait_for(id)
     except TimeoutError:
-        return task, f"the results that it needs ({', '.join(awaited)}) did not come before the `deadline`"
+        return task, f"the results that it needs ({', '.join(awaited)}) did not come in time"
     missing = [id for id in task.spec.needs if id not in given or given[id].status != "answered"]
     if missing:
         return task, f"it needs the result of {', '.join(missing)}, which is missing"

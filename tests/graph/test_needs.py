@@ -11,7 +11,7 @@ from graphs import graph
 from graphs.adaptive import build_graph
 from graphs.page.page import page
 from nodes.state import Solution
-from tests.support.server import HANG, Fault, ModelServer, Reply, outline, review
+from tests.support.server import HANG, Fault, ModelServer, Reply, model_server, outline, review
 
 CHAIN = ["Who directed Jaws?", "Where was #1 born?", "In which country is #2?", "Who directed Psycho?"]
 DIAMOND = [
@@ -144,3 +144,29 @@ async def test_a_run_that_was_stopped_goes_on_with_what_its_threads_had_come_to(
     assert all(len(server.about(part)) == 1 for part in before)
     for thread, part in zip(solution.threads, DIAMOND, strict=True):
         assert thread.answer in ("at last", f"answer to {part}"), "a result at the wrong thread"
+
+
+def test_a_run_goes_on_in_another_event_loop(context: dict[str, Any]) -> None:
+    kept, config = build_graph(checkpointer=InMemorySaver()), {"configurable": {"thread_id": "1"}}
+
+    async def stop() -> None:
+        async with model_server() as server:
+            server.on("assess", outline(*CHAIN)).on(CHAIN[0], HANG)
+            own = {**context, "base_url": server.url}
+            running = asyncio.create_task(kept.ainvoke({"question": FILM}, config, context=own))
+            await server.wait_for(2, "solve")
+            running.cancel()
+            await asyncio.wait({running})
+
+    async def go_on() -> Any:
+        async with model_server() as server:
+            server.on("review", review("All of it."))
+            own = {**context, "base_url": server.url}
+            return await kept.ainvoke(None, config, context=own)
+
+    asyncio.run(stop())
+    solution = asyncio.run(go_on())
+    assert (solution["outcome"], [thread.needs for thread in solution["threads"]]) == (
+        "complete",
+        [[], ["T1"], ["T2"], []],
+    )
