@@ -170,3 +170,12 @@ def test_a_run_goes_on_in_another_event_loop(context: dict[str, Any]) -> None:
         "complete",
         [[], ["T1"], ["T2"], []],
     )
+
+
+async def test_branches_run_without_an_event_loop_of_the_callers(server: ModelServer, context: dict[str, Any]) -> None:
+    server.on("assess", outline(*DIAMOND)).on("review", review("All of it."))
+    server.on("direct", Reply("Too late.", delay=30))
+    given = {"context": {**context, "head_start": "on"}}
+    solution = await asyncio.to_thread(graph.invoke, {"question": FILM}, **given)
+    assert solution["outcome"] == "complete"
+    assert [thread.answer for thread in solution["threads"]] == [f"answer to {part}" for part in DIAMOND]
