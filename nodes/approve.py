@@ -99,8 +99,7 @@ async def approve_answer(state: State, runtime: Runtime[Settings]) -> dict[str, 
 def send_back(state: State, reply: AnswerReply) -> dict[str, Any]:
     """Return the update that runs threads again with a person's words."""
     why = reply.note.strip() or "A person was not content with this result."
-    again = {"status": "refuted", "error": why, "stopped": ""}
-    back = {id: state.results[id].model_copy(update=again) for id in reply.thread_ids}
+    back = {id: state.results[id].model_copy(update={"status": "refuted", "error": why}) for id in reply.thread_ids}
     return {
         "answer": "",
         "outcome": "running",

@@ -82,7 +82,7 @@ def keep_earlier(before: ThreadResult, why: str, **changes: Any) -> ThreadResult
     It stands or stays refuted as it was.
     """
     error = "; ".join(part for part in (before.error, f"sent back, but {why}") if part)
-    return before.model_copy(update=changes | {"error": error})
+    return before.model_copy(update={"stopped": ""} | changes | {"error": error})
 
 
 def merge_results(

@@ -117,6 +117,20 @@ async def test_a_thread_that_was_sent_back_is_stopped_in_its_second_round(
     assert solution.outcome == "partial" and solution.report.rounds == 1 and len(server.about(PARTS[1])) == 2
 
 
+async def test_a_stopped_thread_stays_where_it_is_when_what_it_needs_runs_again(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    split(server, *CHAIN)
+    server.on("review", review("", "T1: it was another"), review("All of it."))
+    server.on(CHAIN[0], "Result: Hitchcock", "Result: Spielberg").on(CHAIN[1], HANG)
+    run = Running(context)
+    await run.until(("T2", "running"))
+    assert stop_thread(run.run_id, "T2")
+    solution = await run.task
+    assert [len(server.about(part)) for part in CHAIN] == [2, 1, 1] and solution.report.rounds == 1
+    assert [thread.stopped for thread in solution.threads] == ["", "person", ""] and solution.outcome == "partial"
+
+
 async def test_all_threads_stopped_leaves_one_direct_call(server: ModelServer, context: dict[str, Any]) -> None:
     split(server, *PARTS)
     server.on("direct", "As well as I can.")
@@ -186,15 +200,18 @@ async def test_who_is_not_at_work_is_not_stopped(server: ModelServer, context: d
 
 async def test_a_person_may_send_back_what_was_stopped(server: ModelServer, context: dict[str, Any]) -> None:
     split(server, *PARTS)
-    server.on(PARTS[1], HANG, "Result: 2")
+    server.on("review", review("", "T2: it is wrong"), review("All of it."))
+    server.on(PARTS[1], "Result: 1", HANG, Fault(status=400), "Result: 2")
     kept: Any = {"graph": build_graph(checkpointer=InMemorySaver()), "config": {"configurable": {"thread_id": "1"}}}
-    run = Running({**context, "oversight": "answer"}, **kept)
-    await run.until(("T2", "running"))
+    run = Running({**context, "oversight": "answer", "max_rounds": 3}, **kept)
+    await server.wait_for(4, "solve")
     assert stop_thread(run.run_id, "T2")
     assert (await run.task).outcome == "partial"
     reply: Command[Any] = Command(resume={"action": "send_back", "thread_ids": ["T2"], "note": "After all."})
-    await kept["graph"].ainvoke(reply, kept["config"], context={**context, "oversight": "answer"})
-    values = await kept["graph"].ainvoke(Command(resume={"action": "approve"}), kept["config"], context=context)
+    again = {**context, "oversight": "answer", "max_rounds": 3}
+    await kept["graph"].ainvoke(reply, kept["config"], context=again)
+    values = await kept["graph"].ainvoke(Command(resume={"action": "approve"}), kept["config"], context=again)
+    # It failed once more, and went back as any thread that nobody has stopped.
     assert (values["outcome"], values["threads"][1].answer, values["threads"][1].stopped) == ("complete", "2", "")
 
 
