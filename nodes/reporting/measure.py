@@ -66,8 +66,6 @@ def make_report(
         retries=sum(call.attempt > 1 for call in calls) + back,
         threads_planned=planned,
         threads_used=sum(thread.status == "answered" for thread in threads),
-        head_starts=sum(call.ahead and call.attempt == 1 for call in calls),
-        wasted=total_usage(call for call in calls if call.wasted),
         cached=sum(thread.cached for thread in threads),
         peak_parallel=peak_overlap((call.started_s, call.latency_s) for call in calls if call.stage == "solve"),
         hedges=len({(call.thread_id, call.round) for call in calls if call.hedge}),
@@ -112,6 +110,8 @@ def _tokens(calls: Sequence[Call], needs: Needs) -> dict[str, Any]:
     chain = _count_written(calls)
     return {
         "tokens": tokens,
+        "head_starts": sum(call.ahead and call.attempt == 1 for call in calls),
+        "wasted": total_usage(call for call in calls if call.wasted),
         "tokens_by_thread": _tokens_by(of_threads, lambda call: str(call.thread_id)),
         "critical_path_tokens": critical,
         "parallel_share": round(share, 3),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from evals.bench.paced import CASES, OUTLINE_TOKENS, REVIEW_TOKENS
-from evals.bench.waits import shortest_tokens
+from evals.bench.waits.__main__ import shortest_tokens
+from evals.bench.waits.paced import CASES, OUTLINE_TOKENS, REVIEW_TOKENS
 
 PROJECT = Path(__file__).parents[2]
 

@@ -10,9 +10,9 @@ import typer
 from openai import AsyncOpenAI
 
 from evals.bench.machine import describe, machine
-from evals.bench.paced import CASES, REVIEW_TOKENS, TOKENS_A_SECOND, Case
 from evals.bench.process import settle, two_cores
 from evals.bench.runner import out_of, process
+from evals.bench.waits.paced import CASES, REVIEW_TOKENS, TOKENS_A_SECOND, Case
 from graphs import graph
 from nodes.planning.needs import list_joining, widest
 from nodes.planning.outline import read_parts
@@ -91,7 +91,7 @@ async def best(repeat: int, ask: Callable[[], Awaitable[Times]]) -> Times:
 def measure(name: str, case: Case, repeat: int, pace_s: float) -> tuple[list[str], bool]:
     """Measure one case; returns its row, and whether the bounds hold."""
     core = (two_cores() or ("", ""))[0]
-    with process("evals.bench.paced", name, str(pace_s), core) as server:
+    with process("evals.bench.waits.paced", name, str(pace_s), core) as server:
         base_url = f"http://127.0.0.1:{int(out_of(server).readline())}/v1"
         ours = asyncio.run(best(repeat, lambda: ask_workflow(base_url, "on")))
         staged = asyncio.run(best(repeat, lambda: ask_workflow(base_url, "off")))

@@ -1,4 +1,4 @@
-"""A server that writes tokens at a chosen pace: `python -m evals.bench.paced CASE SECONDS CORE`, in its own process."""
+"""A server that writes tokens at a chosen pace, in a process of its own: its arguments are a case, seconds, a core."""
 
 import asyncio
 import json

@@ -1,0 +1,1 @@
+"""How long runs wait beyond the pace of the model."""
