@@ -166,6 +166,17 @@ async def test_auto_begins_early_once_an_endpoint_is_known_to_answer_directly(
     assert began == [False] * 5 + [True] * 2
 
 
+async def test_a_server_that_refuses_to_stream_is_asked_for_the_whole(
+    server: ModelServer, early: dict[str, Any]
+) -> None:
+    refusal = json.dumps({"error": {"message": "`stream` is not supported", "code": 400}})
+    server.on("assess", Fault(status=400, body=refusal), outline("Why?"))
+    server.on("direct", Reply("Because.", delay=0.3))
+    assert (await ask(early, "Why?")).outcome == "complete"
+    first, second = server.calls("assess")
+    assert first.body["stream"] and "stream" not in second.body and "stream_options" not in second.body
+
+
 async def test_an_outline_that_fails_leaves_the_answer_that_has_begun(
     server: ModelServer, early: dict[str, Any]
 ) -> None:

@@ -119,10 +119,11 @@ class Careful(_Base):
         try:
             return await post(body)
         except openai.APIStatusError as error:
-            if "stream_options" not in error.message:
+            if "stream" not in error.message:
                 raise
-        # A server that knows no such field still streams; it only does not count.
-        return await post({name: value for name, value in body.items() if name != "stream_options"})
+            # A server that knows no such field still streams; it only does not count. Another one answers whole.
+            refused = {"stream_options"} if "stream_options" in error.message else {"stream_options", "stream"}
+        return await post({name: value for name, value in body.items() if name not in refused})
 
     def _request(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
