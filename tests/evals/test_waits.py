@@ -18,7 +18,7 @@ def test_runs_are_compared_with_the_shortest_possible() -> None:
     assert ended.returncode in (0, 1), ended.stderr  # how long it took is not judged here
     (row,) = [line.split(" | ") for line in ended.stdout.splitlines() if line.startswith("| two")]
     shortest, run, staged = (float(row[place].removesuffix(" s")) for place in (1, 2, 5))
-    assert 0.95 * shortest < run < staged
+    assert 0.95 * shortest < min(run, staged)
 
 
 @pytest.mark.parametrize(

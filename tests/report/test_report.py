@@ -37,7 +37,7 @@ def fate(chance: random.Random) -> list[Step]:
         [Reply("", prompt_tokens=70, completion_tokens=3), reply(chance)],
         [Fault(status=400)],
         [HANG, reply(chance)],
-        [Reply("Result: late", delay=15), reply(chance)],
+        [Reply("Result: late", delay=20), reply(chance)],
         ["over and over again " * 60, reply(chance)],
     ]
     return chance.choice(fates)
@@ -57,7 +57,7 @@ async def test_the_report_agrees_with_the_server(server: ModelServer, context: d
         context={
             **context,
             "max_rounds": chance.randint(0, 2),
-            "thread_timeout": 5,
+            "thread_timeout": 8,
             "max_parallel": chance.randint(2, 4),
             "hedge": chance.choice([None, 1, 2]),
         },
