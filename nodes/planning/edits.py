@@ -140,6 +140,7 @@ def apply_edits(
             degree = _degree(where, edit)
         else:
             threads = _change(where, edit, threads)
+    _check_needs(threads)
     if not MIN_THREADS <= len(threads) <= max_threads:
         raise EditError(
             f"{len(threads)} threads would be left; a plan has {MIN_THREADS} to {max_threads} (`max_threads`)"
@@ -162,9 +163,7 @@ def _change(where: str, edit: Edit, threads: dict[str, ThreadSpec]) -> dict[str,
     if edit.op in ("reword", "add") and not words:
         raise EditError(f"{where}: `subquestion` is empty")
     if edit.op == "drop":
-        left = {id: thread for id, thread in threads.items() if id not in ids}
-        _check_needs(where, left)
-        return left
+        return {id: thread for id, thread in threads.items() if id not in ids}
     if edit.op == "add":
         id = next(f"T{n}" for n in range(1, len(threads) + 2) if f"T{n}" not in threads)
         needs = _needs_of(words, threads)
@@ -175,23 +174,19 @@ def _change(where: str, edit: Edit, threads: dict[str, ThreadSpec]) -> dict[str,
         question = words or "\n".join(part.subquestion for part in parts)
         needs = list(dict.fromkeys(need for part in parts for need in part.needs if need not in ids))
         merged = ThreadSpec(id=parts[0].id, sources=sources, subquestion=question, needs=needs)
-        return _put_in_place(where, threads, merged, [part.id for part in parts])
+        return _put_in_place(threads, merged, [part.id for part in parts])
     old = threads[ids[0]]
-    return {**threads, old.id: _reword(where, old, words, threads) if edit.op == "reword" else _set_sources(old, edit)}
+    return {**threads, old.id: _reword(old, words, threads) if edit.op == "reword" else _set_sources(old, edit)}
 
 
-def _reword(where: str, thread: ThreadSpec, words: str, threads: Mapping[str, ThreadSpec]) -> ThreadSpec:
+def _reword(thread: ThreadSpec, words: str, threads: Mapping[str, ThreadSpec]) -> ThreadSpec:
     # Parts that share a thread are asked one by one, in their own words: the new words are one question.
     parts = thread.parts if len(thread.parts) < 2 else []
     needs = _needs_of(words, [id for id in threads if id != thread.id])
-    reworded = thread.model_copy(update={"subquestion": words, "parts": parts, "needs": needs})
-    _check_needs(where, {**threads, thread.id: reworded})
-    return reworded
+    return thread.model_copy(update={"subquestion": words, "parts": parts, "needs": needs})
 
 
-def _put_in_place(
-    where: str, threads: Mapping[str, ThreadSpec], merged: ThreadSpec, ids: Sequence[str]
-) -> dict[str, ThreadSpec]:
+def _put_in_place(threads: Mapping[str, ThreadSpec], merged: ThreadSpec, ids: Sequence[str]) -> dict[str, ThreadSpec]:
     """Put one thread where several stood; who needed one of them needs it."""
     left = {}
     for id, thread in threads.items():
@@ -200,7 +195,6 @@ def _put_in_place(
         elif id not in ids:
             needs = dict.fromkeys(merged.id if need in ids else need for need in thread.needs)
             left[id] = thread.model_copy(update={"needs": list(needs)})
-    _check_needs(where, left)
     return left
 
 
@@ -210,7 +204,7 @@ def _needs_of(words: str, ids: Iterable[str]) -> list[str]:
     return [id for id in ids if id in named]
 
 
-def _check_needs(where: str, threads: Mapping[str, ThreadSpec]) -> None:
+def _check_needs(threads: Mapping[str, ThreadSpec]) -> None:
     """Make sure that every thread can get the results that it needs.
 
     Raises:
@@ -219,9 +213,9 @@ def _check_needs(where: str, threads: Mapping[str, ThreadSpec]) -> None:
     for thread in threads.values():
         if lost := [need for need in thread.needs if need not in threads]:
             what = f"drop it too, or reword it without `#{lost[0][1:]}`"
-            raise EditError(f"{where}: {thread.id} needs the result of {lost[0]}; {what}")
+            raise EditError(f"{thread.id} needs the result of {lost[0]}; {what}")
     if ring := find_ring(threads.values()):
-        raise EditError(f"{where}: {' and '.join(ring)} would wait for each other")
+        raise EditError(f"{' and '.join(ring)} would wait for each other")
 
 
 def _set_sources(thread: ThreadSpec, edit: Edit) -> ThreadSpec:
