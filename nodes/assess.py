@@ -50,10 +50,9 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
             joins = assessment.answer == "text"
             weighed = weigh(state, settings, await known_clients(settings, run), parts=len(ready), joins=joins)
         pays = weighed is None or weighed.pays or settings.split == "if_independent"
-        parallel = settings.split == "always" or (assessment.decomposable and pays)
-        answered = (direct := flights.find(run.id, DIRECT)) is not None and direct.answered
         # Whose direct answer is there already was asked too little to split.
-        parallel = parallel and not (answered and settings.split != "always")
+        worth = assessment.decomposable and pays and not flights.is_answered(run.id, DIRECT)
+        parallel = settings.split == "always" or worth
         vain = await (flights.drop(run.id, {DIRECT}) if parallel else flights.drop_others(run.id, {DIRECT}))
     return start | {
         "assessment": assessment,

@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 
 from langgraph.runtime import Runtime
 
-from nodes.asking.ahead import key_of as call_key
+from nodes.asking.ahead import drop_thread, take_thread
 from nodes.asking.check import check, checker
 from nodes.asking.outcome import read_outcome, thread_result
 from nodes.asking.thread import THREAD, by_part, messages
 from nodes.boundary.needs import is_settled, lack, take_needs
 from nodes.boundary.progress import tell_result, tell_thread
 from nodes.boundary.stopped import stop_if_enough, stop_result
-from nodes.llm import flights
 from nodes.llm.caller import Caller
 from nodes.llm.clients import known_client
 from nodes.llm.endpoints.usage import Call, Usage
@@ -69,8 +68,7 @@ async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]
 
 async def _end_stopped(task: ThreadTask, settings: Settings, came: dict[str, Any], entry: AtWork) -> dict[str, Any]:
     """Return the update of a thread that was stopped; its calls that had begun early break off, too."""
-    begun = [] if task.round else [call_key(piece, messages(piece, settings)) for piece in by_part(task)]
-    vain = await flights.drop(task.run.id, begun)
+    vain = await drop_thread(by_part(task), settings)
     result = stop_result(task, came.get("results", {}).get(task.spec.id), entry)
     return {"results": {task.spec.id: result}, "calls": [*came.get("calls", []), *vain]}
 
@@ -201,7 +199,7 @@ async def _work_on(
 ) -> tuple[Reply | ModelError, list[Call]]:
     """Ask, a second time should the thread be late, within so many seconds."""
     asked, started = messages(task, place.settings), asyncio.Event()
-    begun = flights.take(task.run.id, call_key(task, asked)) if not task.round else None
+    begun = take_thread(task, asked)
 
     def begin() -> None:
         started.set()

@@ -248,8 +248,8 @@ def tasks_of(state: State) -> Iterable[ThreadTask]:
     hedged = sorted({call.thread_id for call in state.calls if call.thread_id and call.hedge})
     segments = {segment.number: segment for segment in state.segments()}
     running = [spec for spec in in_turn(state.plan.threads) if spec.id in state.redo]
-    ids = {spec.id for spec in running}
     needed = {need for spec in running for need in spec.needs}
+    before: set[str] = set()
     for spec in running:
         yield ThreadTask(
             run=state.run,
@@ -264,11 +264,13 @@ def tasks_of(state: State) -> Iterable[ThreadTask]:
             hedged=hedged,
             previous=state.results.get(spec.id),
             given=[state.results[need] for need in spec.needs if need in state.results],
-            awaited=[need for need in spec.needs if need in ids],
+            # Of threads that wait for each other, as an edited state may have them, the first finds its needs missing.
+            awaited=[need for need in spec.needs if need in before],
             needed=spec.id in needed,
             planned=len(state.plan.threads),
             settled=len(state.plan.threads) - len(running),
         )
+        before.add(spec.id)
 
 
 def fresh_run(run: Run, problem: Problem) -> dict[str, Any]:

@@ -98,8 +98,24 @@ def key_of(task: ThreadTask, messages: Sequence[BaseMessage]) -> str:
     return flights.key_of(task.spec.id, messages)
 
 
+def take_thread(task: ThreadTask, messages: Sequence[BaseMessage]) -> flights.Flight | None:
+    """Take over the call of a thread that has begun early, if it asks the very same."""
+    begun = not task.round and flights.any_begun(task.run.id)
+    return flights.take(task.run.id, key_of(task, messages)) if begun else None
+
+
+async def drop_thread(pieces: Sequence[ThreadTask], settings: Settings) -> list[Call]:
+    """Break off the calls of a thread that have begun early, and return the requests that were made in vain."""
+    run_id = pieces[0].run.id
+    if pieces[0].round or not flights.any_begun(run_id):
+        return []
+    return await flights.drop(run_id, [key_of(piece, thread.messages(piece, settings)) for piece in pieces])
+
+
 async def keep_threads(state: State, settings: Settings) -> list[Call]:
     """Keep of the threads that began early those that the plan asks the very same; returns what was asked in vain."""
+    if not flights.any_begun(state.run.id):
+        return []
     asked = [key_of(task, thread.messages(task, settings)) for task in tasks_of(state) if not task.spec.needs]
     vain = await flights.drop_others(state.run.id, asked)
     flights.leash(state.run.id)

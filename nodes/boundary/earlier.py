@@ -29,7 +29,7 @@ async def read_earlier_results() -> dict[str, ThreadResult]:
     step = {"configurable": {name: value for name, value in where.items() if value is not None}}
     try:
         kept = await saver.aget_tuple(step)
-    except NotImplementedError:  # a store for runs without an event loop
+    except RuntimeError:  # a store without asynchronous methods says so by a kind of it
         kept = await asyncio.to_thread(saver.get_tuple, step)
     found: dict[str, ThreadResult] = {}
     for _, channel, value in (kept.pending_writes or []) if kept else []:

@@ -85,9 +85,15 @@ def begin(run_id: str, key: str, caller: Caller, messages: Sequence[BaseMessage]
     _runs.get_or_make(run_id, dict)[key] = Flight(caller, messages)
 
 
-def find(run_id: str, key: str) -> Flight | None:
-    """Return a call that has begun; it stays where it is."""
-    return _runs.get(run_id, {}).get(key)
+def any_begun(run_id: str) -> bool:
+    """Tell whether any call of a run has begun early and is not taken over yet."""
+    return bool(_runs.get(run_id))
+
+
+def is_answered(run_id: str, key: str) -> bool:
+    """Tell whether the whole reply to a call that has begun is there; the call stays where it is."""
+    flight = _runs.get(run_id, {}).get(key)
+    return flight is not None and flight.answered
 
 
 def take(run_id: str, key: str) -> Flight | None:

@@ -1,32 +1,37 @@
 """Threads that wait for each other: in which order they run, and which built on which, and which run again (pure)."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nodes.planning.plan import ThreadSpec
 from nodes.threads.results import ThreadResult
 
+Needs = Mapping[str, Collection[str]]
+"""By thread id: the threads whose results it needs."""
+
+
+def sort_by_needs(needs: Needs) -> tuple[list[str], list[str]]:
+    """Sort threads so that each comes after those that it needs; else their order stays.
+
+    Returns:
+        Their ids, and those that are left: they wait for each other, or for such.
+    """
+    left, in_order = list(needs), list[str]()
+    while ready := [id for id in left if not set(left) & set(needs[id])]:
+        in_order += ready
+        left = [id for id in left if id not in ready]
+    return in_order, left
+
 
 def in_turn(threads: Iterable[ThreadSpec]) -> list[ThreadSpec]:
-    """Sort threads so that each comes after those whose results it needs; else their order stays."""
-    left, in_order = list(threads), list[ThreadSpec]()
-    while left:
-        waiting = {thread.id for thread in left}
-        ready = [thread for thread in left if not waiting & set(thread.needs)] or left
-        in_order += ready
-        left = [thread for thread in left if thread not in ready]
-    return in_order
+    """Sort threads so that each comes after those whose results it needs; those that wait for each other come last."""
+    specs = {thread.id: thread for thread in threads}
+    in_order, ring = sort_by_needs({id: spec.needs for id, spec in specs.items()})
+    return [specs[id] for id in [*in_order, *ring]]
 
 
 def find_ring(threads: Iterable[ThreadSpec]) -> list[str]:
     """Return the ids of threads that wait for each other, or for such; none if each can run."""
-    left = list(threads)
-    while left:
-        waiting = {thread.id for thread in left}
-        still = [thread for thread in left if waiting & set(thread.needs)]
-        if len(still) == len(left):
-            return sorted(waiting)
-        left = still
-    return []
+    return sorted(sort_by_needs({thread.id: thread.needs for thread in threads})[1])
 
 
 def with_dependents(ids: Iterable[str], threads: Iterable[ThreadSpec]) -> set[str]:

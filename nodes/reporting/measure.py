@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from nodes.llm.endpoints.usage import Call, Usage, last_end, total_usage
+from nodes.planning.branches import Needs, sort_by_needs
 from nodes.planning.forecast import Forecast
 from nodes.planning.repair import Repair
 from nodes.reporting.prices import Cost
@@ -12,8 +13,6 @@ from nodes.reporting.report import Context, Degree, Estimate, Report, Stage
 from nodes.reporting.spans import peak_overlap, sum_covered
 from nodes.threads.results import Mark, ThreadResult
 
-Needs = Mapping[str, Sequence[str]]
-"""By thread id: the threads whose results it needed."""
 BROKEN_OFF = frozenset({"cancelled", "timed_out", "deadline", "dropped"})
 """Statuses of requests whose server did not get to say what they used."""
 
@@ -192,13 +191,9 @@ def _share_after(moment: float, call: Call) -> float:
 def _longest_path(sizes: Mapping[str, float], needs: Needs) -> float:
     """Return the length of the longest chain of threads that waited for each other (critical path of the plan)."""
     lengths: dict[str, float] = {}
-    left = list(sizes)
-    while left:
-        waiting = set(left)
-        ready = [id for id in left if not waiting & set(needs.get(id, ()))] or left
-        for id in ready:
-            lengths[id] = sizes[id] + max((lengths.get(need, 0.0) for need in needs.get(id, ())), default=0.0)
-        left = [id for id in left if id not in lengths]
+    in_order, ring = sort_by_needs({id: needs.get(id, ()) for id in sizes})
+    for id in [*in_order, *ring]:
+        lengths[id] = sizes[id] + max((lengths.get(need, 0.0) for need in needs.get(id, ())), default=0.0)
     return max(lengths.values(), default=0.0)
 
 

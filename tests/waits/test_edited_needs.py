@@ -7,6 +7,7 @@ import pytest
 from nodes.input.segments import split_input
 from nodes.planning.edits import Edit, EditError, apply_edits
 from nodes.planning.plan import ThreadPlan, ThreadSpec
+from nodes.state import State, tasks_of
 
 SEGMENTS = split_input("Tell me of Jaws and Psycho.")
 PLAN = ThreadPlan(
@@ -68,3 +69,9 @@ def test_needs_follow_the_words_of_a_person(edits: list[dict[str, Any]], needs: 
 def test_a_plan_that_could_not_be_run_is_refused(edit: dict[str, Any], why: str) -> None:
     with pytest.raises(EditError, match=why):
         edited(edit)
+
+
+def test_threads_that_wait_for_each_other_in_an_edited_state_do_not_wait_for_ever() -> None:
+    ring = [ThreadSpec(id="T1", subquestion="#2?", needs=["T2"]), ThreadSpec(id="T2", subquestion="#1?", needs=["T1"])]
+    state = State(question="?", plan=ThreadPlan(threads=ring), redo=["T1", "T2"])
+    assert [task.awaited for task in tasks_of(state)] == [[], ["T1"]]
