@@ -34,7 +34,8 @@ from typing import Any, TypedDict, Unpack
 from graphs.adaptive import graph
 from nodes.boundary.side_loop import run_aside
 from nodes.input.decoding import decode_text
-from nodes.settings import HeadStart, Oversight, ReviewMode, Settings, Split, StopWhen
+from nodes.settings import Settings
+from nodes.shared.knobs.work import HeadStart, Oversight, ReviewMode, Split, StopWhen
 from nodes.state import Document, Solution
 
 DocumentLike = Document | Mapping[str, Any] | tuple[str, str] | Path

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from nodes.settings import StopWhen
 from nodes.shared.cleaning import fold
+from nodes.shared.knobs.work import StopWhen
 
 ANSWERED = "not needed: another thread had answered"
 AGREED = "not needed: the others agree"

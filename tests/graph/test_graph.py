@@ -48,13 +48,13 @@ async def test_dead_threads_cost_only_themselves(server: ModelServer, context: d
     server.on(parts[2], Fault(status=500))
     server.on(parts[4], HANG)
     server.on(parts[6], "", "Result: at last")
-    solution = await ask({**context, "thread_timeout": 4, "max_rounds": 1})
+    solution = await ask({**context, "thread_timeout": 8, "max_rounds": 1})
     by_id = {thread.id: thread for thread in solution["threads"]}
     assert solution["outcome"] == "partial"
     assert [id for id, thread in by_id.items() if thread.status == "answered"] == ["T1", "T2", "T4", "T6", "T7", "T8"]
     assert (by_id["T7"].attempts, by_id["T7"].answer) == (2, "at last")
     assert (by_id["T3"].status, by_id["T5"].status) == ("failed", "timed_out")
-    assert "HTTP 500" in by_id["T3"].error and "4 s" in by_id["T5"].error
+    assert "HTTP 500" in by_id["T3"].error and "8 s" in by_id["T5"].error
     for id in ("T3", "T5"):
         assert f"- {id} (What is part {id[1]}?): " in solution["stop_reason"]
         assert by_id[id].error in solution["stop_reason"]

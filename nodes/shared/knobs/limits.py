@@ -1,0 +1,79 @@
+"""What a run may take: threads, time, tokens, requests; and what is kept of it."""
+
+from pydantic import BaseModel, Field
+
+
+class LimitKnobs(BaseModel):
+    """What a run may take: threads, time, tokens, requests; and what is kept of it."""
+
+    max_threads: int = Field(
+        16,
+        ge=2,
+        le=64,
+        description="Most threads in a plan. If there are more parts, a thread works on several parts in turn.",
+    )
+    max_parallel: int = Field(
+        8,
+        ge=1,
+        le=64,
+        description="Most threads that run at the same time; the rest wait. 8 stays under common rate limits.",
+    )
+    max_rounds: int = Field(2, ge=0, le=10, description="How often threads that failed or were refuted may run again.")
+    thread_timeout: float = Field(
+        120,
+        gt=0,
+        le=86_400,
+        description="Seconds that a thread may run. They count from its first call; time in the queue does not count.",
+    )
+    request_timeout: float = Field(
+        300,
+        gt=0,
+        le=86_400,
+        description="Seconds that assessing, planning, reviewing or answering directly may take, retries included.",
+    )
+    hedge: float | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="Start a second copy of a thread that takes this many times the median of its finished "
+        "siblings, and use the first result. Starts once half have finished, after 0.5 s at the earliest, for at "
+        "most one thread in ten, but at least one. 1.5 to 3 shortens the wait for stragglers; each copy costs tokens.",
+    )
+    deadline: float | None = Field(
+        None,
+        gt=0,
+        le=86_400,
+        description="Seconds that the whole run may take. The last fifth (at most 30 s) belongs to the review: no "
+        "thread runs in it, and the answer uses the results so far.",
+    )
+    max_total_tokens: int | None = Field(
+        None,
+        ge=1_000,
+        le=1_000_000_000,
+        description="Tokens that the whole run may use, input and output. A call that would probably exceed it is "
+        "not made; the answer then uses the results so far.",
+    )
+    window_share: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="Share of the context window that a thread may use. A thread that uses more is split into "
+        "smaller ones in the next round, since models read long contexts badly.",
+    )
+    requests_per_minute: int | None = Field(
+        None, ge=1, le=1_000_000, description="Most requests to one endpoint in any minute, of all runs of the process."
+    )
+    tokens_per_minute: int | None = Field(
+        None,
+        ge=1_000,
+        le=1_000_000_000,
+        description="Most tokens, input and output, of one endpoint in any minute, of all runs of the process.",
+    )
+    cache: bool = Field(
+        False,
+        description="Reuse results of threads that asked the same of the same sources, model and prompt, and keep "
+        "this run's.",
+    )
+    cache_ttl: float | None = Field(
+        None, ge=1, le=1_000_000_000, description="Seconds to keep results in the cache. Default: until you clear it."
+    )

@@ -1,0 +1,61 @@
+"""Which models are asked, where, and how they are sampled."""
+
+from pydantic import BaseModel, Field
+
+from nodes.shared.environment import default_model
+
+
+class ModelKnobs(BaseModel):
+    """Which models are asked, where, and how they are sampled."""
+
+    model: str = Field(
+        default_factory=default_model,
+        description="Model of every role, as `provider:name`: `openai:…`, `deepseek:…` or `local`. "
+        "Default: `openai:gpt-5-mini` when OPENAI_API_KEY or OPENAI_BASE_URL is set, else `local`.",
+    )
+    assess_model: str | None = Field(None, description="Model that decides whether to split, if not `model`.")
+    decompose_model: str | None = Field(
+        None, description="Model that plans again where the outline is not enough, if not `model`."
+    )
+    solve_model: str | None = Field(None, description="Model of the threads and of direct answers, if not `model`.")
+    review_model: str | None = Field(None, description="Model that reviews and writes the answer, if not `model`.")
+    fallback_model: str | None = Field(
+        None, description="Model to try once, with a time limit of its own, when the first one fails."
+    )
+    base_url: str | None = Field(
+        None,
+        description="Address of an OpenAI-compatible server, such as `http://127.0.0.1:8000/v1`. Default: the "
+        "provider's own, or OPENAI_BASE_URL.",
+    )
+    api_key_env: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Name of the environment variable that holds the API key, never the key itself. Default: "
+        "OPENAI_API_KEY or DEEPSEEK_API_KEY, by provider.",
+    )
+    temperature: float | None = Field(
+        None,
+        ge=0,
+        le=2,
+        description="Sampling temperature. Default: 0 for the embedded model, else the server's own, since "
+        "reasoning models refuse any other.",
+    )
+    max_tokens: int | None = Field(
+        None,
+        ge=16,
+        le=1_000_000,
+        description="Longest reply of one call, in tokens. Default: 1,024 for the embedded model, which may "
+        "otherwise ramble on, else the server's own.",
+    )
+    context_window: int | None = Field(
+        None,
+        ge=256,
+        le=100_000_000,
+        description="Tokens that prompt and reply may have together. Needed only if neither the server nor "
+        "LangChain's model profile tells it.",
+    )
+    prompts: str = Field(
+        "",
+        max_length=1_000,
+        description="Versions of prompts to use instead of the defaults, such as `direct@1 solve@1`.",
+    )
