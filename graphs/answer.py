@@ -56,6 +56,7 @@ class Options(TypedDict, total=False):
     temperature: float | None
     max_tokens: int | None
     max_threads: int
+    max_depth: int
     max_parallel: int
     max_rounds: int
     thread_timeout: float

@@ -87,6 +87,7 @@ def conclude_failed(
 def _bookkeeping(
     state: State, settings: Settings, outcome: Outcome, threads: list[ThreadResult], calls: Sequence[Call]
 ) -> dict[str, Any]:
+    spawned = {id: into for id, into in state.refined.items() if id in state.results and state.results[id].parts}
     every, wall_s = add_calls(state.calls, calls), state.run.elapsed()
     report = make_report(
         every,
@@ -98,7 +99,8 @@ def _bookkeeping(
         suggested=len(state.assessment.subquestions) if state.assessment else 0,
         price=partial(cost_of, settings),
         marks={thread.id: thread.marks for thread in [*state.results.values(), *threads] if thread.marks},
-        refined=state.refined,
+        refined={id: into for id, into in state.refined.items() if id not in spawned},
+        spawned=spawned,
         settings=settings.shown(),
         forecast=state.forecast if outcome == "failed" else add_outcome(state.forecast, every, wall_s),
     )

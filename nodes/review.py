@@ -35,6 +35,8 @@ async def review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
 
 async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     settings = settings_of(runtime)
+    if handed_on := _hand_on(state, settings):
+        return handed_on
     threads, rounds_left = in_plan_order(state, state.results), _rounds_left(state, settings)
     large = _too_large(state, settings, threads) if rounds_left > 0 else []
     answered = [thread for thread in threads if thread.status == "answered" and thread not in large]
@@ -65,6 +67,22 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
             state, settings, answer=listed or put_together(threads), calls=caller.calls, shortfall=shortfall
         )
     return _act(state, settings, written, answered, listed, caller.calls)
+
+
+def _hand_on(state: State, settings: Settings) -> dict[str, Any]:
+    """Have the parts worked on that threads handed on, before anything is judged; nothing where there are none.
+
+    What failed beside them runs again in the same round, if it may.
+    """
+    threads = in_plan_order(state, state.results)
+    spawning = [thread for thread in threads if thread.parts and not thread.stopped]
+    if not spawning or find_exhaustion(settings, state.run, spending(state.calls)):
+        return {}
+    broken = [thread for thread in threads if thread.status != "answered" and not thread.parts]
+    back = _list_unsettled(state, broken) if _rounds_left(state, settings) > 0 else []
+    update = _send_back(state, settings, [*spawning, *back], {})
+    only = {} if back else {"spawn_rounds": state.spawn_rounds + 1}
+    return update | only | {"split": [*(thread.id for thread in spawning), *update["split"]]}
 
 
 def _act(
@@ -132,7 +150,8 @@ def _list_answer(state: State) -> str:
 def _rounds_left(state: State, settings: Settings, calls: Sequence[Call] = ()) -> int:
     """Return how many extra rounds are left, none when time or tokens run out; `calls` are not in the state yet."""
     spent = spending([*state.calls, *calls])
-    return 0 if find_exhaustion(settings, state.run, spent) else settings.max_rounds - state.round
+    left = settings.max_rounds - (state.round - state.spawn_rounds)
+    return 0 if find_exhaustion(settings, state.run, spent) else left
 
 
 def _too_large(state: State, settings: Settings, threads: Sequence[ThreadResult]) -> list[ThreadResult]:

@@ -10,7 +10,7 @@ from langgraph.runtime import Runtime
 from nodes.asking.ahead import drop_thread, take_thread
 from nodes.asking.check import check, checker
 from nodes.asking.outcome import read_outcome, thread_result
-from nodes.asking.thread import THREAD, by_part, messages
+from nodes.asking.thread import by_part, messages, stage_of
 from nodes.boundary.needs import is_settled, lack, take_needs
 from nodes.boundary.progress import tell_result, tell_thread
 from nodes.boundary.stopped import stop_if_enough, stop_result
@@ -120,7 +120,7 @@ def _cache_key(task: ThreadTask, settings: Settings) -> str:
     """Hash what the thread is asked at first; what it is asked when sent back leads to a better answer to the same."""
     first = task.model_copy(update={"critique": "", "previous": None})
     asked = [message for piece in by_part(first) for message in messages(piece, settings)]
-    return key_of(asked, settings, THREAD.prompt(settings).label)
+    return key_of(asked, settings, stage_of(task.spec, settings).prompt(settings).label)
 
 
 def _from_cache(task: ThreadTask, key: str, found: Kept) -> dict[str, Any]:
@@ -253,7 +253,7 @@ def _caller(
     on_start: Callable[[], None] | None = None,
 ) -> Caller:
     settings, within = place.settings, _budget(task, place)
-    asked = THREAD.task(
+    asked = stage_of(task.spec, settings).task(
         settings, task.run, within, thread=task.spec, round=task.round, time_limit=time_limit, hedge=hedge
     )
     return Caller(settings, asked, on_start)

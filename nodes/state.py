@@ -199,6 +199,8 @@ class State(Problem, Solution):
     """Ids of the threads to split into smaller ones before they run."""
     refined: dict[str, list[str]] = Field(default_factory=dict)
     """Threads that were split again, each with the ids of its smaller threads; an empty list if no split was found."""
+    spawn_rounds: int = 0
+    """Rounds that were made only because threads handed parts on; they are not counted against `max_rounds`."""
     pieces: list[Piece] = Field(default_factory=list)
     """Parts of segments that were too long for one thread."""
 

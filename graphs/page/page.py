@@ -139,6 +139,10 @@ def _tokens(solution: Solution) -> list[dict[str, Any]]:
     report = solution.report
     threads = {thread.id: thread for thread in solution.threads}
     largest = max((usage.total for usage in report.tokens_by_thread.values()), default=0) or 1
+
+    def replaced(id: str) -> str:
+        return "handed on" if id in report.spawned else "split again"
+
     rows = []
     for id in dict.fromkeys([*report.tokens_by_thread, *threads]):
         usage, thread = report.tokens_by_thread.get(id, Usage()), threads.get(id)
@@ -147,7 +151,7 @@ def _tokens(solution: Solution) -> list[dict[str, Any]]:
             {
                 "id": id,
                 "usage": usage,
-                "status": words(thread.status, thread.stopped) if thread else "split again",
+                "status": words(thread.status, thread.stopped) if thread else replaced(id),
                 "tone": tone(thread.status) if thread else "warn",
                 "input_share": round(100 * usage.input / largest, 2),
                 "output_share": round(100 * usage.output / largest, 2),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from nodes.asking.thread import handed_on
 from nodes.llm.endpoints.usage import Call, total_usage
 from nodes.llm.replies.errors import ModelError
 from nodes.llm.replies.reply import Reply
@@ -11,6 +12,9 @@ from nodes.settings import Settings
 from nodes.state import ThreadTask
 from nodes.threads.context_rot import marks_of, repetition
 from nodes.threads.results import Mark, ThreadResult, keep_earlier
+
+HANDED_ON = "it found several parts to work on, and nobody has worked on them"
+"""Why a thread that handed parts on has no answer, where the run ends before those are worked on."""
 
 
 def thread_result(
@@ -37,6 +41,8 @@ def thread_result(
         "reasoning": "\n\n".join(reply.reasoning for reply in said if reply.reasoning),
         "finish_reason": said[-1].finish_reason if said else "",
     }
+    if not shortfall and (parts := handed_on(task, settings, said[-1].text)):
+        return ThreadResult(**common, **told, status="failed", error=HANDED_ON, parts=parts)
     if not shortfall:
         answers = [short_result(reply.text) for reply in said]
         several = answers if len(answers) > 1 else []

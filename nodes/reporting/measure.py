@@ -29,6 +29,7 @@ def make_report(
     price: Callable[[str, Usage], Cost] | None = None,
     marks: Mapping[str, list[Mark]] | None = None,
     refined: Mapping[str, list[str]] | None = None,
+    spawned: Mapping[str, list[str]] | None = None,
     settings: Mapping[str, Any] | None = None,
     forecast: Forecast | None = None,
 ) -> Report:
@@ -45,6 +46,7 @@ def make_report(
         price: Tells what a model's usage cost.
         marks: Signs of context rot by thread id.
         refined: Threads that were split again.
+        spawned: Threads that handed parts on, and the threads of these.
         settings: The settings in force, without keys.
         forecast: What the split was expected to take.
     """
@@ -74,6 +76,7 @@ def make_report(
         repairs=list(repairs),
         marks=dict(marks or {}),
         refined=dict(refined or {}),
+        spawned=dict(spawned or {}),
         settings=dict(settings or {}),
         forecast=forecast,
     )

@@ -132,6 +132,8 @@ class Report(Record):
     refined: dict[str, list[str]] = Field(default_factory=dict)
     """Threads that were split again for their marks, each with the ids of its smaller threads. An empty list: no split
     was found."""
+    spawned: dict[str, list[str]] = Field(default_factory=dict)
+    """Threads that handed parts on, each with the ids of the threads that worked on these."""
     costs: list[Cost] = Field(default_factory=list)
     """By model; an unknown price is never guessed."""
     cost_usd: float | None = None

@@ -25,6 +25,8 @@ class ThreadResult(Record):
     """The short result, whole."""
     answers: list[str] = Field(default_factory=list)
     """The result of each part, in order, where several parts share the thread."""
+    parts: list[str] = Field(default_factory=list)
+    """What it handed on to threads of its own (`T2.1`, …) instead of an answer."""
     needs: list[str] = Field(default_factory=list)
     """Ids of the threads whose results it was given."""
     checked: bool = False

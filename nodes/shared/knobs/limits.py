@@ -12,6 +12,13 @@ class LimitKnobs(BaseModel):
         le=64,
         description="Most threads in a plan. If there are more parts, a thread works on several parts in turn.",
     )
+    max_depth: int = Field(
+        1,
+        ge=0,
+        le=8,
+        description="How often threads may hand parts on to threads of their own (`T2.1`, `T2.2`, …), within "
+        "`max_threads`: `1` once, `0` never. None do where a person approves the plan.",
+    )
     max_parallel: int = Field(
         8,
         ge=1,
