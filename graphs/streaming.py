@@ -116,7 +116,8 @@ class AnswerStream:
             return self.settle(answer, "a person changed it" if node == "approve_answer" else ANOTHER)
         withdrawn = self._withdraw(_why_back(update)) if answer is not None or node == "review" else []
         # Entries before the first thread that runs again stand; over HTTP it is not known yet which one that is.
-        return withdrawn + (self._show_list() if update.get("redo") else [])
+        # Where threads are split, what comes of them is no list.
+        return withdrawn + (self._show_list() if update.get("redo") and not update.get("split") else [])
 
     def _take_plan(self, plan: Any) -> None:
         self._plan = ThreadPlan.model_validate(plan) if plan else None
@@ -176,6 +177,8 @@ def _why_back(update: Mapping[str, Any]) -> str:
     """Say why an update has no answer."""
     if update.get("outcome") == "failed":
         return "the run has no answer"
+    if split := update.get("split"):
+        return f"smaller threads take the place of {', '.join(split)}"
     critiques = update.get("critiques") or {}
     back = [f"{id}: {critiques[id]}" if critiques.get(id) else id for id in update.get("redo") or ()]
     # Over HTTP only what the reviewer wrote tells which threads these are.

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from graphs import build_graph, graph
+from graphs import AnswerReset, build_graph, graph, stream_answer
 from nodes.planning.plan import ThreadSpec
 from nodes.planning.spawn import make_children, read_spawned
 from nodes.state import Solution
@@ -138,3 +138,12 @@ def test_no_part_gets_lost(parts: list[str], limit: int) -> None:
     children = make_children(ThreadSpec(id="T4", sources=[2], subquestion="?", needs=["T1"]), parts, limit)
     assert [part.question for child in children for part in child.parts] == parts and len(children) <= limit
     assert all(child.parts and child.sources == [2] and child.needs == ["T1"] for child in children)
+
+
+async def test_what_was_shown_of_a_list_is_withdrawn_in_words(server: ModelServer, context: dict[str, Any]) -> None:
+    script(server)
+    server.on("assess", outline(CAPITAL, PICKS, answer="list")).on("review", review("All bat left; Paris."))
+    changes = [change async for change in stream_answer(QUESTION, **context)]
+    resets = [change.why for change in changes if isinstance(change, AnswerReset)]
+    assert resets == ["smaller threads take the place of T2"]
+    assert isinstance(changes[-1], Solution) and changes[-1].answer == "All bat left; Paris."

@@ -245,7 +245,6 @@ async def test_a_storm_of_refusals_at_every_stage_at_once_loses_no_run(
 ) -> None:
     storm = Storm(status(429, wait=None), until=time.perf_counter() + 5)
     # Without a cache: the runs are equal, and would ask each thread once between them.
-    # Without a cache: the runs are equal, and would ask each thread once between them.
     # Each of five runs meets it at another stage: one each is held up assessing, planning and solving.
     server.on("assess", *[NO_PARTS] * 4, storm, NO_PARTS)
     server.on("decompose", plan(), *[SOUND["decompose"]] * 2, storm, SOUND["decompose"])
