@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.store.postgres.aio import AsyncPostgresStore
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Error
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -21,6 +21,7 @@ MAX_CONNECTIONS = 4
 CONNECT_TIMEOUT_S = 10.0
 """Seconds to wait for a connection."""
 _ALONE = "SELECT pg_try_advisory_lock(hashtextextended('apr:tables', 0))"
+_UNLOCK = "SELECT pg_advisory_unlock_all()"
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS got"
 
 
@@ -43,6 +44,9 @@ class AdvisoryLocks:
             row: Any = await (await connection.execute(_LOCK, (f"apr:{run}",))).fetchone()
             yield bool(row["got"])
         finally:
+            # The server frees what a closed connection held only when it sees to it; another may ask before that.
+            with suppress(Error):
+                await connection.execute(_UNLOCK)
             await connection.close()
 
     async def is_held(self, run: str) -> bool:

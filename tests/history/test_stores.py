@@ -116,3 +116,10 @@ def stop_and_start(request: pytest.FixtureRequest, place: str) -> None:
     database: Postgres = request.getfixturevalue("database")
     database.stop()
     database.start()
+
+
+async def test_a_lock_is_free_as_soon_as_it_was_given_up(place: str) -> None:
+    async with open_store(place) as store:
+        for _ in range(50):
+            async with store.locks.hold("run") as free:
+                assert free and await store.locks.is_held("run")

@@ -41,5 +41,6 @@ async def resumed(place: str, id: str) -> Any:
         async with runs.resume(id) as entry:
             solution = await runs.graph(entry).ainvoke(await runs.left(entry), config(entry), context=entry.settings)
             await runs.end(entry, solution["outcome"])
-        assert await runs.prune(keep=0) == 1
+        pruned = await runs.prune(keep=0)
+        assert pruned == 1, [entry for entry in await runs.all()]
     return solution
