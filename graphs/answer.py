@@ -35,7 +35,7 @@ from graphs.adaptive import graph
 from nodes.boundary.side_loop import run_aside
 from nodes.input.decoding import decode_text
 from nodes.settings import Settings
-from nodes.shared.knobs.work import HeadStart, Oversight, ReviewMode, Split, StopWhen
+from nodes.shared.knobs.work import HeadStart, Oversight, ReviewMode, SharePrefix, Split, StopWhen
 from nodes.state import Document, Solution
 
 DocumentLike = Document | Mapping[str, Any] | tuple[str, str] | Path
@@ -74,6 +74,7 @@ class Options(TypedDict, total=False):
     prompts: str
     split: Split
     head_start: HeadStart
+    share_prefix: SharePrefix
     oversight: Oversight
     scoped: bool
     review: ReviewMode

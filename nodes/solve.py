@@ -207,7 +207,7 @@ async def _work_on(
 
     callers = [begun.caller if begun else _caller(task, place, seconds, on_start=begin)]
     if begun:
-        begin()
+        begun.tell_start(begin)
 
     def ask() -> Coroutine[Any, Any, Reply]:
         return begun.land() if begun else callers[0].text(asked)

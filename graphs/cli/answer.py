@@ -86,9 +86,10 @@ def print_solution(solution: "Solution", *, as_json: bool) -> None:
     report = solution.report
     cached = f" ({report.cached} cached)" if report.cached else ""
     threads = f"{report.threads_planned} threads{cached}, {report.rounds} extra rounds, " if solution.threads else ""
+    known = f" ({report.tokens.cached:,} from the server's prompt cache)" if report.tokens.cached else ""
     sys.stderr.write(
         f"{solution.outcome}: {solution.route} route, {threads}{report.calls} calls, "
-        f"{report.tokens.total:,} tokens, {report.wall_s:.1f} s{_cost(report.cost_usd)}\n"
+        f"{report.tokens.total:,} tokens{known}, {report.wall_s:.1f} s{_cost(report.cost_usd)}\n"
     )
     if report.forecast:
         sys.stderr.write(f"forecast: {report.forecast}\n")

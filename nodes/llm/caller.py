@@ -16,17 +16,18 @@ from nodes.llm.clients import Client, call_options, client_for
 from nodes.llm.embedded.slots import Purpose
 from nodes.llm.endpoints.usage import Call, Usage
 from nodes.llm.limits import retries
-from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN, estimate_usage
+from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN, count_characters, estimate_usage
 from nodes.llm.limits.limiter import ShutTooLong, Turn
 from nodes.llm.limits.time_limit import TimeLimit
 from nodes.llm.limits.window import Ceilings
 from nodes.llm.replies import errors
 from nodes.llm.replies.classify import classify
-from nodes.llm.replies.errors import CONGESTION, OUT_OF_BUDGET, CallFailed, ConfigurationError, ModelError
+from nodes.llm.replies.errors import OUT_OF_BUDGET, CallFailed, ConfigurationError, ModelError
 from nodes.llm.replies.overhear import OnText, overhear
 from nodes.llm.replies.read import fault_of, keep_broken_off, read_reply
 from nodes.llm.replies.reply import Reply
 from nodes.llm.replies.wire import Heard
+from nodes.llm.siblings import Reading, enter
 from nodes.llm.task import Task
 from nodes.llm.trace import name_call
 from nodes.settings import Settings
@@ -47,6 +48,7 @@ class Caller:
         calls: Every request made so far, failed ones included.
         model: The model asked, as `provider:name`; after a failure the fallback.
         said: What the model had said before a call broke off; it is not whole.
+        on_start: Called as the first request is sent.
     """
 
     def __init__(
@@ -61,18 +63,19 @@ class Caller:
         Args:
             settings: The run's settings.
             task: What the calls are for.
-            on_start: Called as the first request is sent.
+            on_start: See above.
             on_text: Is told of a reply's text while it is written; the reply is streamed then.
         """
         self.calls: list[Call] = []
         self.model = settings.model_for(task.role)
-        self._settings, self._task, self._on_start, self._on_text = settings, task, on_start, on_text
+        self._settings, self._task, self.on_start, self._on_text = settings, task, on_start, on_text
         self._seconds = settings.request_timeout if task.time_limit is None else task.time_limit
         self._limit_name = "request_timeout" if task.time_limit is None else "thread_timeout"
         self._limit = TimeLimit(self._seconds)
         self._ceilings = Ceilings(settings.requests_per_minute, settings.tokens_per_minute)
         self._where = ""
         self._fault: ModelError | None = None
+        self._reading = Reading()
         self.said: Reply | None = None
         self._asked_to_wait: float | None = None
 
@@ -173,17 +176,18 @@ class Caller:
         return too_late or retries.often_enough(tried, other_way=other_way)
 
     async def _once(self, client: Client, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
-        reserved = self._task.budget.ledger.reserve(_length(messages) // ENGLISH_CHARACTERS_A_TOKEN)
+        reserved = self._task.budget.ledger.reserve(count_characters(messages) // ENGLISH_CHARACTERS_A_TOKEN)
         calls_before = len(self.calls)
         try:
             asked = time.perf_counter()
-            turn = await self._turn(client, reserved)
+            turn = await self._turn(client, reserved, messages)
             try:
                 call = self._begin(client, turn, time.perf_counter() - asked)
                 return await self._send(client, call, messages, extra)
             finally:
                 self._give_back(client, turn)
         finally:
+            self._reading.end()
             used = sum(call.usage.total for call in self.calls[calls_before:])
             self._task.budget.ledger.settle(reserved, used)
 
@@ -192,8 +196,7 @@ class Caller:
         call = self.calls[-1]
         if call.status == "ok":
             client.learnt.shown.see(call)
-        hasty = call.status == "timed_out" and call.latency_s < errors.MIN_PATIENCE_S
-        overload = "" if hasty else next((why for kind, why in CONGESTION.items() if kind == call.status), "")
+        overload = errors.tell_overload(call.status, call.latency_s)
         client.limiter.release(
             turn,
             tokens=call.usage.total,
@@ -202,11 +205,12 @@ class Caller:
             wait=self._asked_to_wait if overload else None,
         )
 
-    async def _turn(self, client: Client, tokens: int) -> Turn:
+    async def _turn(self, client: Client, tokens: int, messages: Sequence[BaseMessage]) -> Turn:
         """Wait until the endpoint may be sent one more request; the task's clock stands meanwhile."""
         patience, again = self._limit.left(), bool(self.calls)
         try:
             with self._limit.stop_clock():
+                self._reading = await enter(client, self._settings, self._task, messages, again=again)
                 return await client.limiter.admit(
                     self._task.run.id, tokens=tokens, ceilings=self._ceilings, patience=patience, again=again
                 )
@@ -238,8 +242,8 @@ class Caller:
         )
         self.calls.append(call)
         self._asked_to_wait = None
-        if len(self.calls) == 1 and self._on_start:
-            self._on_start()
+        if len(self.calls) == 1 and self.on_start:
+            self.on_start()
         return call
 
     async def _send(self, client: Client, call: Call, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
@@ -251,9 +255,9 @@ class Caller:
             async with client.place(Purpose(task.prompt, task.role, task.run.id, task.thread_id)) as place:
                 if more := {**extra, **place}:
                     options["extra_body"] = {**options.get("extra_body", {}), **more}
-                if self._on_text:
+                if self._on_text or self._reading.first:
                     options["stream"] = True
-                with overhear(self._on_text) as heard:
+                with overhear(self._on_text, self._reading.begin) as heard:
                     message = await client.chat.ainvoke(
                         list(messages), config=name_call(call, task.prompt, task.subquestion), **options
                     )
@@ -272,7 +276,7 @@ class Caller:
             self._keep(call, failure, heard)
             if call.ahead and failure.kind == "cancelled":
                 call.usage = estimate_usage(
-                    _length(messages), sum(len(reply.text) + len(reply.reasoning) for reply in heard)
+                    count_characters(messages), sum(len(reply.text) + len(reply.reasoning) for reply in heard)
                 )
             raise
         except ConfigurationError:
@@ -293,7 +297,3 @@ class Caller:
             call.usage = Usage.from_metadata(heard[-1].usage)
             failure.reply = keep_broken_off(heard[-1].text, heard[-1].reasoning, failure)
         self.said = failure.reply or self.said
-
-
-def _length(messages: Sequence[BaseMessage]) -> int:
-    return sum(len(message.text) for message in messages)

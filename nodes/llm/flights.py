@@ -5,7 +5,7 @@ Burton, "Speculative Computation, Parallelism, and Functional Programming", IEEE
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
 
 from langchain_core.messages import BaseMessage
@@ -45,6 +45,13 @@ class Flight:
     def dropped(self) -> bool:
         """Whether nobody wanted it."""
         return self._task.cancelled() or self._task.cancelling() > 0
+
+    def tell_start(self, tell: Callable[[], None]) -> None:
+        """Have it told when the first request is sent: at once, where it was."""
+        if self.caller.calls:
+            tell()
+        else:
+            self.caller.on_start = tell
 
     async def land(self) -> Reply:
         """Wait for the reply; who is cancelled meanwhile cancels the call.

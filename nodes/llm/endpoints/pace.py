@@ -26,12 +26,14 @@ class Shown(NamedTuple):
     """Tokens of the prompt that no cache held."""
     written: int
     seconds: float
+    cached: int = 0
+    """Tokens of the prompt that the server's cache held."""
 
     @classmethod
     def by(cls, call: Call) -> "Shown":
         """Read it off a call."""
         read = max(0, call.usage.input - call.usage.cached)
-        return cls(call.stage, bool(call.thread_id), read, call.usage.output, call.latency_s)
+        return cls(call.stage, bool(call.thread_id), read, call.usage.output, call.latency_s, call.usage.cached)
 
 
 @dataclass
@@ -100,6 +102,8 @@ class Pace:
     """Of calls with no sibling beside them."""
     threads: Speed = field(default_factory=Speed)
     """Of threads, which slow each other down where a server has less to give."""
+    caches: bool = False
+    """Whether the server ever said that it had a part of a prompt in its cache."""
 
     def see(self, call: Call) -> None:
         """Take a successful call in."""
@@ -110,6 +114,7 @@ class Pace:
         self.stages.setdefault(shown.stage, Stage()).see(shown.written)
         speed = self.threads if shown.side_by_side else self.alone
         speed.see(shown.read, shown.written, shown.seconds)
+        self.caches = self.caches or shown.cached > 0
 
     def of(self, stage: str) -> Stage:
         """Return what a stage's calls generated."""

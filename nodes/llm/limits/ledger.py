@@ -1,10 +1,14 @@
 """How many tokens a run may still use."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from nodes.llm.endpoints.usage import Call, Usage, total_usage
 from nodes.llm.replies.errors import ModelError
 from nodes.shared.record import Record
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
 
 ENGLISH_CHARACTERS_A_TOKEN = 4
 """Of English text, with the tokenisers in use; a prompt's size before a server has counted it."""
@@ -31,6 +35,11 @@ def spending(calls: Iterable[Call]) -> Spending:
         thread=sum(threads) // len(threads) if threads else 0,
         join=total_usage(call for call in known if call.stage == "assess").total,
     )
+
+
+def count_characters(messages: "Sequence[BaseMessage]") -> int:
+    """Count the characters of a conversation."""
+    return sum(len(message.text) for message in messages)
 
 
 def estimate_usage(read: int, written: int) -> Usage:

@@ -49,6 +49,12 @@ MIN_PATIENCE_S = 30.0
 server's."""
 
 
+def tell_overload(status: str, latency_s: float) -> str:
+    """Say how a call has shown that its server is asked for too much; empty where it has not."""
+    hasty = status == "timed_out" and latency_s < MIN_PATIENCE_S
+    return "" if hasty else next((why for kind, why in CONGESTION.items() if kind == status), "")
+
+
 class ConfigurationError(ValueError):
     """The run cannot start as it is set up; the message says what to change."""
 

@@ -14,19 +14,21 @@ OnText = Callable[[str], None]
 class _Ear(NamedTuple):
     heard: list[Heard]
     on_text: OnText | None
+    on_begin: Callable[[], None] | None
 
 
 _overhearing: ContextVar[_Ear | None] = ContextVar("overhearing", default=None)
 
 
 @contextmanager
-def overhear(on_text: OnText | None = None) -> Iterator[list[Heard]]:
+def overhear(on_text: OnText | None = None, on_begin: Callable[[], None] | None = None) -> Iterator[list[Heard]]:
     """List the replies that begin inside, as far as they have come at any time.
 
     Args:
         on_text: Is told of their text.
+        on_begin: Is called with each piece of them, the first one included.
     """
-    ear = _Ear([], on_text)
+    ear = _Ear([], on_text, on_begin)
     token = _overhearing.set(ear)
     try:
         yield ear.heard
@@ -38,6 +40,6 @@ def listen(secret: str) -> Heard:
     """Begin to hear a reply of a server that was sent a secret."""
     heard = Heard(secret)
     if ear := _overhearing.get():
-        heard.on_text = ear.on_text
+        heard.on_text, heard.on_begin = ear.on_text, ear.on_begin
         ear.heard.append(heard)
     return heard

@@ -35,9 +35,11 @@ class Heard:
         model: What the server calls the model.
         is_chat: Whether anything so far is a chat server's reply.
         on_text: Is told all that has come of the text, each time more has.
+        on_begin: Is called with each piece, the first one included.
     """
 
     on_text: Callable[[str], None] | None = None
+    on_begin: Callable[[], None] | None = None
 
     def __init__(self, secret: str = "") -> None:
         """Begin to hear a reply; what a server repeats of the `secret` that it was sent is left out."""
@@ -101,6 +103,8 @@ class Heard:
         message = self._message(choice)
         spoken = bool(choice.get("message")) or "delta" in choice or isinstance(choice.get("text"), str)
         self.is_chat = self.is_chat or spoken
+        if spoken and self.on_begin:
+            self.on_begin()
         new = self._listen(choice, message)
         self._went_on = self._went_on or bool(self._reasons and new.text)
         if reason := reason_in(choice, message, data):

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 HeadStart = Literal["auto", "on", "off"]
+SharePrefix = Literal["auto", "on", "off"]
 Split = Literal["if_faster", "if_independent", "always"]
 Oversight = Literal["none", "plan", "answer", "both"]
 ReviewMode = Literal["off", "brief", "careful"]
@@ -24,6 +25,12 @@ class WorkKnobs(BaseModel):
         "auto",
         description="Begin the direct answer while the question is assessed, and threads while the outline is "
         "written. `auto` does so where the time that it saves is worth the tokens, `on` always, `off` never.",
+    )
+    share_prefix: SharePrefix = Field(
+        "auto",
+        description="Let threads whose prompts share their first 1,024 tokens wait until the reply to the first of "
+        "them begins, at most 2 s, so that the server reads these tokens once. `auto` does so where a server has "
+        "reported cached tokens and does not batch; `on` always, `off` never.",
     )
     oversight: Oversight = Field(
         "none",

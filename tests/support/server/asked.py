@@ -20,6 +20,8 @@ class Asked:
     body: dict[str, Any]
     headers: Mapping[str, str]
     at: float
+    begun: float | None = None
+    """When its reply began: all of the prompt was read."""
     ended: float | None = None
     dropped: bool = False
     """The client went away before it was answered."""

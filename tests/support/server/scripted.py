@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -26,6 +27,7 @@ class ModelServer:
         refuses: Fields of a request's body that are refused with status 400.
         allows: Requests at a time; one more is refused with status 429. `None` for any number.
         realistic: Count a token for every four characters of prompt and reply, instead of what steps say.
+        caches: Whether it keeps what it has read of prompts, as providers do, and tells how much of a prompt it knew.
         slots: What the server says of itself at `/props`, as llama.cpp's does; `None` for nothing.
         window: The context window that it tells there; prompts of more characters than three times that are refused.
         model_window: The window that it tells in its list of models, as vLLM does.
@@ -39,7 +41,8 @@ class ModelServer:
         self.refuses: set[str] = set()
         self.allows: int | None = None
         self.refused: list[float] = []
-        self.realistic = False
+        self.realistic = self.caches = False
+        self._read: list[str] = []
         self.slots: int | None = None
         self.window: int | None = None
         self.model_window: int | None = None
@@ -133,8 +136,12 @@ class ModelServer:
         if isinstance(step, Fault | Events):
             return await self._send_as_it_is(http, step)
         reply = self._reply(request, step)
+        if reply.held:
+            await reply.held.wait()
         if reply.delay:
             await asyncio.sleep(reply.delay)
+        request.begun = time.perf_counter()
+        self._read.append(request.prompt)
         if streamed:
             return await self._stream(http, reply, step)
         self.replies.append(reply)
@@ -142,10 +149,19 @@ class ModelServer:
 
     def _reply(self, request: Asked, step: Any) -> Reply:
         reply = as_reply(step)
-        if not self.realistic:
+        if not (self.realistic or self.caches):
             return reply
-        written = max(1, len(reply.text) // 4)
-        return replace(reply, prompt_tokens=len(request.prompt) // 4, completion_tokens=written)
+        return replace(
+            reply,
+            prompt_tokens=len(request.prompt) // 4,
+            completion_tokens=max(1, len(reply.text) // 4),
+            cached_tokens=self._known_tokens(request.prompt) if self.caches else reply.cached_tokens,
+        )
+
+    def _known_tokens(self, prompt: str) -> int:
+        """Count what it has read of a prompt, as OpenAI does: 1,024 tokens and more, in steps of 128."""
+        known = max((len(os.path.commonprefix([prompt, read])) // 4 for read in self._read), default=0)
+        return known // 128 * 128 if known >= 1_024 else 0
 
     async def _stream(self, http: web.Request, reply: Reply, step: Step) -> web.StreamResponse:
         """Send a reply in pieces, as server-sent events; the end is missing when the step is a fault."""

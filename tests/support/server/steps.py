@@ -1,5 +1,6 @@
 """What a server is told to send: replies, faults, and the objects that roles write."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,8 @@ class Reply:
     reasoning: str = ""
     refusal: str | None = None
     delay: float = 0.0
+    held: asyncio.Event | None = None
+    """It begins when this is set."""
     pace: float = 0.0
     """Seconds between the pieces of a stream."""
     prompt_tokens: int = 10
