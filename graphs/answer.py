@@ -72,6 +72,7 @@ class Options(TypedDict, total=False):
     cache: bool
     cache_ttl: float | None
     prompts: str
+    planner: str
     split: Split
     head_start: HeadStart
     share_prefix: SharePrefix

@@ -7,6 +7,7 @@ from langgraph.runtime import Runtime
 
 from nodes.asking.ahead import DIRECT, begun_ahead
 from nodes.asking.outline import OUTLINE, messages
+from nodes.asking.planner import check_planner, plan
 from nodes.asking.weigh import known_clients, weigh
 from nodes.boundary.progress import tell_stage
 from nodes.llm import flights
@@ -25,18 +26,23 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Start the run and decide whether the problem is split."""
     settings, run = settings_of(runtime), Run()
     check_configuration(settings)
+    await check_planner(settings)
     name_run("adaptive", state.question)
     tell_stage(runtime, "assess")
     check_oversight(settings)
     start = fresh_run(run, state)
     async with begun_ahead(state, settings, run) as begun:
-        caller = OUTLINE.caller(settings, run, on_text=begun.hear if begun and begun.threads else None)
+        planned = await plan(state, settings, run)
+        listener = begun.hear if begun and begun.threads else None
+        caller = OUTLINE.caller(settings, run, planned.calls, on_text=listener)
         try:
-            written = await caller.structured(messages(state, settings), Outline)
+            written = planned.outline or await caller.structured(messages(state, settings), Outline)
         except ModelError as error:
             vain = await flights.drop_others(run.id, {DIRECT})
             # An empty list would leave the calls of an earlier run where they are.
-            return start | stage_failed("assess", caller, error) | {"calls": [*caller.calls, *vain] or None}
+            calls = [*planned.calls, *caller.calls, *vain]
+            failed = stage_failed("assess", caller, error) | {"calls": calls or None}
+            return start | failed | {"repairs": list(planned.repairs)}
         parts, repairs = read_parts(written.parts, state.segments())
         ready = widest(parts)
         assessment = Assessment(
@@ -58,8 +64,8 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
         "assessment": assessment,
         "forecast": weighed,
         "parallel": parallel,
-        "repairs": repairs,
-        "calls": [*caller.calls, *vain],
+        "repairs": [*planned.repairs, *repairs],
+        "calls": [*planned.calls, *caller.calls, *vain],
     }
 
 

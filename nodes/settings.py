@@ -86,6 +86,13 @@ class Settings(WorkKnobs, LimitKnobs, ModelKnobs, BaseSettings):
         read_versions(value)
         return value
 
+    @field_validator("planner")
+    @classmethod
+    def _planner_is_named(cls, value: str) -> str:
+        if value and not (value.startswith("dspy:") and value.removeprefix("dspy:").strip()):
+            raise ValueError(f"`{value}` names no planner; write `dspy:` and the path of a saved DSPy program")
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _base_url_is_http(cls, value: str | None) -> str | None:

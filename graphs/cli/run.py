@@ -127,7 +127,9 @@ def _settings_of(entry: Entry, base_url: str | None) -> Settings:
     try:
         kept = Settings(**entry.settings)
         if base_url:
-            return Settings(**kept.given | {"base_url": base_url, "api_key_env": Settings().api_key_env})
+            own = Settings()
+            named = {"base_url": base_url, "api_key_env": own.api_key_env, "planner": own.planner}
+            return Settings(**kept.given | named)
         return for_request(kept, but=("prompts",))
     except ValidationError as error:
         why = "; ".join(detail["msg"] for detail in error.errors(include_url=False, include_input=False))
@@ -135,8 +137,8 @@ def _settings_of(entry: Entry, base_url: str | None) -> Settings:
     except ConfigurationError as error:
         where = f" {kept.base_url}" if kept.base_url else ""
         raise RunError(
-            f"run {entry.id} was begun with a server or a key that this environment does not name; if its server{where}"
-            f" is yours, name it: apr resume {entry.id} --base-url ADDRESS"
+            f"run {entry.id} was begun with a server, a key or a planner that this environment does not name; if its "
+            f"server{where} is yours, name it: apr resume {entry.id} --base-url ADDRESS"
         ) from error
 
 

@@ -11,7 +11,7 @@ from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 from nodes.shared.environment import environment_endpoints, environment_settings
 
-OPERATORS = ("base_url", "api_key_env", "prompts")
+OPERATORS = ("base_url", "api_key_env", "prompts", "planner")
 """Settings that are the operator's."""
 
 
@@ -36,6 +36,11 @@ def find_refusal(given: Mapping[str, Any]) -> str:
     prompts = given.get("prompts")
     if prompts not in (None, "", operator.prompts) and "prompts" not in environment_settings():
         return "`prompts` is not a request's to choose, unless whoever runs the server lists it in APR_ALLOW_SETTINGS"
+    if given.get("planner") not in (None, "", operator.planner):
+        return (
+            "`planner` is not a request's to choose, since loading a program runs its code; whoever runs the server "
+            "names one in APR_PLANNER"
+        )
     return "" if address in allowed else _crossing(given, operator)
 
 

@@ -69,7 +69,7 @@ async def test_the_optimisers_of_instructions_run(server: ModelServer, prompts: 
     pytest.importorskip("dspy")
     pytest.importorskip("optuna")
     server.on("review", ACCEPTED)
-    server.on("direct", "[[ ## proposed_instruction ## ]]\n```\nYou check results.\n```\n[[ ## completed ## ]]")
+    server.on("program", "[[ ## proposed_instruction ## ]]\n```\nYou check results.\n```\n[[ ## completed ## ]]")
     code, out, err = await command("review", "--optimizer", optimizer, *small(prompts), server=server)
     assert code == 0, err
     label = Path(out.splitlines()[-1]).stem

@@ -107,6 +107,7 @@ def stealing(thief: Listener) -> list[dict[str, Any]]:
         {"fallback_model": "deepseek:x", "assess_model": "deepseek:x"},
         {"prompts": "assess@1"},
         {"prompts": "../../etc/passwd@1"},
+        {"planner": "dspy:/tmp/any"},
     ]
 
 

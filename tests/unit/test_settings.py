@@ -41,7 +41,7 @@ def test_a_value_that_equals_the_default_still_beats_the_environment(
     other = {"base_url": "http://h/v1", "api_key_env": "KEY", "temperature": "1", "max_tokens": "99"}
     other |= {"baseline": "true", "context_window": "7000", "window_share": "0.5", "prompts": "solve@1"}
     other |= {"split": "always", "scoped": "false", "review": "false", "cache": "true", "oversight": "both"}
-    other |= {"head_start": "off", "share_prefix": "off", "stop_when": "agreement"}
+    other |= {"head_start": "off", "share_prefix": "off", "planner": "dspy:x", "stop_when": "agreement"}
     other |= dict.fromkeys(("max_total_tokens", "tokens_per_minute"), "7000")
     monkeypatch.setenv(f"APR_{name.upper()}", other.get(name, "openai:x" if name.endswith("model") else "7"))
     assert getattr(Settings(), name) != default

@@ -59,3 +59,9 @@ class ModelKnobs(BaseModel):
         max_length=1_000,
         description="Versions of prompts to use instead of the defaults, such as `direct@1 solve@1`.",
     )
+    planner: str = Field(
+        "",
+        max_length=1_000,
+        description="A compiled DSPy program that outlines the question instead of our prompt, as `dspy:PATH`. Loading "
+        "a saved folder runs the code in it, so name only what you trust; requests to a server cannot name one.",
+    )

@@ -28,9 +28,9 @@ class WorkKnobs(BaseModel):
     )
     share_prefix: SharePrefix = Field(
         "auto",
-        description="Let threads whose prompts share their first 1,024 tokens wait until the reply to the first of "
-        "them begins, at most 2 s, so that the server reads these tokens once. `auto` does so where a server has "
-        "reported cached tokens and does not batch; `on` always, `off` never.",
+        description="Threads whose prompts share their first 1,024 tokens wait until the reply to the first of them "
+        "begins, at most 2 s. The server then reads these tokens once. `auto` waits where a server has reported cached "
+        "tokens and does not batch, `on` always, `off` never.",
     )
     oversight: Oversight = Field(
         "none",

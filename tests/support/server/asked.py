@@ -45,6 +45,8 @@ def who_asks(body: dict[str, Any]) -> tuple[str, str]:
     system = str(body["messages"][0]["content"])
     if system.startswith("A helper was given one subquestion"):
         return "refine", "refine"
+    if system.startswith("Your input fields are"):  # DSPy's
+        return "program", "program"
     if system.endswith("Add nothing of your own."):
         return "join", "join"
     if not wanted:
