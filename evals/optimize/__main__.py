@@ -87,9 +87,7 @@ def main(
     except ValidationError as error:
         _refuse("; ".join(item["msg"] for item in error.errors(include_url=False, include_input=False)))
     verdict = "is the default now" if told.adopted else "is not better, so the default stays"
-    typer.echo(
-        f"{told.label}: {told.before:.3f} before, {told.after:.3f} after, on {told.n} held-out items; it {verdict}"
-    )
+    typer.echo(f"{told.label}: {told.before} before, {told.after} after, on {told.n} held-out items; it {verdict}")
     typer.echo(str(told.path))
 
 

@@ -13,7 +13,7 @@ import dspy
 from evals.item import Item
 from evals.optimize.optimizers import Search, choose_optimizer, make_proposer, optimize
 from evals.optimize.program import PromptProgram, fields, make_asker
-from evals.optimize.tasks import Task, mean
+from evals.optimize.tasks import Judged, Task, mean
 from evals.optimize.write import make_default, next_version, write_version
 from nodes.llm.clients import client_for
 from nodes.settings import Settings
@@ -36,14 +36,26 @@ class Order(Record):
     folder: Path = FOLDER
 
 
+class Figures(Record):
+    """How good a prompt is, on the mean of some items."""
+
+    score: float
+    path: float
+    """Tokens generated one after another where its replies are followed."""
+
+    def __str__(self) -> str:
+        """Say both."""
+        return f"{self.score:.3f} ({self.path:.0f} tokens one after another)"
+
+
 class Outcome(Record):
     """What came of it."""
 
     label: str
     path: Path
     optimizer: str
-    before: float
-    after: float
+    before: Figures
+    after: Figures
     n: int
     adopted: bool
 
@@ -63,8 +75,8 @@ def optimise(task: Task, start: Prompt, settings: Settings, order: Order, tell: 
     with _loop() as loop:
         program = PromptProgram(start, make_asker(settings, task.name, task.shape, loop))
         tell(f"{start.label}: scoring it on {len(held_out)} held-out items")
-        before = score(task, program, held_out, order.threads)
-        tell(f"{start.label}: {before:.3f}")
+        before = measure(task, program, held_out, order.threads)
+        tell(f"{start.label}: {before}")
         name = choose_optimizer(order.calls, len(scored)) if order.optimizer == "auto" else order.optimizer
         tell(f"{name}: about {order.calls} calls, on {len(scored)} items; examples out of {len(train)}")
         client = asyncio.run_coroutine_threadsafe(client_for(settings, settings.model), loop).result()
@@ -81,8 +93,8 @@ def optimise(task: Task, start: Prompt, settings: Settings, order: Order, tell: 
             seed=order.seed,
         )
         best, chosen = optimize(name, program, search)
-        after = score(task, best, held_out, order.threads)
-        tell(f"found: {after:.3f}, with {len(best.demos)} examples")
+        after = measure(task, best, held_out, order.threads)
+        tell(f"found: {after}, with {len(best.demos)} examples")
     prompt = best.prompt(next_version(task.name, order.folder))
     about = {
         "from": start.label,
@@ -91,10 +103,11 @@ def optimise(task: Task, start: Prompt, settings: Settings, order: Order, tell: 
         "model": settings.model,
         "seed": order.seed,
         "scored_on": len(scored),
-        "held_out": {"n": len(held_out), "before": round(before, 3), "after": round(after, 3)},
+        "held_out": {"n": len(held_out), "before": round(before.score, 3), "after": round(after.score, 3)},
+        "critical_path_tokens": {"before": round(before.path), "after": round(after.path)},
     }
     path = write_version(prompt, about, order.folder)
-    adopted = after > before
+    adopted = after.score > before.score
     if adopted:
         make_default(prompt, order.folder)
     return Outcome(
@@ -102,19 +115,27 @@ def optimise(task: Task, start: Prompt, settings: Settings, order: Order, tell: 
     )
 
 
-def score(task: Task, program: PromptProgram, items: Sequence[Item], threads: int) -> float:
-    """Return the mean score of a program; a reply that is no reply scores 0."""
+def measure(task: Task, program: PromptProgram, items: Sequence[Item], threads: int) -> Figures:
+    """Measure a program; a reply that is no reply scores 0, and its path does not count."""
 
-    def one(item: Item) -> float:
-        return _score(task, item, program(**fields(task.variables(item))))
+    def one(item: Item) -> Judged | None:
+        return _judge(task, item, program(**fields(task.variables(item))))
 
     with ThreadPoolExecutor(threads) as pool:
-        return mean(list(pool.map(one, items)))
+        judged = list(pool.map(one, items))
+    return Figures(
+        score=mean([one.points if one else 0.0 for one in judged]), path=mean([one.path for one in judged if one])
+    )
+
+
+def _judge(task: Task, item: Item, told: Any) -> Judged | None:
+    parsed = getattr(told, "parsed", None)
+    return task.judge(item, parsed) if parsed is not None else None
 
 
 def _score(task: Task, item: Item, told: Any) -> float:
-    parsed = getattr(told, "parsed", None)
-    return task.score(item, parsed)[0] if parsed is not None else 0.0
+    judged = _judge(task, item, told)
+    return judged.points if judged else 0.0
 
 
 def _example(task: Task, item: Item) -> Any:
@@ -128,9 +149,10 @@ def _metric(task: Task) -> Callable[..., float]:
 
 def _feedback(task: Task) -> Callable[..., Any]:
     def judged(example: Any, told: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Any:
-        parsed = getattr(told, "parsed", None)
-        points, words = task.score(example.item, parsed) if parsed is not None else (0.0, "No usable JSON.")
-        return dspy.Prediction(score=points, feedback=words)
+        found = _judge(task, example.item, told)
+        return dspy.Prediction(
+            score=found.points if found else 0.0, feedback=found.words if found else "No usable JSON."
+        )
 
     return judged
 

@@ -6,12 +6,13 @@ Examples that may end up in a prompt file come from our own datasets only; other
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from evals.item import Half, Item
 from evals.items import load_items, sample
+from evals.optimize.path import STEP_TOKENS, path_tokens, tokens_of, with_path
 from evals.run.reviewer import compare_found, recorded_results
 from nodes.asking.results import as_lines
 from nodes.input.excerpts import by_number
@@ -25,6 +26,17 @@ from nodes.state import Problem
 from prompts import block
 
 
+class Judged(NamedTuple):
+    """What a reply is worth."""
+
+    points: float
+    """0 to 1: whether it is right, and for a fifth how short a critical path it leads to."""
+    path: float
+    """Tokens that are generated one after another where it is followed."""
+    words: str
+    """What was wrong with it."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One prompt, and what it is measured by."""
@@ -36,8 +48,7 @@ class Task:
     others: tuple[str, ...]
     """Datasets of others that candidates are scored on, where their folder is named."""
     variables: Callable[[Item], dict[str, str]]
-    score: Callable[[Item, Any], tuple[float, str]]
-    """Score of a reply, 0 to 1, and what was wrong with it."""
+    judge: Callable[[Item, Any], Judged]
     wanted: Callable[[Item], str]
     """The reply that the item itself tells."""
 
@@ -61,13 +72,24 @@ def _assess_variables(item: Item) -> dict[str, str]:
     return {"segments": by_number(_segments(item))}
 
 
-def _assess_score(item: Item, reply: Outline) -> tuple[float, str]:
+def _judge_outline(item: Item, reply: Outline) -> Judged:
     parts, repairs = read_parts(reply.parts, _segments(item))
-    ready = len(widest(parts))
+    ready, steps = len(widest(parts)), len(item.steps) or item.threads or 1
+    path, least = path_tokens(reply.model_dump_json(), parts, steps), _least_path(item, steps)
     if (ready > 1) == item.parallel:
-        return 1.0, "Right."
+        long = f" But {path:.0f} tokens come one after another, where {least:.0f} suffice." if path > least else ""
+        return Judged(with_path(1.0, path, least), path, f"Right.{long}")
     wanted = "has independent parts and is to be split" if item.parallel else "is a chain or one question: do not split"
-    return 0.0, " ".join([f"Wrong: {ready} parts can run at once, but the question {wanted}.", *map(str, repairs)])
+    said = [f"Wrong: {ready} parts can run at once, but the question {wanted}.", *map(str, repairs)]
+    return Judged(0.0, path, " ".join(said))
+
+
+def _least_path(item: Item, steps: int) -> float:
+    """Return the tokens of the critical path of the known outline; of its threads alone, where none is known."""
+    if not item.steps:
+        return steps * STEP_TOKENS / (steps if item.parallel else 1)
+    wanted = Outline.model_validate_json(_assess_wanted(item))
+    return path_tokens(wanted.model_dump_json(), read_parts(wanted.parts, _segments(item)).parts, steps)
 
 
 def _assess_wanted(item: Item) -> str:
@@ -93,7 +115,7 @@ def _review_variables(item: Item) -> dict[str, str]:
     }
 
 
-def _review_score(item: Item, reply: Review) -> tuple[float, str]:
+def _judge_review(item: Item, reply: Review) -> Judged:
     told = compare_found(item, reply)
     alarms = int(told["false_alarms"])
     planted = [f"{id} is wrong" for id in item.wrong] + [
@@ -101,7 +123,9 @@ def _review_score(item: Item, reply: Review) -> tuple[float, str]:
     ]
     answered = bool(reply.answer.strip()) or bool(planted)
     score = float(told["score"]) / (1 + alarms) * (1.0 if answered else 0.5)
-    return score, f"Planted: {'; '.join(planted) or 'nothing'}. {alarms} false alarms."
+    path = tokens_of(reply.model_dump_json())
+    points = with_path(score, path, tokens_of(_review_wanted(item)))
+    return Judged(points, path, f"Planted: {'; '.join(planted) or 'nothing'}. {alarms} false alarms.")
 
 
 def _review_wanted(item: Item) -> str:
@@ -113,8 +137,8 @@ def _review_wanted(item: Item) -> str:
 
 
 TASKS = {
-    "assess": Task("assess", Outline, ("structure",), ("gate",), _assess_variables, _assess_score, _assess_wanted),
-    "review": Task("review", Review, ("results",), (), _review_variables, _review_score, _review_wanted),
+    "assess": Task("assess", Outline, ("structure",), ("gate",), _assess_variables, _judge_outline, _assess_wanted),
+    "review": Task("review", Review, ("results",), (), _review_variables, _judge_review, _review_wanted),
 }
 
 

@@ -12,6 +12,8 @@ import pytest
 from evals.item import HALVES
 from evals.items import load_items
 from evals.optimize.tasks import TASKS
+from nodes.judging.verdicts import Review
+from nodes.planning.outline import Outline
 from prompts import FOLDER, load, load_families
 from tests.support.server import ModelServer, outline, review
 
@@ -83,17 +85,39 @@ async def test_outlines_are_learnt_from_lines_and_scored_by_what_can_run_at_once
     server.on("assess", outline("Who was it?", "Where was #1 born?"))
     code, out, err = await command("assess", *small(prompts), server=server)
     # Of six items half have parts; a chain that is always seen is right for the other half.
-    assert code == 0 and "assess@" in out and "0.500 before, 0.500 after" in out, err
+    assert code == 0 and "assess@" in out and out.count("0.500 (139 tokens one after another)") == 2, err
     examples = load(Path(out.splitlines()[-1]).stem, prompts).examples
     told = [json.loads(wanted) for _, wanted in examples]
-    assert told and all(set(reply) == {"parts", "answer"} for reply in told)
+    assert told and all(set(reply) == {"unnamed", "parts", "answer"} for reply in told)
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_what_the_items_tell_is_right_by_the_score(name: str) -> None:
     task = TASKS[name]
     items = [item for half in HALVES for item in task.examples(half)]
-    assert {task.score(item, task.shape.model_validate_json(task.wanted(item)))[0] for item in items} == {1.0}
+    assert {task.judge(item, task.shape.model_validate_json(task.wanted(item))).points for item in items} == {1.0}
+
+
+def test_a_right_outline_is_worth_more_the_fewer_tokens_come_one_after_another() -> None:
+    task = TASKS["assess"]
+    item = next(item for item in load_items("structure") if item.parallel and len(item.steps) == 3)
+    wanted = json.loads(task.wanted(item))["parts"]
+    wordy = [f"Find out with great care, and leave out nothing: {step}" for step in item.steps]
+    waiting = [*item.steps[:2], f"After #1: {item.steps[2]}"]
+    replies = [wanted, wordy, waiting, item.steps[:1]]
+    judged = [task.judge(item, Outline(parts=parts, answer=item.form)) for parts in replies]
+    best, *worse, wrong = judged
+    assert best.points == 1.0 and wrong.points == 0.0 and all(0.8 < one.points < 1.0 for one in worse)
+    assert all(one.path > best.path and f"where {best.path:.0f} suffice" in one.words for one in worse)
+
+
+def test_a_review_that_writes_more_than_it_has_to_is_worth_less() -> None:
+    task = TASKS["review"]
+    item = next(item for item in load_items("results") if item.wrong)
+    wanted = Review.model_validate_json(task.wanted(item))
+    longer = wanted.model_copy(update={"redo": [f"{line} {'It is wrong. ' * 50}" for line in wanted.redo]})
+    best, worse = task.judge(item, wanted), task.judge(item, longer)
+    assert best.points == 1.0 and 0.8 < worse.points < 1.0 and worse.path > best.path
 
 
 def test_the_items_of_a_list_are_named_by_number() -> None:
