@@ -42,5 +42,5 @@ async def resumed(place: str, id: str) -> Any:
             solution = await runs.graph(entry).ainvoke(await runs.left(entry), config(entry), context=entry.settings)
             await runs.end(entry, solution["outcome"])
         pruned = await runs.prune(keep=0)
-        assert pruned == 1, [entry for entry in await runs.all()]
+        assert pruned == 1, await runs.all()
     return solution
