@@ -1,4 +1,4 @@
-"""What Python users import: the functions `answer`, `stream_answer` and `stop_thread`, `graph` and `sequential`.
+"""What Python users import: the functions `answer`, `stream_answer` and `stop_thread`, the graphs `graph` and `chat`.
 
 Loaded on first use, so that the `apr` command can print its help without them.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphs.adaptive import build_graph, graph
     from graphs.answer import answer, answer_sync
+    from graphs.chat import build_chat, chat
     from graphs.sequential import sequential
     from graphs.streaming import AnswerPiece, AnswerReset, read_answer, stream_answer
     from nodes.threads.stopping import stop_thread
@@ -21,7 +22,9 @@ __all__ = [
     "AnswerReset",
     "answer",
     "answer_sync",
+    "build_chat",
     "build_graph",
+    "chat",
     "graph",
     "read_answer",
     "sequential",
@@ -32,6 +35,8 @@ __all__ = [
 _HOME = {
     "graph": "graphs.adaptive",
     "build_graph": "graphs.adaptive",
+    "chat": "graphs.chat",
+    "build_chat": "graphs.chat",
     "sequential": "graphs.sequential",
     "answer": "graphs.answer",
     "answer_sync": "graphs.answer",

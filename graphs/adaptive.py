@@ -5,7 +5,7 @@ from typing import Any
 from langgraph.cache.base import BaseCache
 from langgraph.graph import END, START, StateGraph
 
-from graphs.bindable import know_our_types, make_bindable
+from graphs.bindable import Bindable, know_our_types
 from graphs.routing import (
     after_answer,
     after_answer_approval,
@@ -61,7 +61,7 @@ def build_graph(*, cache: BaseCache[Any] | None = None, **compile_options: Any) 
     builder.add_conditional_edges("approve_answer", after_answer_approval, ["solve", "baseline", END])
     builder.add_edge("baseline", END)
     mask_traces()
-    compiled = make_bindable(builder.compile(name="adaptive", **know_our_types(compile_options)))
+    compiled = Bindable.of(builder.compile(name="adaptive", **know_our_types(compile_options)))
     return compiled.with_config(configurable={CACHE: cache}) if cache is not None else compiled
 
 

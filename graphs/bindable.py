@@ -1,13 +1,13 @@
 """A compiled graph that can be bound to settings (`graph.with_config(context={…})`), and keeps what any store can."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import StateUpdate
 
-from graphs.intake import storable_input, storable_updates
+from graphs.intake import storable_input, storable_messages, storable_updates
 from nodes.boundary.choice import CONTEXT_KEY
 
 
@@ -22,6 +22,15 @@ def know_our_types(compile_options: dict[str, Any]) -> dict[str, Any]:
 
 class Bindable(CompiledStateGraph[Any, Any, Any, Any]):
     """A compiled graph."""
+
+    intake = staticmethod(storable_input)
+    """Takes in what a run is given."""
+
+    @classmethod
+    def of(cls, compiled: Any) -> Self:
+        """Make a graph that LangGraph has compiled one of these."""
+        compiled.__class__ = cls
+        return cast(Self, compiled)
 
     def with_config(self, config: RunnableConfig | None = None, *, context: Any = None, **more: Any) -> Self:
         """Return a copy with a changed configuration.
@@ -39,11 +48,11 @@ class Bindable(CompiledStateGraph[Any, Any, Any, Any]):
 
     def stream(self, input: Any, *args: Any, **kwargs: Any) -> Any:
         """Run it; input that is refused raises a `ValueError`, and nothing of it is stored."""
-        return super().stream(storable_input(input), *args, **kwargs)
+        return super().stream(self.intake(input), *args, **kwargs)
 
     def astream(self, input: Any, *args: Any, **kwargs: Any) -> Any:
         """Run it; input that is refused raises a `ValueError`, and nothing of it is stored."""
-        return super().astream(storable_input(input), *args, **kwargs)
+        return super().astream(self.intake(input), *args, **kwargs)
 
     def bulk_update_state(self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:
         """Write into the state of a run."""
@@ -56,7 +65,7 @@ class Bindable(CompiledStateGraph[Any, Any, Any, Any]):
         return await super().abulk_update_state(config, storable_updates(supersteps))
 
 
-def make_bindable(compiled: Any) -> Any:
-    """Make a graph that LangGraph has compiled one that can be bound."""
-    compiled.__class__ = Bindable
-    return compiled
+class Conversation(Bindable):
+    """A compiled graph that is given messages."""
+
+    intake = staticmethod(storable_messages)

@@ -5,15 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from langchain_core.messages import BaseMessage, convert_to_messages
 from langgraph.types import Command, StateUpdate
 from pydantic import BaseModel
 
-from nodes.shared.cleaning import storable
+from nodes.conversation.turns import read_conversation
+from nodes.shared.cleaning import one_line, storable
 from nodes.state import Problem, State
 
 MAX_NESTING = 100
 """How deep lists and objects may stand in each other."""
 MAX_INTEGER = 2**63 - 1
+MAX_REASON_CHARACTERS = 300
+"""Characters of a library's words on what is no message."""
 
 
 def storable_input(given: Any) -> Any:
@@ -30,6 +34,36 @@ def storable_input(given: Any) -> Any:
     # A question may stand from before.
     checked = Problem.model_validate({"question": "-", **ours})
     return checked.model_dump(include=set(ours), exclude_unset=True)
+
+
+def storable_messages(given: Any) -> Any:
+    """Return the messages that a conversation is given, so that they can be stored; all else is left out.
+
+    Raises:
+        ValueError: The latest human message among them is refused; the message says why.
+    """
+    if isinstance(given, Command):
+        return replace(given, update=storable_value(given.update), resume=storable_value(given.resume))
+    if not isinstance(given, Mapping) or given.get("messages") is None:
+        return given
+    messages = read_messages(storable_value(given["messages"]))
+    # What goes on with a conversation, such as a tool's message, may ask nothing.
+    if any(message.type == "human" for message in messages):
+        read_conversation(messages)
+    return {"messages": messages}
+
+
+def read_messages(given: Any) -> list[BaseMessage]:
+    """Read messages in any form that LangChain takes.
+
+    Raises:
+        ValueError: They are none.
+    """
+    listed = given if isinstance(given, list) else [given]
+    try:
+        return [one if isinstance(one, BaseMessage) else convert_to_messages([one])[0] for one in listed]
+    except (ValueError, NotImplementedError, TypeError, KeyError) as error:
+        raise ValueError(f"`messages` are no messages: {one_line(str(error), MAX_REASON_CHARACTERS)}") from None
 
 
 def storable_updates(supersteps: Sequence[Sequence[StateUpdate]]) -> list[list[StateUpdate]]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 
-from graphs.bindable import know_our_types, make_bindable
+from graphs.bindable import Bindable, know_our_types
 from nodes.boundary.node import bound_node
 from nodes.direct import direct
 from nodes.reporting.tracing import mask_traces
@@ -26,7 +26,7 @@ def build_sequential(**compile_options: Any) -> Any:
     builder.add_edge("start", "direct")
     builder.add_edge("direct", END)
     mask_traces()
-    return make_bindable(builder.compile(name="sequential", **know_our_types(compile_options)))
+    return Bindable.of(builder.compile(name="sequential", **know_our_types(compile_options)))
 
 
 sequential = build_sequential()

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from graphs.cli.answer import lines
+from graphs.intake import storable_messages
 from nodes.boundary.access import find_refusal
 from nodes.settings import Settings, nearest_setting, unknown_settings
 from nodes.shared.auth_tokens import user_of
@@ -82,11 +83,24 @@ def find_fault(value: Mapping[str, Any]) -> str:
     given = {name: value for name, value in (configurable | context).items() if name in Settings.model_fields}
     try:
         chosen = Settings(**given).given
-        if asked.get("input") is not None:
-            Problem.model_validate(asked["input"])
+        _check_input(asked.get("input"))
     except ValidationError as error:
         return "; ".join(lines(error))
+    except ValueError as error:
+        return str(error)
     return find_refusal({name: value for name, value in chosen.items() if value is not None})
+
+
+def _check_input(given: Any) -> None:
+    """Find out what is wrong with a question, or with the messages of a conversation.
+
+    Raises:
+        ValueError: Something is; the message says what.
+    """
+    if isinstance(given, Mapping) and "messages" in given and "question" not in given:
+        storable_messages(given)
+    elif given is not None:
+        Problem.model_validate(given)
 
 
 def may_read(authorization: str | None, metadata: Mapping[str, Any]) -> bool:

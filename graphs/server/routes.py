@@ -39,6 +39,7 @@ async def report(request: Request) -> Response:
     if thread["status"] == "busy":
         return _plain(f"{id}: still running; ask again when it has finished", 409)
     values = thread.get("values") or {}
+    values = values.get("solution") or values  # of a conversation, the latest answer
     if not values.get("report"):
         return _plain(f"{id}: no run of this thread has finished", 409)
     return HTMLResponse(await asyncio.to_thread(_page, values), headers=HEADERS)

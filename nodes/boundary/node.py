@@ -41,8 +41,8 @@ def bound_node(node: Node) -> RunnableCallable:
             return await _step(node, state, runtime)
         except GraphBubbleUp:  # a person is asked, or the run is stopped
             raise
-        except ConfigurationError as error:
-            broken: Exception = ConfigurationError(mask_text(str(error)))
+        except (ConfigurationError, NodeError) as error:  # one of ours, or that of a graph within
+            broken: Exception = type(error)(mask_text(str(error)))
         except Exception as error:
             _log.error("%s broke:\n%s", node.__name__, trace_of(error))
             broken = NodeError(mask_text(f"{node.__name__} broke: {type(error).__name__}: {error}"))

@@ -95,6 +95,7 @@ async def test_a_user_has_what_is_theirs(url: str) -> None:
         assert page.status_code == 200 and PARTS[0] in page.text
         assert {found["graph_id"] for found in (await ann.post("/assistants/search", json={})).json()} == {
             "adaptive",
+            "chat",
             "sequential",
         }
         stateless = await ann.post("/runs/wait", json={"assistant_id": "adaptive", "input": QUESTION})
