@@ -17,18 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from graphs.cli.typed import hear_lines, how_to_stop, obey
-from graphs.page.wording import mark_controls, words
+from graphs.page.wording import STAGES, mark_controls, words
 from graphs.streaming import AnswerEvent, AnswerPiece
 from nodes.shared.cleaning import one_line
 
-STAGES = {
-    "assess": "Looking for independent parts",
-    "decompose": "Planning the threads",
-    "direct": "Answering in one call",
-    "review": "Reviewing the results",
-    "refine": "Splitting large threads again",
-    "baseline": "Asking once more in one call, to compare",
-}
 _STYLES = {
     "queued": "dim",
     "running": "cyan",

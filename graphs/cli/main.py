@@ -13,6 +13,7 @@ from graphs.cli import cache as cli_cache
 from graphs.cli import options
 from graphs.cli import report as cli_report
 from graphs.cli import runs as cli_runs
+from graphs.cli import serve as cli_serve
 from graphs.cli.answer import finish, lines
 from graphs.cli.input import read_file, read_standard_input
 from graphs.cli.report import find_write_problem, refuse
@@ -54,6 +55,8 @@ The model decides whether and how to split. The answer goes to standard output, 
   apr prune: delete old runs
 
   apr cache stats|clear: show or delete what --cache saved
+
+  apr serve: answer on this machine as a model of OpenAI's API
 
 [bold]Settings[/bold] without an option come from the environment, such as APR_THREAD_TIMEOUT=60; see graphs/README.md.
 
@@ -129,5 +132,7 @@ def main() -> None:
         cli_runs.app(args=sys.argv[1:], prog_name="apr")
     elif sys.argv[1:2] == ["cache"]:
         cli_cache.app(args=sys.argv[2:], prog_name="apr cache")
+    elif sys.argv[1:2] == ["serve"]:
+        cli_serve.app(args=sys.argv[2:], prog_name="apr serve")
     else:
         app()

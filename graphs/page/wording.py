@@ -42,6 +42,17 @@ def clip_text(text: str, most: int) -> Clipped:
     return Clipped(clean[:kept] + " …", len(text) - kept)
 
 
+STAGES = {
+    "assess": "Looking for independent parts",
+    "decompose": "Planning the threads",
+    "direct": "Answering in one call",
+    "review": "Reviewing the results",
+    "refine": "Splitting large threads again",
+    "baseline": "Asking once more in one call, to compare",
+}
+"""What a stage does, in words, while it does it."""
+
+
 def words(status: str, stopped: str = "") -> str:
     """Say a status in words, or who stopped the thread that has it (see `nodes.threads.results.Stop`)."""
     if stopped and status == "failed":

@@ -10,11 +10,11 @@ from typing import Any
 from langgraph_sdk import Auth
 from pydantic import ValidationError
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from graphs.cli.answer import lines
 from graphs.intake import storable_messages
+from graphs.server.refused import refuse
 from nodes.boundary.access import find_refusal
 from nodes.settings import Settings, nearest_setting, unknown_settings
 from nodes.shared.auth_tokens import user_of
@@ -121,10 +121,10 @@ class TokenNeeded:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008, "reason": "a valid token is needed"})
                 return
-            await JSONResponse({"detail": REFUSED}, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+            await refuse(scope, 401, REFUSED, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
             return
         if environment_tokens() and scope.get("path", "").startswith(INTERNAL):
-            await JSONResponse({"detail": "Not Found"}, 404)(scope, receive, send)
+            await refuse(scope, 404, "Not Found")(scope, receive, send)
             return
         await self.app(scope, receive, send)
 

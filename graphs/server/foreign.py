@@ -10,9 +10,9 @@ import json
 import os
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from graphs.server.refused import refuse
 from nodes.shared.environment import environment_hosts, environment_tokens
 
 STUDIO = ("https://smith.langchain.com", "https://eu.smith.langchain.com")
@@ -71,4 +71,4 @@ class NoForeignPages:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": why[1][:120]})
         else:
-            await JSONResponse({"detail": why[1]}, why[0])(scope, receive, send)
+            await refuse(scope, *why)(scope, receive, send)

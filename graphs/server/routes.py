@@ -1,7 +1,7 @@
 """What the server of `langgraph dev` serves beside the API: a thread's last run as a page, and stopping a part of it.
 
 `GET /report/{thread_id}` shows the page. `POST /threads/{thread_id}/stop/{part}` stops one thread of the plan, such as
-`T2`, in the run at work on a LangGraph thread.
+`T2`, in the run at work on a LangGraph thread. `/v1` is OpenAI's API (`graphs.server.v1`).
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from starlette.routing import Route
 from graphs.page.page import POLICY, page
 from graphs.server.auth import TokenNeeded, may_read
 from graphs.server.foreign import NoForeignPages
+from graphs.server.v1.routes import ROUTES
 from nodes.settings import Settings
 from nodes.shared.environment import environment_endpoints, environment_tokens
 from nodes.state import Solution
@@ -87,6 +88,7 @@ app = Starlette(
     routes=[
         Route("/report/{thread_id}", report),
         Route("/threads/{thread_id}/stop/{part}", stop, methods=["POST"]),
+        *ROUTES,
     ],
     middleware=[Middleware(NoForeignPages), Middleware(TokenNeeded)],
 )

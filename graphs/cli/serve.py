@@ -1,0 +1,82 @@
+"""`apr serve`: the workflow as a model of OpenAI's API.
+
+Everything heavy is imported when it is needed.
+"""
+
+import os
+import secrets
+import sys
+from typing import Annotated
+
+import typer
+
+from graphs.cli.report import refuse
+
+HELP = """Serve the workflow as a model of OpenAI's API, on 127.0.0.1.
+
+Whatever speaks to OpenAI can ask it: the openai client, LangChain's ChatOpenAI, chat pages such as Open WebUI.
+
+[bold]Models[/bold]: adaptive (the workflow) and sequential (one call, the baseline).
+
+[bold]Routes[/bold]: /v1/chat/completions and /v1/responses, whole and streamed, and /v1/models.
+
+[bold]Keys[/bold]: APR_TOKENS="ann:TOKEN ben:TOKEN" lists who may ask. Without it, a key is made and printed once.
+
+[bold]Settings[/bold] come from the environment, such as APR_MODEL.
+
+A request may choose its own limits: extra_body={"apr": {"max_parallel": 4}}.
+
+[bold]Examples[/bold]
+
+  apr serve
+
+  APR_MODEL=openai:gpt-5-mini apr serve --port 9000
+
+  curl http://127.0.0.1:8008/v1/models -H "Authorization: Bearer KEY"
+
+From Python: OpenAI(base_url="http://127.0.0.1:8008/v1", api_key=KEY).chat.completions.create(model="adaptive", …)
+
+It needs the extra `serve`: starlette and uvicorn.
+"""
+
+KEY_BYTES = 24
+"""Random bytes of a key that is made here."""
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@app.command(help=HELP)
+def serve(
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="Port; 0 takes any that is free.")] = 8008,
+) -> None:
+    """Serve until Ctrl-C."""
+    from pydantic import ValidationError
+
+    from graphs.cli.answer import lines
+    from nodes.settings import Settings
+    from nodes.shared.environment import environment_endpoints, environment_tokens
+
+    try:
+        settings = Settings()
+        tokens = environment_tokens()
+        environment_endpoints()
+    except ValidationError as error:
+        refuse("\n".join(lines(error)))
+    except ValueError as error:
+        refuse(str(error))
+    try:
+        from graphs.server.v1 import app as server
+    except ModuleNotFoundError as error:
+        refuse(f"apr serve needs {error.name}: pip install -c constraints.txt -e '.[serve]'")
+    try:
+        opened = server.open_port(port)
+    except OSError as error:
+        refuse(f"--port {port}: {error.strerror}")
+    sys.stderr.write(f"apr: http://{server.ADDRESS}:{opened.getsockname()[1]}/v1 answers with {settings.model}\n")
+    if not tokens:
+        # The same way as a key that somebody chose, so that it is masked wherever that would be.
+        key = secrets.token_urlsafe(KEY_BYTES)
+        os.environ["APR_TOKENS"] = f"local:{key}"
+        sys.stderr.write(f"apr: the key, shown this once: {key}\n")
+    sys.stderr.flush()
+    server.serve(opened)
