@@ -10,6 +10,7 @@ import pytest_asyncio
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.schema import StreamMode
+from openai import AsyncOpenAI, PermissionDeniedError
 
 from graphs import AnswerPiece, AnswerReset, read_answer
 from nodes.state import Solution
@@ -114,6 +115,46 @@ async def test_one_thread_of_a_run_is_stopped(studio: LangGraphClient, model: Mo
     assert (solution["outcome"], stopped["error"], stopped["text"]) == ("partial", "stopped by a person", WORDS.strip())
     foreign = await post(studio, f"/threads/{id}/stop/T2", Origin="https://elsewhere.example")
     assert foreign.status_code == 403
+
+
+async def test_a_conversation_is_had_by_chat_pages_other_agents_and_openais_clients(studio: LangGraphClient) -> None:
+    base, question = str(studio.http.client.base_url), QUESTION["question"]
+    solution: Any = await studio.runs.wait(None, "adaptive", input=QUESTION)
+    expected = (solution["answer"], solution["outcome"], solution["report"]["calls"])
+    # As a chat page asks: of all graphs within, only the answer is heard.
+    id = (await studio.threads.create())["thread_id"]
+    pieces: list[Any] = []
+    said: Any = {"messages": [{"type": "human", "content": question}]}
+    modes: list[StreamMode] = ["messages-tuple", "values"]
+    async for part in studio.runs.stream(id, "chat", input=said, stream_mode=modes, stream_subgraphs=True):
+        if part.event.startswith("messages"):
+            pieces.append(part.data[0])
+        elif part.event == "values":
+            values: Any = part.data
+    reply = values["messages"][-1]
+    figures = reply["additional_kwargs"]["apr"]
+    assert (reply["content"], figures["outcome"], figures["calls"]) == expected
+    assert "".join(piece["content"] for piece in pieces) == reply["content"]
+    assert {piece["id"] for piece in pieces} == {reply["id"]} and len(pieces) > 2
+    async with httpx.AsyncClient(base_url=base, timeout=60) as http:
+        assert PARTS[0] in (await http.get(f"/report/{id}")).text
+        image = {"messages": [{"type": "human", "content": [{"type": "image", "url": "x"}]}]}
+        refused = await http.post("/runs/wait", json={"assistant_id": "chat", "input": image})
+        assert refused.status_code == 422 and "no images" in refused.text
+        assistants = {found["graph_id"]: found["assistant_id"] for found in await studio.assistants.search()}
+        message = {"role": "user", "messageId": "1", "parts": [{"kind": "text", "text": question}]}
+        asked = {"jsonrpc": "2.0", "id": "1", "method": "message/send", "params": {"message": message}}
+        task = (await http.post(f"/a2a/{assistants['chat']}", json=asked)).json()["result"]
+    assert [part["text"] for artifact in task["artifacts"] for part in artifact["parts"]] == [expected[0]]
+    async with AsyncOpenAI(base_url=f"{base.rstrip('/')}/v1", api_key="none") as client:
+        asking: Any = {"model": "adaptive", "messages": [{"role": "user", "content": question}]}
+        whole: Any = await client.chat.completions.create(**asking)
+        assert (whole.choices[0].message.content, whole.apr["outcome"], whole.apr["calls"]) == expected
+        streamed = [chunk async for chunk in await client.chat.completions.create(**asking, stream=True)]
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in streamed) == expected[0]
+        foreign = client.with_options(default_headers={"Origin": "https://elsewhere.example"})
+        with pytest.raises(PermissionDeniedError, match="may not use this server"):
+            await foreign.models.list()
 
 
 async def post(studio: LangGraphClient, path: str, **headers: str) -> httpx.Response:
