@@ -62,6 +62,9 @@ class Document(Record):
         description="The whole text."
     )
     title: _Name = Field("", description="Its name for readers. Default: the id.")
+    kind: Literal["document", "turn"] = Field(
+        "document", description="`turn` for what was said before: only parts that name it or may lean on it read it."
+    )
 
     @property
     def label(self) -> str:
@@ -115,8 +118,10 @@ class Problem(Record):
         return documents
 
     def segments(self) -> list[Segment]:
-        """Number the input: the question's sentences and list items, then each document whole."""
-        return split_input(self.question, [(document.label, document.text) for document in self.documents])
+        """Number the input: the question's sentences and list items, then each document and each turn whole."""
+        documents = [(one.label, one.text) for one in self.documents if one.kind == "document"]
+        turns = [(one.label, one.text) for one in self.documents if one.kind == "turn"]
+        return split_input(self.question, documents, turns)
 
 
 class Assessment(Record):

@@ -13,7 +13,7 @@ DIRECT = Stage("solve", PROMPTS["direct"].check({"instructions", "material", "qu
 
 def messages(state: Problem, settings: Settings) -> list[BaseMessage]:
     """Ask the whole question, with all its documents."""
-    documents = [segment for segment in state.segments() if segment.kind == "document"]
+    documents = [segment for segment in state.segments() if segment.kind != "question"]
     return DIRECT.prompt(settings).messages(
         instructions=block("Instructions", state.instructions),
         material=block("Material", whole(documents)),

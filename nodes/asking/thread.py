@@ -75,5 +75,5 @@ def _beside_question(task: ThreadTask) -> list[Segment]:
     return [
         segment
         for segment in task.segments
-        if segment.kind == "document" or segment.text.removeprefix(segment.marker).strip() not in asked
+        if segment.kind != "question" or segment.text.removeprefix(segment.marker).strip() not in asked
     ]

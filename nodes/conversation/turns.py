@@ -98,7 +98,9 @@ def _turns(turns: Sequence[_Turn]) -> list[Document]:
         if kept and room < 0:
             break
         title = one_line(turn.asked, MAX_TITLE_CHARACTERS)
-        kept.append(Document(id=f"earlier turn {number}", title=f"earlier turn {number}: {title}", text=text))
+        kept.append(
+            Document(id=f"earlier turn {number}", title=f"earlier turn {number}: {title}", text=text, kind="turn")
+        )
     return kept[::-1]
 
 

@@ -47,7 +47,7 @@ def by_number(segments: Sequence[Segment]) -> str:
     On lines of their own, documents look like more of what is asked: small models went on counting.
     """
     asked = [_by_number(item) for item in segments if item.kind == "question"]
-    documents = [f"{item.number} {_name(item).replace(',', ' ')}" for item in segments if item.kind == "document"]
+    documents = [f"{item.number} {_name(item).replace(',', ' ')}" for item in segments if item.kind != "question"]
     return "\n".join([*asked, f"Documents: {', '.join(documents)}"] if documents else asked)
 
 
@@ -67,7 +67,7 @@ def overview(segments: list[Segment]) -> str:
 
     An excerpt is a string of JSON, so that whatever it holds stays on the line of its document.
     """
-    documents = sum(segment.kind == "document" for segment in segments)
+    documents = sum(segment.kind != "question" for segment in segments)
     room = min(MAX_EXCERPT_CHARACTERS, MAX_EXCERPTS_CHARACTERS // max(1, documents))
     lines = []
     for segment in segments:

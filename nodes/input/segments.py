@@ -16,11 +16,12 @@ class Segment(Record):
     """A numbered piece of the input."""
 
     number: int
-    """From 1: first those of the question, then one a document, last those that only introduce a list."""
+    """From 1: first those of the question, then one a document and a turn, last those that only introduce a list."""
     text: str
-    kind: Literal["question", "document"] = "question"
+    kind: Literal["question", "document", "turn"] = "question"
+    """A turn is what was said before in a conversation."""
     label: str = ""
-    """A document's title or id; empty for the question's segments."""
+    """The title or id of a document or a turn; empty for the question's segments."""
     marker: str = ""
     """What an item of a list begins with, such as `1.` or `-`; empty for what is no item."""
     introduces: bool = False
@@ -33,7 +34,9 @@ class _Part(NamedTuple):
     prose: bool = False
 
 
-def split_input(question: str, documents: Iterable[tuple[str, str]] = ()) -> list[Segment]:
+def split_input(
+    question: str, documents: Iterable[tuple[str, str]] = (), turns: Iterable[tuple[str, str]] = ()
+) -> list[Segment]:
     """Number the segments of an input: the question's sentences and list items, then whole documents.
 
     No text is lost, an item of a list is its whole block, with the lists and the code in it, and there is no cut where
@@ -43,6 +46,7 @@ def split_input(question: str, documents: Iterable[tuple[str, str]] = ()) -> lis
     Args:
         question: The question; items of its lists and blocks of code stay whole.
         documents: Pairs of label and text.
+        turns: The same, of what was said before.
     """
     parts = _parts(question)
     asked = [
@@ -50,6 +54,7 @@ def split_input(question: str, documents: Iterable[tuple[str, str]] = ()) -> lis
         for part, after in zip(parts, [*parts[1:], None], strict=False)
     ]
     found = asked + [Segment(number=0, text=text, kind="document", label=label) for label, text in documents]
+    found += [Segment(number=0, text=text, kind="turn", label=label) for label, text in turns]
     places = sorted(range(len(found)), key=lambda place: found[place].introduces)
     numbers = {place: number for number, place in enumerate(places, 1)}
     return [segment.model_copy(update={"number": numbers[place]}) for place, segment in enumerate(found)]

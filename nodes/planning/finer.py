@@ -79,7 +79,7 @@ def _use_plan(parts: Sequence[Part], segments: Sequence[Segment], longest: int, 
     named = {number for part in parts for number in part.sources}
     # What was asked is for every thread, unless one names it; a document that none names would be lost.
     common = [item.number for item in segments if item.number not in named and item.kind == "question"]
-    unread = [item for item in segments if item.number not in named and item.kind == "document"]
+    unread = [item for item in segments if item.number not in named and item.kind != "question"]
     sizes = {item.number: len(item.text) for item in segments}
     threads = [ThreadSpec(id="", sources=sorted({*common, *part.sources}), subquestion=part.question) for part in parts]
     fits = all(sum(sizes[number] for number in thread.sources) <= longest for thread in threads)

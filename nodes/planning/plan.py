@@ -11,7 +11,7 @@ from nodes.planning.needs import list_joining
 from nodes.planning.outline import AnswerForm, Part, independent, list_unnamed, with_numbers
 from nodes.planning.repair import Repair
 from nodes.planning.scope import closest
-from nodes.shared.cleaning import one_line
+from nodes.shared.cleaning import fold, one_line
 from nodes.shared.record import Record
 
 MAX_LEANING_CHARACTERS = 40
@@ -121,14 +121,14 @@ def answer_form(said: AnswerForm, waiting: Sequence[Part], common: Sequence[Segm
 
 
 def add_scope(part: Part, segments: Sequence[Segment], repairs: list[Repair]) -> Part:
-    """Give a part the documents that it is about and does not name, and a short item those before it."""
+    """Give a part the documents and the turn that it is about and does not name, and a short item those before it."""
     documents = [segment for segment in segments if segment.kind == "document"]
     numbers = {document.number for document in documents}
     named = [number for number in part.sources if number in numbers]
     added = closest(part.question, documents, named) if len(documents) > 1 else []
     if not named and not added and not part.needs and len(documents) <= ALL_READ:
         added = sorted(numbers)
-    added += _leaned_on(part, segments)
+    added += _leaned_on(part, segments) + _spoken_of(part, segments)
     if not added:
         return part
     if len(documents) > 1 or not set(added) <= numbers:
@@ -145,6 +145,15 @@ def _leaned_on(part: Part, segments: Sequence[Segment]) -> list[int]:
     if len(own) != 1 or not own[0].marker or len(own[0].text) > MAX_LEANING_CHARACTERS:
         return []
     return [segment.number for segment in segments if segment.marker and segment.number < own[0].number]
+
+
+def _spoken_of(part: Part, segments: Sequence[Segment]) -> list[int]:
+    """List the latest turn for a part in the user's own words, which may speak of it; a model's stand alone."""
+    turns = [segment.number for segment in segments if segment.kind == "turn"]
+    if not turns or set(turns) & set(part.sources):
+        return []
+    asked = fold(" ".join(segment.text for segment in segments if segment.kind == "question"))
+    return turns[-1:] if all(fold(line) in asked for line in part.question.splitlines()) else []
 
 
 def is_undecided(parts: Sequence[Part], segments: Sequence[Segment]) -> bool:

@@ -111,6 +111,19 @@ async def test_a_follow_up_names_earlier_turns_by_number(
     assert "Filler" not in thread.last
 
 
+async def test_a_thread_reads_of_earlier_turns_what_it_may_lean_on(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    before = [HumanMessage("Who is Ada?"), AIMessage("Her."), HumanMessage("Who is Ben?"), AIMessage("Him.")]
+    # The user's own words may lean on the last turn; the model's stand alone.
+    server.on("assess", outline("1", "How tall is a giraffe?", "2 3"))
+    await chat.ainvoke(said("How old is he? And she?", before=before), context=context)
+    read = {
+        request.key: [word for word in ("Her.", "Him.") if word in request.last] for request in server.calls("solve")
+    }
+    assert read == {"How old is he?": ["Him."], "How tall is a giraffe?": [], "And she?": ["Her."]}
+
+
 async def test_a_direct_answer_knows_what_was_said_and_what_the_rules_are(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
