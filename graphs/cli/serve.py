@@ -4,7 +4,6 @@ Everything heavy is imported when it is needed.
 """
 
 import os
-import secrets
 import sys
 from typing import Annotated
 
@@ -50,6 +49,8 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="Port; 0 takes any that is free.")] = 8008,
 ) -> None:
     """Serve until Ctrl-C."""
+    import secrets
+
     from pydantic import ValidationError
 
     from graphs.cli.answer import lines

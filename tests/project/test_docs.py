@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from evals.items import names
 from evals.run.variants import VARIANTS
 from graphs import graph
-from graphs.cli import cache, main, report, runs
+from graphs.cli import cache, main, report, runs, serve
 from nodes.settings import Settings
 from nodes.shared.environment import OTHER_NAMES
 from tests.support.command import environment
@@ -132,7 +132,7 @@ async def test_commands_and_their_options_exist(block: Block, model: ModelServer
 def runs_here(line: Line) -> bool:
     """Tell whether a line can be run: no model but the scripted one, no person, and no run that is not there."""
     words = [word for command in line.commands for word in command]
-    elsewhere = {"…", "--help", "--oversight", "--model", "--base-url", "resume", "show"} & set(words)
+    elsewhere = {"…", "--help", "--oversight", "--model", "--base-url", "resume", "show", "serve"} & set(words)
     return bool(words) and {command[0] for command in line.commands} <= {"apr", "cat", "echo"} and not elsewhere
 
 
@@ -145,9 +145,10 @@ def fits(command: Any, words: list[str]) -> None:
 
 
 def apr(words: list[str]) -> None:
-    apps = {"report": report.app, "cache": cache.app} | dict.fromkeys(("runs", "show", "resume", "prune"), runs.app)
+    own = {"report": report.app, "cache": cache.app, "serve": serve.app}
+    apps = own | dict.fromkeys(("runs", "show", "resume", "prune"), runs.app)
     app = apps.get(words[0], main.app)
-    fits(typer.main.get_command(app), words[1:] if app in (report.app, cache.app) else words)
+    fits(typer.main.get_command(app), words[1:] if words[0] in own else words)
 
 
 def python(words: list[str]) -> None:
