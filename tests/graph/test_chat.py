@@ -1,5 +1,6 @@
 """The conversation: messages in and out, files, follow-up questions, and what is refused without a call."""
 
+import asyncio
 import base64
 from typing import Any
 
@@ -190,7 +191,8 @@ async def test_what_cannot_be_read_is_refused_in_words(
     kept, config = build_chat(checkpointer=InMemorySaver()), {"configurable": {"thread_id": "1"}}
     with pytest.raises(ValueError, match=f"(?s)messages.*{why}|{why}"):
         await kept.ainvoke({"messages": messages}, config, context=context)
-    assert not server.asked
+    stored = (await kept.aget_state(config)).values.get("messages", [])
+    assert not server.asked and not [message for message in stored if message.type == "human"]
     # Nothing of it stands in the way of the next question.
     assert (await kept.ainvoke(said("And now?"), config, context=context))["messages"][-1].type == "ai"
 
@@ -226,7 +228,12 @@ async def test_a_reply_that_was_cut_is_shown_and_said_to_be(server: ModelServer,
     assert reply.text.startswith("It is cut\n\n[Incomplete: ")
 
 
-def test_it_works_without_an_event_loop_of_ones_own() -> None:
+async def test_it_works_without_an_event_loop_of_ones_own(server: ModelServer, context: dict[str, Any]) -> None:
+    script(server, TEXT)
+    result = await asyncio.to_thread(chat.invoke, said(TEXT), context=context)
+    assert result["messages"][-1].text == "It is all."
+    pieces = await asyncio.to_thread(lambda: list(chat.stream(said(TEXT), context=context, stream_mode="messages")))
+    assert [piece.text for piece, _ in pieces if piece.text] == ["It", " is", " all."]
     assert chat.get_graph(xray=True).nodes.keys() >= {"listen", "adaptive:assess", "adaptive:solve"}
     with pytest.raises(ValueError, match="no human message"):
         chat.invoke({"messages": []})
