@@ -12,7 +12,7 @@ from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
 from nodes.llm import structured
-from nodes.llm.clients import Client, call_options, client_for
+from nodes.llm.clients import Client, client_for
 from nodes.llm.embedded.slots import Purpose
 from nodes.llm.endpoints.usage import Call, Usage
 from nodes.llm.limits import retries
@@ -28,6 +28,7 @@ from nodes.llm.replies.read import fault_of, keep_broken_off, read_reply
 from nodes.llm.replies.reply import Reply
 from nodes.llm.replies.wire import Heard
 from nodes.llm.siblings import Reading, enter
+from nodes.llm.servers.options import call_options
 from nodes.llm.task import Task
 from nodes.llm.trace import name_call
 from nodes.settings import Settings
@@ -223,23 +224,8 @@ class Caller:
             ) from self._fault
 
     def _begin(self, client: Client, turn: Turn, queued: float) -> Call:
-        window, window_source = client.window(self._settings)
-        call = Call(
-            run_id=self._task.run.id,
-            role=self._task.role,
-            thread_id=self._task.thread_id,
-            round=self._task.round,
-            attempt=len(self.calls) + 1,
-            hedge=self._task.hedge,
-            ahead=self._task.ahead,
-            model=self.model,
-            started_s=self._task.run.elapsed(),
-            queued_s=queued,
-            degree=turn.degree,
-            degree_reason=turn.reason,
-            window=window,
-            window_source=window_source,
-        )
+        call = self._task.record(self.model, attempt=len(self.calls) + 1, turn=turn)
+        call.queued_s, (call.window, call.window_source) = queued, client.window(self._settings)
         self.calls.append(call)
         self._asked_to_wait = None
         if len(self.calls) == 1 and self.on_start:
