@@ -3,7 +3,7 @@
 import asyncio
 import importlib.util
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from nodes.llm.replies.errors import ConfigurationError, without_key
 from nodes.llm.servers.chat import CarefulOpenAI, deep_seek
 from nodes.llm.servers.connections import Connection, Connections, open_connection
 from nodes.llm.servers.facts import ask_server
+from nodes.llm.servers.options import Form, form_request, wishes
 from nodes.settings import Role, Settings
 from nodes.shared.address import sound_address
 from nodes.shared.environment import environment_base_url, environment_key
@@ -60,6 +61,11 @@ class Client:
     def place(self, purpose: Purpose) -> AbstractAsyncContextManager[dict[str, Any]]:
         """Choose where the server works on a request; yields what its body must say of that."""
         return self.local.hold(purpose) if self.local else nullcontext({})
+
+    def form(self, settings: Settings, role: Role, extra: Mapping[str, Any]) -> Form:
+        """Say how a request is put here, with more fields for its body."""
+        wished = wishes(self.endpoint, settings, role)
+        return form_request(wished, self.learnt.refused, self.chat.profile, extra)
 
     def window(self, settings: Settings) -> tuple[int | None, str]:
         """Return the context window in tokens, where it is known, and who told it."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nodes.llm.endpoints.usage import Call
+from nodes.llm.endpoints.usage import Call, stage_of
 from nodes.llm.limits.budget import Budget
 from nodes.llm.limits.limiter import Turn
 from nodes.settings import Role
@@ -37,6 +37,11 @@ class Task:
     round: int = 0
     hedge: bool = False
     ahead: bool = False
+
+    @property
+    def stage(self) -> str:
+        """The node that makes the calls."""
+        return stage_of(self.role, self.thread_id)
 
     def record(self, model: str, *, attempt: int, turn: Turn) -> Call:
         """Begin the record of a request.

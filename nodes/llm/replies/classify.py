@@ -125,7 +125,9 @@ def _from_status(
         return ModelError("overloaded", f"{address} is overloaded (HTTP {status}): {said}", retry_after=wait)
     if status != 501 and (status >= 500 or status in (408, 409)):
         return ModelError("server_error", f"{address} failed (HTTP {status}): {said}", retry_after=wait)
-    return ModelError("bad_request", f"{address} refused the request (HTTP {status}): {said}")
+    named = body.get("param")
+    param = named if isinstance(named, str) else ""
+    return ModelError("bad_request", f"{address} refused the request (HTTP {status}): {said}", param=param)
 
 
 def retry_after(value: str | None) -> float | None:
