@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from graphs.answer import answer, answer_sync
     from graphs.sequential import sequential
     from graphs.streaming import AnswerPiece, AnswerReset, read_answer, stream_answer
+    from graphs.thinking import ThinkingPiece
     from nodes.threads.stopping import stop_thread
 
 __all__ = [
     "AnswerPiece",
     "AnswerReset",
+    "ThinkingPiece",
     "answer",
     "answer_sync",
     "build_graph",
@@ -36,6 +38,7 @@ _HOME = {
     "answer": "graphs.answer",
     "answer_sync": "graphs.answer",
     "stop_thread": "nodes.threads.stopping",
+    "ThinkingPiece": "graphs.thinking",
     **dict.fromkeys(("AnswerPiece", "AnswerReset", "read_answer", "stream_answer"), "graphs.streaming"),
 }
 
