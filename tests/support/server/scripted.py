@@ -119,15 +119,8 @@ class ModelServer:
         return web.json_response({"object": "list", "data": told})
 
     async def _answer(self, http: web.Request, request: Asked) -> web.StreamResponse:
-        if refused := self.refuses & set(request.body):
-            return web.json_response({"error": {"message": f"unknown field {min(refused)}", "code": 400}}, status=400)
-        if self.dialect and (wrong := self.dialect.refuse(request.body)):
-            return web.json_response(wrong, status=400)
-        if self.window and len(request.prompt) > 3 * self.window:
-            said = (
-                f"request ({len(request.prompt) // 3} tokens) exceeds the available context size ({self.window} tokens)"
-            )
-            return web.json_response({"error": {"message": said, "type": "exceed_context_size_error"}}, status=400)
+        if refused := self._refuse(request):
+            return refused
         step = self._next_step(request)
         streamed = bool(request.body.get("stream"))
         if streamed and step in (DROP, STALL):
@@ -151,6 +144,19 @@ class ModelServer:
             return await self._stream(http, reply, step)
         self.replies.append(reply)
         return web.json_response(completion(reply, step, self.dialect))
+
+    def _refuse(self, request: Asked) -> web.Response | None:
+        """Refuse what it does not take."""
+        if refused := self.refuses & set(request.body):
+            return web.json_response({"error": {"message": f"unknown field {min(refused)}", "code": 400}}, status=400)
+        if self.dialect and (wrong := self.dialect.refuse(request.body)):
+            return web.json_response(wrong, status=400)
+        if self.window and len(request.prompt) > 3 * self.window:
+            said = (
+                f"request ({len(request.prompt) // 3} tokens) exceeds the available context size ({self.window} tokens)"
+            )
+            return web.json_response({"error": {"message": said, "type": "exceed_context_size_error"}}, status=400)
+        return None
 
     def _reply(self, request: Asked, step: Any) -> Reply:
         reply = as_reply(step)
