@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from graphs.chat import build_chat, chat
     from graphs.sequential import sequential
     from graphs.streaming import AnswerPiece, AnswerReset, read_answer, stream_answer
+    from graphs.thinking import ThinkingPiece
     from nodes.threads.stopping import stop_thread
 
 __all__ = [
     "AnswerPiece",
     "AnswerReset",
+    "ThinkingPiece",
     "answer",
     "answer_sync",
     "build_chat",
@@ -41,6 +43,7 @@ _HOME = {
     "answer": "graphs.answer",
     "answer_sync": "graphs.answer",
     "stop_thread": "nodes.threads.stopping",
+    "ThinkingPiece": "graphs.thinking",
     **dict.fromkeys(("AnswerPiece", "AnswerReset", "read_answer", "stream_answer"), "graphs.streaming"),
 }
 

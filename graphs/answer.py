@@ -35,6 +35,7 @@ from graphs.adaptive import graph
 from nodes.boundary.side_loop import run_aside
 from nodes.input.decoding import decode_text
 from nodes.settings import Settings
+from nodes.shared.knobs.models import Effort
 from nodes.shared.knobs.work import HeadStart, Oversight, ReviewMode, SharePrefix, Split, StopWhen
 from nodes.state import Document, Solution
 
@@ -55,6 +56,11 @@ class Options(TypedDict, total=False):
     api_key_env: str | None
     temperature: float | None
     max_tokens: int | None
+    reasoning_effort: Effort | None
+    assess_effort: Effort | None
+    decompose_effort: Effort | None
+    solve_effort: Effort | None
+    review_effort: Effort | None
     max_threads: int
     max_depth: int
     max_parallel: int

@@ -3,7 +3,7 @@
 The pieces since the last `AnswerReset`, one after the other, are the answer of the `Solution` that comes last.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Unpack
@@ -12,6 +12,7 @@ from pydantic_core import from_json
 
 from graphs.adaptive import graph
 from graphs.answer import DocumentLike, Options, read_problem
+from graphs.thinking import ThinkingPiece, ThinkingStream
 from nodes.asking.review import REVIEW
 from nodes.input.segments import Segment
 from nodes.judging.verdicts import Review
@@ -44,6 +45,7 @@ class AnswerReset:
 
 
 AnswerEvent = AnswerPiece | AnswerReset
+OnThinking = Callable[[ThinkingPiece], None]
 
 
 class AnswerStream:
@@ -53,7 +55,9 @@ class AnswerStream:
         shown: What has been told of the answer and not withdrawn.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_thinking: OnThinking | None = None) -> None:
+        """Follow a run from its beginning; `on_thinking` is told what models think."""
+        self._thinking, self._on_thinking = ThinkingStream(), on_thinking
         self.shown = ""
         self._id = self._shown_id = ""
         """The reply that is being written, and the one that wrote what is shown."""
@@ -69,6 +73,8 @@ class AnswerStream:
         """Take in what was streamed, as a graph or the HTTP server sends it; other modes are passed over."""
         if mode == "messages":
             message, about = event
+            if self._on_thinking and (thought := self._thinking.take(message, about)):
+                self._on_thinking(thought)
             return self._take_message(message, about) if about.get("langgraph_node") in _WRITERS else []
         if mode == "updates":
             updates = [(node, update) for node, update in event.items() if isinstance(update, Mapping)]
@@ -187,14 +193,17 @@ def _why_back(update: Mapping[str, Any]) -> str:
     return f"sent back: {'; '.join(back)}" if back else "the results do not stand"
 
 
-async def read_answer(events: AsyncIterator[Sequence[Any]]) -> AsyncGenerator[AnswerEvent | Solution, None]:
+async def read_answer(
+    events: AsyncIterator[Sequence[Any]], *, on_thinking: OnThinking | None = None
+) -> AsyncGenerator[AnswerEvent | Solution, None]:
     """Read the growing answer out of what a graph streams, and at last the whole solution.
 
     Args:
         events: What `graph.astream(…, stream_mode=ANSWER_MODES)` yields, of either graph; or, over HTTP, what
             `client.runs.stream(…, stream_mode=["messages-tuple", *ANSWER_MODES[1:]])` yields.
+        on_thinking: Is told what models think, which is no part of the answer.
     """
-    answer, values = AnswerStream(), {}
+    answer, values = AnswerStream(on_thinking), {}
     async for mode, event, *_ in events:
         for change in answer.take(mode, event):
             yield change
@@ -211,6 +220,7 @@ async def stream_answer(
     *,
     documents: Iterable[DocumentLike] = (),
     instructions: str = "",
+    on_thinking: OnThinking | None = None,
     **settings: Unpack[Options],
 ) -> AsyncGenerator[AnswerEvent | Solution, None]:
     """Answer a question as `graphs.answer` does, and yield the answer as it grows.
@@ -219,6 +229,7 @@ async def stream_answer(
         question: What is asked.
         documents: What threads may need whole.
         instructions: What holds for every thread and for the answer.
+        on_thinking: Is told what models think, which is no part of the answer.
         settings: How the run is made.
 
     Yields:
@@ -232,6 +243,6 @@ async def stream_answer(
     chosen = Settings(**settings)
     problem = await read_problem(question, documents, instructions)
     async with aclosing(graph.astream(problem, context=chosen, stream_mode=list(ANSWER_MODES))) as events:
-        async with aclosing(read_answer(events)) as changes:
+        async with aclosing(read_answer(events, on_thinking=on_thinking)) as changes:
             async for change in changes:
                 yield change

@@ -95,7 +95,11 @@ def _bookkeeping(
         wall_s=wall_s,
         rounds=state.round,
         planned=len(threads),
-        repairs=[*state.repairs, *(Repair(kind="stage", text=problem) for problem in state.problems)],
+        repairs=[
+            *state.repairs,
+            *(Repair(kind="stage", text=problem) for problem in state.problems),
+            *_name_left_out(every),
+        ],
         suggested=len(state.assessment.subquestions) if state.assessment else 0,
         price=partial(cost_of, settings),
         marks={thread.id: thread.marks for thread in [*state.results.values(), *threads] if thread.marks},
@@ -115,6 +119,15 @@ def _bookkeeping(
         "redo": [],
         "calls": list(calls),
     }
+
+
+def _name_left_out(calls: Sequence[Call]) -> list[Repair]:
+    """Name the settings that models refuse, each once."""
+    known = dict.fromkeys((call.model, setting) for call in calls for setting in call.left_out)
+    return [
+        Repair(kind="setting", text=f"`{model}` refuses the `{setting}` that was set: it was left out")
+        for model, setting in known
+    ]
 
 
 def in_plan_order(state: State, results: Mapping[str, ThreadResult]) -> list[ThreadResult]:

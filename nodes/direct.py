@@ -33,7 +33,7 @@ async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     try:
         reply = await (begun.land() if begun else caller.text(messages(state, settings)))
     except ModelError as error:
-        if error.reply is None:
+        if not (error.reply and error.reply.text):
             return conclude_failed(state, settings, [*state.problems, f"direct: {error}"], caller.calls)
         reply = error.reply
     return conclude(state, settings, answer=reply.text, calls=caller.calls, shortfall=reply.shortfall)

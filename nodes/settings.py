@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from nodes.shared.address import sound_address
 from nodes.shared.environment import MIN_NAME_LIKENESS, NEVER_KEYS, find_misspelt
 from nodes.shared.knobs.limits import LimitKnobs
-from nodes.shared.knobs.models import ModelKnobs
+from nodes.shared.knobs.models import Effort, ModelKnobs
 from nodes.shared.knobs.work import WorkKnobs
 from nodes.shared.providers import check_model_name
 from nodes.shared.refusals import refuse, without_key
@@ -109,6 +109,11 @@ class Settings(WorkKnobs, LimitKnobs, ModelKnobs, BaseSettings):
         """Name the model of a role, as `provider:name`."""
         override: str | None = getattr(self, f"{role}_model")
         return override or self.model
+
+    def effort_for(self, role: Role) -> Effort | None:
+        """Say how long the model of a role is to think; `None` leaves it to the server."""
+        override: Effort | None = getattr(self, f"{role}_effort")
+        return override or self.reasoning_effort
 
     def shown(self) -> dict[str, Any]:
         """Return the settings as they may be shown; they hold no secret."""

@@ -19,6 +19,7 @@ from rich.text import Text
 from graphs.cli.typed import hear_lines, how_to_stop, obey
 from graphs.page.wording import STAGES, mark_controls, words
 from graphs.streaming import AnswerEvent, AnswerPiece
+from graphs.thinking import ThinkingPiece
 from nodes.shared.cleaning import one_line
 
 _STYLES = {
@@ -88,6 +89,9 @@ class Display(Protocol):
     def grow(self, change: AnswerEvent) -> None:
         """Show more of the answer, or that it is withdrawn."""
 
+    def think(self, piece: ThinkingPiece) -> None:
+        """Show that a model thinks."""
+
 
 class Lines:
     """Plain lines, for pipes and logs."""
@@ -110,6 +114,9 @@ class Lines:
     def grow(self, change: AnswerEvent) -> None:
         """Leave the answer to standard output."""
 
+    def think(self, piece: ThinkingPiece) -> None:
+        """Leave thoughts to the report."""
+
     def _print(self, line: str) -> None:
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
@@ -125,6 +132,7 @@ class Board:
         self.can_stop = can_stop
         self._standing = Standing()
         self._answer = self._withdrawn = self._heard = ""
+        self._thought = 0
         self._spinner = Spinner("dots")
         self._started = time.monotonic()
 
@@ -138,6 +146,10 @@ class Board:
             self._answer += change.text
         else:
             self._answer, self._withdrawn = "", change.why
+
+    def think(self, piece: ThinkingPiece) -> None:
+        """Count what is thought; the next refresh draws it."""
+        self._thought += len(piece.text)
 
     def hear(self, line: str) -> None:
         """Take in what a person has typed."""
@@ -159,6 +171,9 @@ class Board:
         self._spinner.update(text=Text(f" {now} · {time.monotonic() - self._started:.0f} s"))
         yield self._spinner
         room -= len(shown)
+        if self._thought and not self._answer and room > 0:
+            room -= 1
+            yield Text(f"thinking … {self._thought:,} characters so far", "dim", no_wrap=True, overflow="ellipsis")
         if self.can_stop and room > 0 and (told := self._say_how_to_stop()):
             room -= 1
             told.truncate(options.max_width, overflow="ellipsis")

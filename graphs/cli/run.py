@@ -192,8 +192,8 @@ async def _show_progress(
 ) -> tuple[dict[str, Any], tuple[Interrupt, ...]]:
     values: dict[str, Any] = {}
     waiting: tuple[Interrupt, ...] = ()
-    answer = AnswerStream()
     with display() as shown:
+        answer = AnswerStream(shown.think)
         # Where nobody watches the answer grow, replies come whole.
         modes = list(ANSWER_MODES) if shown.shows_answer else ["custom", "values"]
         stream = graph.astream(given, run, context=settings, stream_mode=modes, **options)

@@ -77,6 +77,7 @@ def page(solution: Solution) -> str:
         chart_label=f"Timeline of {len(calls)} calls in {len(rows)} rows over {report.wall_s:.1f} seconds; "
         "the table below it lists every call",
         calls=calls,
+        thoughts=[call for call in calls if call.reasoning],
         calls_left=len(solution.calls) - len(calls),
         tokens=_tokens(solution),
         models=_models(solution),
@@ -116,7 +117,7 @@ def _clipper(solution: Solution) -> Callable[[str], Clipped]:
     conflicts = [conflict.threads for review in solution.reviews for conflict in review.conflicts]
     conflicts += [found.thread_ids for found in solution.contradictions]
     texts += sum(1 + 2 * len(ids) for ids in conflicts) + sum(len(review.redo) for review in solution.reviews)
-    texts += len(solution.report.settings)
+    texts += len(solution.report.settings) + sum(bool(call.reasoning) for call in solution.calls[:MAX_CALLS_SHOWN])
     return partial(clip_text, most=max(40, MAX_TEXT_BYTES // texts))
 
 

@@ -13,6 +13,7 @@ from nodes.llm import flights
 from nodes.llm.clients import Client
 from nodes.llm.endpoints.usage import Call
 from nodes.llm.limits.limiter import MAX_OPEN_REQUESTS
+from nodes.llm.replies.growing import GrowingText
 from nodes.planning.head_start import MIN_CALLS_SEEN, is_worth_it, preview
 from nodes.settings import Role, Settings
 from nodes.shared.masking import trace_of
@@ -43,7 +44,8 @@ class HeadStart:
         self._problem, self._settings, self._run, self._clients = problem, settings, run, clients
         self._room = min(_room(clients["solve"]), settings.max_parallel)
         self._begun: set[str] = set()
-        self._lines = 0
+        self._lines = self._heard = 0
+        self._outline = GrowingText()
 
     def begin_direct(self) -> None:
         """Begin the direct answer, if the server has room and it is worth that."""
@@ -65,7 +67,11 @@ class HeadStart:
             _log.error("no thread begins early:\n%s", trace_of(error))
 
     def _begin_threads(self, text: str) -> None:
-        lines = complete_lines(text)
+        if len(text) < self._heard:  # written anew
+            self._heard, self._outline = 0, GrowingText()
+        # What the model only thinks of begins no thread.
+        lines = complete_lines(self._outline.take(text[self._heard :]))
+        self._heard = len(text)
         if len(lines) <= self._lines:
             return
         self._lines = len(lines)

@@ -12,21 +12,27 @@ from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
 from nodes.llm import structured
-from nodes.llm.clients import Client, call_options, client_for
+from nodes.llm.clients import Client, client_for
 from nodes.llm.embedded.slots import Purpose
 from nodes.llm.endpoints.usage import Call, Usage
 from nodes.llm.limits import retries
-from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN, count_characters, estimate_usage
+from nodes.llm.limits.ledger import (
+    ENGLISH_CHARACTERS_A_TOKEN,
+    UNSEEN_REPLY_TOKENS,
+    count_characters,
+    estimate_usage,
+)
 from nodes.llm.limits.limiter import ShutTooLong, Turn
-from nodes.llm.limits.time_limit import TimeLimit
+from nodes.llm.limits.time_limit import TimeLimit, too_late
 from nodes.llm.limits.window import Ceilings
 from nodes.llm.replies import errors
 from nodes.llm.replies.classify import classify
 from nodes.llm.replies.errors import OUT_OF_BUDGET, CallFailed, ConfigurationError, ModelError
 from nodes.llm.replies.overhear import OnText, overhear
 from nodes.llm.replies.read import fault_of, keep_broken_off, read_reply
-from nodes.llm.replies.reply import Reply
+from nodes.llm.replies.reply import Reply, richer
 from nodes.llm.replies.wire import Heard
+from nodes.llm.servers.options import Form, find_refused
 from nodes.llm.siblings import Reading, enter
 from nodes.llm.task import Task
 from nodes.llm.trace import name_call
@@ -78,6 +84,8 @@ class Caller:
         self._reading = Reading()
         self.said: Reply | None = None
         self._asked_to_wait: float | None = None
+        self._steers = False
+        """Whether an object is asked for that only steers: it may stand in the model's thoughts, an answer may not."""
 
     async def text(self, messages: Sequence[BaseMessage]) -> Reply:
         """Ask for text. What comes may be cut: its `state` tells.
@@ -89,7 +97,7 @@ class Caller:
         try:
             return await self._ask(lambda client: self.request(client, messages))
         except ModelError as error:
-            error.reply = error.reply or self.said
+            error.reply = richer(error.reply, self.said)
             if error.reply:
                 error.reply = error.reply._replace(shortfall=str(error))
             raise
@@ -103,6 +111,7 @@ class Caller:
         """
         # The reviewer's object holds the answer; the others only steer, and are whole once their JSON is.
         strict = self._task.role == "review"
+        self._steers = not strict
         return await self._ask(
             lambda client: structured.ask(partial(self.request, client), client.learnt, messages, shape, strict=strict)
         )
@@ -135,18 +144,8 @@ class Caller:
             raise self._late() from late
 
     def _late(self) -> ModelError:
-        before = f"; before that: {self._fault}" if self._fault else ""
-        if self._limit.by_run:
-            return ModelError(
-                "deadline",
-                f"the run's deadline of {self._settings.deadline:g} s (`deadline`) left no more time{before}",
-            )
-        # The whole limit, not what earlier parts of a thread have left of it.
-        seconds = getattr(self._settings, self._limit_name)
-        return ModelError(
-            "timed_out",
-            f"`{self.model}`{self._where} gave no answer within {seconds:g} s (`{self._limit_name}`){before}",
-        )
+        who = f"`{self.model}`{self._where}"
+        return too_late(self._settings, self._limit_name, who, by_run=self._limit.by_run, fault=self._fault)
 
     async def request(self, client: Client, messages: Sequence[BaseMessage], **extra: Any) -> Reply:
         """Send a request, again where another try may mend a fault (see `nodes.llm.replies.errors.RETRYABLE`).
@@ -176,14 +175,29 @@ class Caller:
         return too_late or retries.often_enough(tried, other_way=other_way)
 
     async def _once(self, client: Client, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
-        reserved = self._task.budget.ledger.reserve(count_characters(messages) // ENGLISH_CHARACTERS_A_TOKEN)
+        """Send a request, and again without a field that the server refuses; that is remembered."""
+        while True:
+            form = client.form(self._settings, self._task.role, extra)
+            try:
+                return await self._try(client, messages, form)
+            except ModelError as error:
+                refused = find_refused(error, form.sent)
+                if refused is None:
+                    raise
+                _log.info("%s takes no %s", self.model, refused.name)
+                client.learnt.refused.add(refused.name)
+
+    async def _try(self, client: Client, messages: Sequence[BaseMessage], form: Form) -> Reply:
+        written = max(UNSEEN_REPLY_TOKENS, client.learnt.pace.expect(self._task.stage))
+        reserved = self._task.budget.ledger.reserve(count_characters(messages) // ENGLISH_CHARACTERS_A_TOKEN, written)
         calls_before = len(self.calls)
         try:
             asked = time.perf_counter()
             turn = await self._turn(client, reserved, messages)
             try:
                 call = self._begin(client, turn, time.perf_counter() - asked)
-                return await self._send(client, call, messages, extra)
+                call.left_out = list(form.left_out)
+                return await self._send(client, call, messages, form)
             finally:
                 self._give_back(client, turn)
         finally:
@@ -223,38 +237,22 @@ class Caller:
             ) from self._fault
 
     def _begin(self, client: Client, turn: Turn, queued: float) -> Call:
-        window, window_source = client.window(self._settings)
-        call = Call(
-            run_id=self._task.run.id,
-            role=self._task.role,
-            thread_id=self._task.thread_id,
-            round=self._task.round,
-            attempt=len(self.calls) + 1,
-            hedge=self._task.hedge,
-            ahead=self._task.ahead,
-            model=self.model,
-            started_s=self._task.run.elapsed(),
-            queued_s=queued,
-            degree=turn.degree,
-            degree_reason=turn.reason,
-            window=window,
-            window_source=window_source,
-        )
+        call = self._task.record(self.model, attempt=len(self.calls) + 1, turn=turn)
+        call.queued_s, (call.window, call.window_source) = queued, client.window(self._settings)
         self.calls.append(call)
         self._asked_to_wait = None
         if len(self.calls) == 1 and self.on_start:
             self.on_start()
         return call
 
-    async def _send(self, client: Client, call: Call, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
+    async def _send(self, client: Client, call: Call, messages: Sequence[BaseMessage], form: Form) -> Reply:
         began = time.perf_counter()
         heard: list[Heard] = []
         try:
-            options = call_options(client.endpoint, self._settings, timeout=max(0.0, self._limit.left()) + GRACE_S)
-            task = self._task
+            options, task = form.options(timeout=max(0.0, self._limit.left()) + GRACE_S), self._task
             async with client.place(Purpose(task.prompt, task.role, task.run.id, task.thread_id)) as place:
-                if more := {**extra, **place}:
-                    options["extra_body"] = {**options.get("extra_body", {}), **more}
+                if place:
+                    options["extra_body"] = {**options.get("extra_body", {}), **place}
                 if self._on_text or self._reading.first:
                     options["stream"] = True
                 with overhear(self._on_text, self._reading.begin) as heard:
@@ -263,9 +261,10 @@ class Caller:
                     )
             call.usage = Usage.from_metadata(getattr(message, "usage_metadata", None))
             reply = read_reply(message)
-            if fault := fault_of(reply):
+            call.keep_thoughts(reply.reasoning)
+            if fault := fault_of(reply, as_object=self._steers):
                 raise fault
-            if not reply.text and not extra:
+            if not (reply.text or form.extra or self._steers):
                 # A tool call, where no tool was offered.
                 raise ModelError("empty", "the model's reply holds no text")
             call.status = "ok"
@@ -296,4 +295,5 @@ class Caller:
         if heard:
             call.usage = Usage.from_metadata(heard[-1].usage)
             failure.reply = keep_broken_off(heard[-1].text, heard[-1].reasoning, failure)
-        self.said = failure.reply or self.said
+            call.keep_thoughts(failure.reply.reasoning if failure.reply else "")
+        self.said = richer(failure.reply, self.said)

@@ -3,7 +3,7 @@
 import asyncio
 import importlib.util
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,14 +21,14 @@ from nodes.llm.limits.limiter import Limiter
 from nodes.llm.limits.time_limit import TimeLimit
 from nodes.llm.replies.errors import ConfigurationError, without_key
 from nodes.llm.servers.chat import CarefulOpenAI, deep_seek
-from nodes.llm.servers.connections import CONNECT_TIMEOUT_S, Connection, Connections, open_connection
+from nodes.llm.servers.connections import Connection, Connections, open_connection
 from nodes.llm.servers.facts import ask_server
+from nodes.llm.servers.options import Form, form_request, wishes
 from nodes.settings import Role, Settings
 from nodes.shared.address import sound_address
 from nodes.shared.environment import environment_base_url, environment_key
 from nodes.shared.providers import DEFAULT_BASE_URL, DEFAULT_KEY_ENV
 
-LOCAL_MAX_TOKENS = 1_024
 MAX_CLIENTS = 32
 """Endpoints whose clients stay open when nobody uses them; one takes some 1.5 MB."""
 MAX_LEARNT = 1_000
@@ -61,6 +61,11 @@ class Client:
     def place(self, purpose: Purpose) -> AbstractAsyncContextManager[dict[str, Any]]:
         """Choose where the server works on a request; yields what its body must say of that."""
         return self.local.hold(purpose) if self.local else nullcontext({})
+
+    def form(self, settings: Settings, role: Role, extra: Mapping[str, Any]) -> Form:
+        """Say how a request is put here, with more fields for its body."""
+        wished = wishes(self.endpoint, settings, role)
+        return form_request(wished, self.learnt.refused, self.chat.profile, extra)
 
     def window(self, settings: Settings) -> tuple[int | None, str]:
         """Return the context window in tokens, where it is known, and who told it."""
@@ -276,18 +281,3 @@ def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> BaseChatModel:
     # time would keep its slot until its reply is complete. Elsewhere LangChain chooses; `False` would forbid it to.
     always = {"streaming": True} if endpoint.provider == "local" else {}
     return CarefulOpenAI(**common, **always, use_responses_api=False)
-
-
-def call_options(endpoint: Endpoint, settings: Settings, *, timeout: float) -> dict[str, Any]:
-    """Return the options of one request: sampling, the reply's limit, the HTTP time limit in seconds."""
-    local = endpoint.provider == "local"
-    options: dict[str, Any] = {"timeout": httpx2.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT_S))}
-    temperature = 0.0 if local and settings.temperature is None else settings.temperature
-    if temperature is not None:
-        options["temperature"] = temperature
-    max_tokens = LOCAL_MAX_TOKENS if local and settings.max_tokens is None else settings.max_tokens
-    if max_tokens is not None:
-        # OpenAI's own models want the newer name, most other servers know only the older one.
-        newer = endpoint.base_url == DEFAULT_BASE_URL["openai"]
-        options["extra_body"] = {"max_completion_tokens" if newer else "max_tokens": max_tokens}
-    return options

@@ -1,13 +1,14 @@
 """Structured output as a ladder, for servers that lack any rung of it.
 
-Native JSON schema, then tool calling, then JSON found in free text, then one more ask with the
-validation error, then a failure of kind `malformed`. A server that was seen to refuse, break on or ignore
-a rung is not asked for it again for a while (see `nodes.llm.endpoints.endpoint.Ladder`).
+Native JSON schema, then tool calling, then in words: with JSON mode where the server has it, else JSON found in free
+text; then one more ask with the validation error, then a failure of kind `malformed`. A server that was seen to refuse,
+break on or ignore a rung is not asked for it again for a while (see `nodes.llm.endpoints.endpoint.Ladder`).
 """
 
 import json
 from collections.abc import Sequence
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from typing import Any, Protocol, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -65,8 +66,9 @@ async def ask(
 
 
 async def _ask_at(rung: Rung, request: Request, messages: Sequence[BaseMessage], shape: type[T], *, strict: bool) -> T:
-    if rung == "text":
-        return await _ask_in_words(request, messages, shape, strict=strict)
+    if rung in ("json", "text"):
+        mode = {"response_format": {"type": "json_object"}} if rung == "json" else {}
+        return await _ask_in_words(partial(request, **mode), messages, shape, strict=strict)
     return read(await request(messages, **_body(rung, shape)), shape, strict=strict)
 
 
@@ -92,7 +94,8 @@ def read(reply: Reply, shape: type[T], *, strict: bool = False) -> T:
     Args:
         reply: The reply.
         shape: What it must fit.
-        strict: Whether the reply must be whole; else a sound object does, whatever ended the reply after it.
+        strict: Whether the reply must be whole; else a sound object does, whatever ended the reply after it, and where
+            the reply has none, one in the model's thoughts.
 
     Raises:
         NoObject: Nothing in the reply fits.
@@ -102,18 +105,25 @@ def read(reply: Reply, shape: type[T], *, strict: bool = False) -> T:
     if strict and reply.state != "whole":
         raise ModelError("truncated" if cut else "malformed", reply.shortfall, reply=reply)
     try:
-        if reply.called:
-            return _all_that_fit(reply.tool_args, shape)
-        if reply.state != "whole":
-            # Mending would turn half a plan into a plan.
-            return fit(shape, _json(reply.text))
-        return parse_object(reply.text, shape)
+        return _read_answer(reply, shape)
     except (NoObject, ValidationError) as error:
         if cut:
             raise ModelError("truncated", reply.shortfall, reply=reply) from error
+        if not strict and reply.state in ("whole", "empty"):
+            with suppress(NoObject):
+                return parse_object(reply.reasoning, shape, mend=False)
         if isinstance(error, NoObject):
             raise
         raise NoObject(explain(error), found_json=True) from error
+
+
+def _read_answer(reply: Reply, shape: type[T]) -> T:
+    if reply.called:
+        return _all_that_fit(reply.tool_args, shape)
+    if reply.state not in ("whole", "empty"):
+        # Mending would turn half a plan into a plan.
+        return fit(shape, _json(reply.text))
+    return parse_object(reply.text, shape)
 
 
 def _json(text: str) -> object:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from nodes.llm.endpoints.usage import Call, stage_of
 from nodes.llm.limits.budget import Budget
+from nodes.llm.limits.limiter import Turn
 from nodes.settings import Role
 from nodes.shared.run import Run
 
@@ -35,3 +37,30 @@ class Task:
     round: int = 0
     hedge: bool = False
     ahead: bool = False
+
+    @property
+    def stage(self) -> str:
+        """The node that makes the calls."""
+        return stage_of(self.role, self.thread_id)
+
+    def record(self, model: str, *, attempt: int, turn: Turn) -> Call:
+        """Begin the record of a request.
+
+        Args:
+            model: Who is asked, as `provider:name`.
+            attempt: 1 for the first request of the task, 2 for the next, …
+            turn: The turn that it has got at its endpoint.
+        """
+        return Call(
+            run_id=self.run.id,
+            role=self.role,
+            thread_id=self.thread_id,
+            round=self.round,
+            attempt=attempt,
+            hedge=self.hedge,
+            ahead=self.ahead,
+            model=model,
+            started_s=self.run.elapsed(),
+            degree=turn.degree,
+            degree_reason=turn.reason,
+        )

@@ -18,6 +18,7 @@ RepairKind = Literal[
     "unknown_thread",
     "unfounded_conflict",
     "stage",
+    "setting",
 ]
 
 
@@ -28,7 +29,8 @@ class Repair(Record):
     """`unknown_segment` and `dropped`: what a line named is not there; `merged`: two parts asked the same; `scope`: a
     source was added; `shared_thread`: several parts share a thread; `left_to_join`: a part that needs others' results;
     `unread`: no thread reads a document; `degree`: the parallelism was set; `unknown_thread` and `unfounded_conflict`:
-    words of the reviewer that fit no result; `stage`: a stage without a usable reply."""
+    words of the reviewer that fit no result; `stage`: a stage without a usable reply; `setting`: one that the model
+    refuses, so that it was not sent."""
     text: str
     """In words that can be shown."""
     part: int | None = None
@@ -40,7 +42,7 @@ class Repair(Record):
         return self.text
 
 
-COMPLETING_KINDS = frozenset({"scope", "shared_thread", "left_to_join", "unread", "degree", "stage"})
+COMPLETING_KINDS = frozenset({"scope", "shared_thread", "left_to_join", "unread", "degree", "stage", "setting"})
 """Kinds that complete a plan which could be run as it was written."""
 
 

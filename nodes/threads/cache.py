@@ -189,6 +189,8 @@ def key_of(messages: list[BaseMessage], settings: Settings, prompt: str) -> str:
         "sampling": [settings.temperature, settings.max_tokens],
         "prompt": prompt,
     }
+    if effort := settings.effort_for("solve"):
+        asked["effort"] = effort
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

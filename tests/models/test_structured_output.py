@@ -99,7 +99,7 @@ async def test_a_server_without_schemas_and_tools_is_asked_in_words(
     for _ in range(2):
         solution, problems = await ask(context)
         assert was_parallel(solution) and not problems
-    assert [len(server.calls(role)) for role in ROLES] == [4, 2, 2]
+    assert [len(server.calls(role)) for role in ROLES] == [5, 2, 2]
     assert '"parts"' in server.calls("decompose")[0].last
 
 
@@ -144,7 +144,7 @@ HALF_A_WORD = json.dumps(plan(*PARTS)).partition("three?")[0]
     [
         (Reply(HALF_A_PLAN, finish_reason="length"), "cut at the token limit; raise `max_tokens`", 1),
         (Reply(HALF_A_WORD, finish_reason="length"), "cut at the token limit; raise `max_tokens`", 1),
-        (Reply("<think>hm", finish_reason="length"), "cut at the token limit before an answer", 1),
+        (Reply("<think>hm", finish_reason="length"), "cut at the token limit while the model was still thinking", 1),
         (Reply(refusal="I must not plan."), "refused to answer: I must not plan.", 1),
         (Reply("Well", finish_reason="content_filter"), "refused to answer: stopped by a content filter", 1),
         (Reply("I have no plan."), "no usable Plan", 4),
@@ -190,13 +190,16 @@ async def test_a_plan_inside_the_reasoning_is_not_used(server: ModelServer, cont
     assert was_parallel(solution)
 
 
-async def test_a_plan_only_inside_the_reasoning_is_not_used_either(
+async def test_a_plan_only_inside_the_reasoning_is_used_but_no_review(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
     script(server)
-    server.on("decompose", f"<think>{DECOY}</think>Sorry.").on("direct", "All in one.")
-    solution, [problem] = await ask(context)
-    assert solution["route"] == "direct" and "no usable Plan" in problem
+    server.on("decompose", f"<think>Perhaps {DECOY}? No: {json.dumps(plan(*PARTS))}</think>Sorry.")
+    solution, problems = await ask(context)
+    assert was_parallel(solution) and not problems and len(server.calls("decompose")) == 1
+    server.on("review", f"<think>{json.dumps(review('Only thought.'))}</think>Sorry.")
+    solution, _ = await ask(context)
+    assert "no usable Review" in solution["stop_reason"] and "Only thought" not in solution["answer"]
 
 
 @pytest.mark.parametrize("streaming", [False, True])

@@ -12,9 +12,9 @@ from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.schema import StreamMode
 from openai import AsyncOpenAI, PermissionDeniedError
 
-from graphs import AnswerPiece, AnswerReset, read_answer
+from graphs import AnswerPiece, AnswerReset, ThinkingPiece, read_answer
 from nodes.state import Solution
-from tests.support.server import HANG, STALL, WORDS, ModelServer, model_server, outline, review
+from tests.support.server import HANG, STALL, WORDS, ModelServer, Reply, model_server, outline, review
 from tests.support.studio import dev_server
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
@@ -72,13 +72,14 @@ async def test_a_run_streams_each_thread(studio: LangGraphClient) -> None:
 async def test_the_answer_grows_over_http(studio: LangGraphClient, model: ModelServer) -> None:
     listed = {"question": "Work these out.\n1. Two and two?\n2. Three and four?"}
     model.on("assess", outline("1", "2", answer="list"), outline("1", "2", answer="list"), outline(*PARTS))
-    model.on("Two and two?", "Result: 4").on("Three and four?", "Result: 7")
+    model.on("Two and two?", Reply("Result: 4", reasoning="Four, I think.")).on("Three and four?", "Result: 7")
     model.on("review", review("", "T2: it is 8"), review(), review("It is all."))
     seen = []
+    thought: list[ThinkingPiece] = []
     for question in (listed, QUESTION):
         modes: list[StreamMode] = ["messages-tuple", "updates", "custom", "values"]
         stream = studio.runs.stream(None, "adaptive", input=question, stream_mode=modes)
-        seen.append([event async for event in read_answer(stream)])
+        seen.append([event async for event in read_answer(stream, on_thinking=thought.append)])
     model.on("assess", outline(*PARTS))
     model.script.pop("review")
     (*of_list, solution), (*of_text, last) = seen
@@ -86,6 +87,8 @@ async def test_the_answer_grows_over_http(studio: LangGraphClient, model: ModelS
     for pieces in (of_list[:at], of_list[at + 1 :]):
         assert "".join(piece.text for piece in pieces if isinstance(piece, AnswerPiece)) == "1. 4\n2. 7"
     assert isinstance(solution, Solution) and (solution.answer, solution.outcome) == ("1. 4\n2. 7", "complete")
+    assert "".join(piece.text for piece in thought) == "Four, I think."
+    assert {(piece.stage, piece.thread_id) for piece in thought} == {("solve", "T1")}
     assert of_text == [AnswerPiece(text) for text in ("It", " is", " all.")]
     assert isinstance(last, Solution) and last.answer == "It is all."
     assert all(request.body["stream"] for request in model.asked[-5:])

@@ -91,6 +91,16 @@ async def test_threads_begin_while_the_outline_is_written_and_none_is_asked_twic
     assert all(call.ahead for call in solution.calls if call.thread_id)
 
 
+async def test_no_thread_begins_for_what_a_model_only_thinks_of(server: ModelServer, early: dict[str, Any]) -> None:
+    split(server)
+    thought, written = json.dumps(outline("1 2", "3 4")), json.dumps(outline("1", "2", "3", "4"))
+    server.on("assess", Reply(f"<think>\nPerhaps {thought}? No.\n</think>\n{written}", pace=0.05))
+    solution = await ask(early)
+    (assessed,) = server.calls("assess")
+    assert assessed.ended and server.about(PARTS[0])[0].at < assessed.ended
+    assert [request.key for request in server.calls("solve")] == PARTS and solution.outcome == "complete"
+
+
 async def test_a_thread_is_asked_anew_where_the_plan_asks_it_otherwise(
     server: ModelServer, early: dict[str, Any]
 ) -> None:

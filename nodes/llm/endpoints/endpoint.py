@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from nodes.llm.endpoints.kept_pace import KeptPace
 from nodes.llm.endpoints.pace import Pace
 
-Rung = Literal["json_schema", "tool", "text"]
+Rung = Literal["json_schema", "tool", "json", "text"]
 """A way of asking for structured output, the surest first."""
-RUNGS: tuple[Rung, ...] = ("json_schema", "tool", "text")
+RUNGS: tuple[Rung, ...] = ("json_schema", "tool", "json", "text")
 LEARNT_FOR_CALLS, LEARNT_FOR_S = 50, 600.0
 """How long a higher rung is left alone after it did not work: so many calls or seconds, whichever ends first. What a
 server could not do then may have been a passing fault."""
@@ -83,6 +83,8 @@ class Learnt:
     """Tokens of prompt and reply together, as the server says."""
     asked: bool = False
     """Whether the server was asked what it has."""
+    refused: set[str] = field(default_factory=set)
+    """Fields of a request that it refuses, by the names of `nodes.llm.servers.options.Wish`."""
 
     @property
     def pace(self) -> Pace:

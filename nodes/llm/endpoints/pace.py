@@ -120,6 +120,11 @@ class Pace:
         """Return what a stage's calls generated."""
         return self.stages.get(stage, Stage())
 
+    def expect(self, stage: str) -> int:
+        """Return how many tokens a call of a stage is expected to write; 0 while too little is known."""
+        seen = self.of(stage)
+        return round(seen.output) if seen.enough else 0
+
     def seconds(self, *, read: float, written: float, side_by_side: bool = False) -> float:
         """Tell how long a call is expected to take.
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pydantic import Field
+
 from nodes.shared.record import Record
 
 
@@ -74,6 +76,10 @@ class Call(Record):
     """Requests that the endpoint could be sent at once when this one went out; `None` for any number."""
     degree_reason: str = ""
     """Why the degree was what it was."""
+    left_out: list[str] = Field(default_factory=list)
+    """Settings that were not sent, since the model refuses them: `temperature`, `reasoning_effort` or `max_tokens`."""
+    reasoning: str = ""
+    """What the model thought, where it tells; that of a thread's own calls stands in its result."""
     window: int | None = None
     """Tokens that prompt and reply may have together, where it is known."""
     window_source: str = ""
@@ -89,12 +95,25 @@ class Call(Record):
         """Share of the context window that prompt and reply took; `None` where either is unknown."""
         return self.usage.total / self.window if self.window and self.usage.total else None
 
+    def keep_thoughts(self, thoughts: str) -> None:
+        """Keep what the model thought, unless its thread's result does."""
+        if not (self.thread_id and self.role == "solve"):
+            self.reasoning = thoughts
+
     @property
     def stage(self) -> str:
-        """The node that made it: no thread's own answer is a direct one, a plan for one thread alone a finer split."""
-        if self.role == "solve" and self.thread_id is None:
-            return "direct"
-        return "refine" if self.role == "decompose" and self.thread_id else self.role
+        """The node that made it."""
+        return stage_of(self.role, self.thread_id)
+
+
+def stage_of(role: str, thread_id: str | None) -> str:
+    """Name the node that calls belong to.
+
+    No thread's own answer is a direct one, a plan for one thread alone a finer split.
+    """
+    if role == "solve" and thread_id is None:
+        return "direct"
+    return "refine" if role == "decompose" and thread_id else role
 
 
 def total_usage(calls: Iterable[Call]) -> Usage:

@@ -74,17 +74,18 @@ class Ledger:
         self._open = 0
         self._seen: list[int] = []
 
-    def reserve(self, prompt: int) -> int:
+    def reserve(self, prompt: int, reply: int = UNSEEN_REPLY_TOKENS) -> int:
         """Set tokens aside for a request, as many as its finished siblings used on the mean.
 
         Args:
             prompt: Estimated tokens of its prompt.
+            reply: Tokens that its endpoint has written at such calls so far, thoughts included.
 
         Raises:
             ModelError: The run cannot afford it (`over_budget`).
         """
         expected = sum(self._seen) // len(self._seen) if self._seen else self._expected
-        estimate = max(prompt, expected or prompt + UNSEEN_REPLY_TOKENS)
+        estimate = max(prompt, expected or prompt + reply)
         if self.limit is not None and self._used + self._open + self._kept + estimate > self.limit:
             kept = f", {self._kept:,} kept for the review" if self._kept else ""
             raise ModelError(

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
+from nodes.llm.replies.errors import ModelError
+from nodes.settings import Settings
 from nodes.shared.run import now
 
 
@@ -75,3 +77,23 @@ class TimeLimit:
             self._end += clock.time() - began
             if not self._timeout.expired():
                 self._timeout.reschedule(min(self._end, self._last))
+
+
+def too_late(settings: Settings, limit: str, who: str, *, by_run: bool, fault: ModelError | None) -> ModelError:
+    """Say that no reply came in time.
+
+    Args:
+        settings: The run's settings.
+        limit: The one that bounds the call: `thread_timeout` or `request_timeout`.
+        who: The model and where it was asked.
+        by_run: Whether it was the run's deadline instead.
+        fault: What had gone wrong before, if anything.
+    """
+    before = f"; before that: {fault}" if fault else ""
+    if by_run:
+        return ModelError(
+            "deadline", f"the run's deadline of {settings.deadline:g} s (`deadline`) left no more time{before}"
+        )
+    # The whole limit, not what earlier parts of a thread have left of it.
+    seconds = getattr(settings, limit)
+    return ModelError("timed_out", f"{who} gave no answer within {seconds:g} s (`{limit}`){before}")

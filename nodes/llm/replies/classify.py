@@ -35,7 +35,10 @@ def classify(error: Exception, endpoint: Endpoint) -> ModelError:
     if isinstance(error, openai.APIStatusError):
         body = error.body if isinstance(error.body, Mapping) else {}
         wait = retry_after(error.response.headers.get("retry-after"))
-        return _from_status(error.status_code, error.message, body, endpoint, wait)
+        # Of a body that has no `error`, such as FastAPI's, the client tells the status only.
+        silent = error.message == f"Error code: {error.status_code}"
+        message = words_of(error.body) if silent and error.body else error.message
+        return _from_status(error.status_code, message, body, endpoint, wait)
     if isinstance(error, ErrorInside):
         return _from_inside(error.said, endpoint)
     if isinstance(error, openai.APIError) and not isinstance(error, _WRONG):  # in the middle of a stream
@@ -125,7 +128,9 @@ def _from_status(
         return ModelError("overloaded", f"{address} is overloaded (HTTP {status}): {said}", retry_after=wait)
     if status != 501 and (status >= 500 or status in (408, 409)):
         return ModelError("server_error", f"{address} failed (HTTP {status}): {said}", retry_after=wait)
-    return ModelError("bad_request", f"{address} refused the request (HTTP {status}): {said}")
+    named = body.get("param")
+    param = named if isinstance(named, str) else ""
+    return ModelError("bad_request", f"{address} refused the request (HTTP {status}): {said}", param=param)
 
 
 def retry_after(value: str | None) -> float | None:

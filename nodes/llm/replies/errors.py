@@ -66,12 +66,20 @@ class ModelError(Exception):
         kind: What went wrong.
         retry_after: Seconds that the server asked to wait, if it did.
         reply: What the model had said by then, if anything; it is not whole.
+        param: The field of the request that the server names as wrong, if it names one.
     """
 
     def __init__(
-        self, kind: Kind, message: str, *, retry_after: float | None = None, reply: Reply | None = None
+        self,
+        kind: Kind,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        reply: Reply | None = None,
+        param: str = "",
     ) -> None:
         super().__init__(message)
+        self.param = param
         self.kind: Kind = kind
         self.retry_after = retry_after
         self.reply = reply

@@ -1,4 +1,4 @@
-"""The answer in a text that is still being written: what is certain to be none of the model's thoughts (pure)."""
+"""The answer in a text that is still being written, and the model's thoughts apart from it (pure)."""
 
 import re
 
@@ -29,9 +29,23 @@ class GrowingText:
         self._text = self._before = ""
         self._begins: int | None = 0
         """Where the part of the text begins that is answer as it stands, after what is `_before`; none in a thought."""
+        self._thought = ""
+        self._thinks_from: int | None = None
+        """Where the part of the text begins that is thought as it stands, after `_thought`; none in an answer."""
         self._due = False
         """Whether a tag makes it necessary to tell thoughts and answer apart anew."""
-        self._read_to = self._readings = 0
+        self._read_to = self._readings = self._end = 0
+
+    @property
+    def thought(self) -> str:
+        """The thoughts between its tags so far, stripped."""
+        if self._thinks_from is None:
+            return self._thought
+        thought = self._thought + self._text[self._thinks_from : self._end]
+        # What may become the tag that closes it is held back.
+        at = max(thought.rfind(sign, -_LONGEST) for sign in TAG_SIGNS)
+        held = at >= 0 and any(tag.startswith(thought[at:].casefold()) for tag in _TAGS)
+        return (thought[:at] if held else thought).strip()
 
     def take(self, piece: str) -> str:
         """Take in the next piece, and return the answer so far."""
@@ -39,7 +53,7 @@ class GrowingText:
             return self.answer
         self._text += piece
         self._due = self._due or self._ends_tag(piece)
-        end = self._certain_end()
+        end = self._end = self._certain_end()
         if self._due and end != self._read_to:
             self._read_anew(end)
         if self._begins is not None:
@@ -65,8 +79,9 @@ class GrowingText:
         # What is not certain yet may hold the tag.
         self._due = end < len(self._text)
         self._read_to, self._readings = end, self._readings + 1
-        _, answer = split_reasoning(self._text[:end] + _END)
+        thoughts, answer = split_reasoning(self._text[:end] + _END)
         goes_on = answer.endswith(_END)
+        self._thought, self._thinks_from = thoughts.removesuffix(_END), None if goes_on else end
         self._before, self._begins = answer.removesuffix(_END), end if goes_on else None
         self.answer = _plain(self._before)
 

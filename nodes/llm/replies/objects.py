@@ -36,17 +36,22 @@ class NoObject(ValueError):
         self.found_json = found_json
 
 
-def parse_object(text: str, shape: type[T]) -> T:
+def parse_object(text: str, shape: type[T], *, mend: bool = True) -> T:
     """Find the last JSON object in `text` that fits `shape`.
 
     Prose, code fences and reasoning around it are passed over; damaged JSON (trailing commas, single
     quotes) is mended if no sound object fits.
 
+    Args:
+        text: The text.
+        shape: What the object must fit.
+        mend: Whether to mend.
+
     Raises:
         NoObject: Nothing fits; its message says why, for the model to mend.
     """
     misses: list[ValidationError] = []
-    for candidate in _objects(text):
+    for candidate in _objects(text, mend=mend):
         try:
             return fit(shape, candidate)
         except ValidationError as error:
@@ -57,7 +62,7 @@ def parse_object(text: str, shape: type[T]) -> T:
     raise NoObject(nearest, found_json=bool(misses))
 
 
-def _objects(text: str) -> Iterator[object]:
+def _objects(text: str, *, mend: bool) -> Iterator[object]:
     """Yield the outermost JSON objects of `text`, last first, then mended ones, last first."""
     decoder, position, effort = json.JSONDecoder(), 0, 0
     sound: deque[object] = deque(maxlen=_LAST_OBJECTS)
@@ -72,7 +77,8 @@ def _objects(text: str) -> Iterator[object]:
             position = start.start() + 1
             effort += getattr(error, "pos", position) - position + 100
     yield from reversed(sound)
-    yield from reversed(_mend(text))
+    if mend:
+        yield from reversed(_mend(text))
 
 
 def _mend(text: str) -> list[object]:

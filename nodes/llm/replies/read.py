@@ -26,46 +26,68 @@ def read_reply(message: Any) -> Reply:
     extra = message.additional_kwargs
     reason, refusal = reason_of(message.response_metadata.get("finish_reason")), str(extra.get("refusal") or "")
     thought, answer = split_reasoning(message.text)
-    apart = str(extra.get("reasoning_content") or "").strip()
+    reasoning = _join(str(extra.get("reasoning_content") or ""), thought)
     tools: list[str] = extra.get(TOOLS) or []
     state: State = "refused" if refusal else state_of(reason)
     if state in ("whole", "unknown") and not (answer or tools):
         state = "empty"
     return Reply(
         text=answer,
-        reasoning="\n".join(part for part in (apart, thought) if part),
+        reasoning=reasoning,
         finish_reason=reason,
         state=state,
-        shortfall=_shortfall(state, reason, refusal, said=bool(answer or tools)),
+        shortfall=_shortfall(
+            state, reason, refusal, said=bool(answer or tools), thought=bool(reasoning) or _counted_thoughts(message)
+        ),
         tool_args=tuple(_sound(tools)),
         called=bool(tools),
     )
 
 
-def fault_of(reply: Reply) -> ModelError | None:
-    """Return the failure that a reply is, if it is one; what it holds stays with it."""
+def _join(apart: str, thought: str) -> str:
+    """Join what a server kept apart and what stood between tags; llama.cpp's older format has the same in both."""
+    apart = apart.strip()
+    return "\n".join(part for part in (apart, "" if thought in apart else thought) if part)
+
+
+def _counted_thoughts(message: AIMessage) -> bool:
+    """Whether a model thought, though its provider does not tell what."""
+    usage = message.usage_metadata
+    return bool(usage and usage.get("output_token_details", {}).get("reasoning"))
+
+
+def fault_of(reply: Reply, *, as_object: bool = False) -> ModelError | None:
+    """Return the failure that a reply is, if it is one; what it holds stays with it.
+
+    Args:
+        reply: The reply.
+        as_object: Whether an object is asked for that may stand in the model's thoughts.
+    """
+    if as_object and reply.state == "empty" and reply.reasoning:
+        return None
     kind = _FAULTS.get(reply.state)
     if reply.state == "cut" and not (reply.text or reply.called):
         kind = "truncated"
-    return ModelError(kind, reply.shortfall, reply=reply if reply.text else None) if kind else None
+    return ModelError(kind, reply.shortfall, reply=reply if reply.text or reply.reasoning else None) if kind else None
 
 
 def keep_broken_off(text: str, reasoning: str, error: ModelError) -> Reply | None:
     """Return what had come of a reply before a failure, where there is something to show."""
     thought, answer = split_reasoning(text)
-    apart = "\n".join(part for part in (reasoning.strip(), thought) if part)
-    return Reply(answer, apart, state="failed", shortfall=str(error)) if answer else None
+    thoughts = _join(reasoning, thought)
+    return Reply(answer, thoughts, state="failed", shortfall=str(error)) if answer or thoughts else None
 
 
-def _shortfall(state: State, reason: str, refusal: str, *, said: bool) -> str:
-    cut = "the reply was cut at the token limit" + ("" if said else " before an answer")
+def _shortfall(state: State, reason: str, refusal: str, *, said: bool, thought: bool) -> str:
+    before = " while the model was still thinking" if thought else " before an answer"
+    cut = "the reply was cut at the token limit" + ("" if said else before)
     words: dict[State, str] = {
         "whole": "",
         "cut": f"{cut}; raise `max_tokens`",
         "refused": f"the model refused to answer: {refusal or reason}",
         "filtered": "the model refused to answer: stopped by a content filter",
         "failed": f"the server broke off its reply (finish reason `{reason}`)",
-        "empty": "the model's reply was empty",
+        "empty": "the model thought, but gave no answer" if thought else "the model's reply was empty",
         "unknown": _unknown(reason),
     }
     return words[state]

@@ -21,3 +21,8 @@ class Reply(NamedTuple):
     """Arguments of the tool calls that it made, without those that are no sound JSON."""
     called: bool = False
     """Whether it made any tool call."""
+
+
+def richer(new: Reply | None, old: Reply | None) -> Reply | None:
+    """Return the newer of two replies, unless only the older one holds text."""
+    return old if old and (new is None or (old.text and not new.text)) else new

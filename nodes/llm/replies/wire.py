@@ -124,7 +124,9 @@ class Heard:
         text, thought = _content(message.get("content"))
         if not message and isinstance(choice.get("text"), str):
             text = choice["text"]
-        reasoning = next((message[name] for name in _REASONING_FIELDS if isinstance(message.get(name), str)), "")
+        # Some servers send the same under two names, or leave one of them empty.
+        told = (message.get(name) for name in _REASONING_FIELDS)
+        reasoning = next((said for said in told if said and isinstance(said, str)), "")
         if isinstance(message.get("refusal"), str):
             self.refusal = self._plain(self.refusal + message["refusal"])
         self._listen_to_tools(message, streamed=not choice.get("message"))
@@ -222,12 +224,17 @@ def usage_of(counted: dict[str, Any]) -> UsageMetadata:
     tokens_in = count(counted.get("prompt_tokens", counted.get("input_tokens")))
     tokens_out = count(counted.get("completion_tokens", counted.get("output_tokens")))
     cached = count(read.get("cached_tokens") or counted.get("prompt_cache_hit_tokens"))
+    reasoning = count(written.get("reasoning_tokens") or counted.get("reasoning_tokens"))
+    beside = count(counted.get("total_tokens")) - tokens_in - tokens_out
+    if beside > 0 and reasoning in (0, beside):
+        # xAI and Gemini count thoughts beside the completion: only the total holds them.
+        tokens_out, reasoning = tokens_out + beside, beside
     return UsageMetadata(
         input_tokens=tokens_in,
         output_tokens=tokens_out,
         total_tokens=tokens_in + tokens_out,
         input_token_details=InputTokenDetails(cache_read=cached),
-        output_token_details=OutputTokenDetails(reasoning=count(written.get("reasoning_tokens"))),
+        output_token_details=OutputTokenDetails(reasoning=reasoning),
     )
 
 

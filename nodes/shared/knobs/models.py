@@ -1,8 +1,13 @@
 """Which models are asked, where, and how they are sampled."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from nodes.shared.environment import default_model
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+"""How long a model thinks, in the words of OpenAI's API reference (`reasoning_effort`)."""
 
 
 class ModelKnobs(BaseModel):
@@ -47,6 +52,17 @@ class ModelKnobs(BaseModel):
         description="Longest reply of one call, in tokens. Default: 1,024 for the embedded model, which may "
         "otherwise ramble on, else the server's own.",
     )
+    reasoning_effort: Effort | None = Field(
+        None,
+        description="How long a reasoning model thinks: `none`, `minimal`, `low`, `medium`, `high` or `xhigh`. "
+        "Default: the server's own. Not sent to the embedded model, which does not reason.",
+    )
+    assess_effort: Effort | None = Field(
+        None, description="The same for deciding whether to split, if not `reasoning_effort`."
+    )
+    decompose_effort: Effort | None = Field(None, description="The same for planning again.")
+    solve_effort: Effort | None = Field(None, description="The same for threads and direct answers.")
+    review_effort: Effort | None = Field(None, description="The same for the review.")
     context_window: int | None = Field(
         None,
         ge=256,

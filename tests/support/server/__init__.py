@@ -5,6 +5,7 @@ that parallel threads can be scripted. A step is text, an object (sent as JSON),
 """
 
 from tests.support.server.asked import Asked, default_step, who_asks
+from tests.support.server.dialects import DIALECTS, TAGS, Dialect, refusal
 from tests.support.server.scripted import ModelServer, model_server, serving
 from tests.support.server.steps import (
     DROP,
@@ -25,6 +26,10 @@ from tests.support.server.wire import as_reply, completion
 
 __all__ = [
     "Asked",
+    "DIALECTS",
+    "Dialect",
+    "TAGS",
+    "refusal",
     "DROP",
     "Events",
     "Fault",

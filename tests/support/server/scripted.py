@@ -13,8 +13,9 @@ from typing import Any
 from aiohttp import web
 
 from tests.support.server.asked import Asked, default_step, who_asks
+from tests.support.server.dialects import Dialect, count_as_openai
 from tests.support.server.steps import DROP, HANG, STALL, WORDS, Events, Fault, Reply, Step, Storm
-from tests.support.server.wire import as_reply, completion, deltas, usage
+from tests.support.server.wire import as_reply, completion, deltas
 
 
 class ModelServer:
@@ -31,6 +32,7 @@ class ModelServer:
         slots: What the server says of itself at `/props`, as llama.cpp's does; `None` for nothing.
         window: The context window that it tells there; prompts of more characters than three times that are refused.
         model_window: The window that it tells in its list of models, as vLLM does.
+        dialect: How it writes what a reasoning model says, and what it refuses; `None` for as OpenAI does.
         refused: When requests were refused for that, as `time.perf_counter` tells it.
     """
 
@@ -46,6 +48,7 @@ class ModelServer:
         self.slots: int | None = None
         self.window: int | None = None
         self.model_window: int | None = None
+        self.dialect: Dialect | None = None
         self.open = 0
         self.peak = 0
         self.url = ""
@@ -116,13 +119,8 @@ class ModelServer:
         return web.json_response({"object": "list", "data": told})
 
     async def _answer(self, http: web.Request, request: Asked) -> web.StreamResponse:
-        if refused := self.refuses & set(request.body):
-            return web.json_response({"error": {"message": f"unknown field {min(refused)}", "code": 400}}, status=400)
-        if self.window and len(request.prompt) > 3 * self.window:
-            said = (
-                f"request ({len(request.prompt) // 3} tokens) exceeds the available context size ({self.window} tokens)"
-            )
-            return web.json_response({"error": {"message": said, "type": "exceed_context_size_error"}}, status=400)
+        if refused := self._refuse(request):
+            return refused
         step = self._next_step(request)
         streamed = bool(request.body.get("stream"))
         if streamed and step in (DROP, STALL):
@@ -145,7 +143,20 @@ class ModelServer:
         if streamed:
             return await self._stream(http, reply, step)
         self.replies.append(reply)
-        return web.json_response(completion(reply, step))
+        return web.json_response(completion(reply, step, self.dialect))
+
+    def _refuse(self, request: Asked) -> web.Response | None:
+        """Refuse what it does not take."""
+        if refused := self.refuses & set(request.body):
+            return web.json_response({"error": {"message": f"unknown field {min(refused)}", "code": 400}}, status=400)
+        if self.dialect and (wrong := self.dialect.refuse(request.body)):
+            return web.json_response(wrong, status=400)
+        if self.window and len(request.prompt) > 3 * self.window:
+            said = (
+                f"request ({len(request.prompt) // 3} tokens) exceeds the available context size ({self.window} tokens)"
+            )
+            return web.json_response({"error": {"message": said, "type": "exceed_context_size_error"}}, status=400)
+        return None
 
     def _reply(self, request: Asked, step: Any) -> Reply:
         reply = as_reply(step)
@@ -172,7 +183,7 @@ class ModelServer:
         async def send(payload: dict[str, Any]) -> None:
             await response.write(f"data: {json.dumps(shared | payload)}\n\n".encode())
 
-        for delta in deltas(reply, step):
+        for delta in deltas(reply, step, self.dialect):
             await send({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
             if reply.pace:
                 await asyncio.sleep(reply.pace)
@@ -182,7 +193,7 @@ class ModelServer:
             await send({"choices": [{"index": 0, "delta": {}, "finish_reason": reply.finish_reason}]})
         if (await http.json()).get("stream_options", {}).get("include_usage"):
             self.replies.append(reply)
-            await send({"choices": [], "usage": usage(reply)})
+            await send({"choices": [], "usage": (self.dialect.count if self.dialect else count_as_openai)(reply)})
         await response.write(b"data: [DONE]\n\n")
         return response
 

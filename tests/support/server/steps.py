@@ -51,6 +51,7 @@ class Tool:
     arguments: Any
     """Sent as JSON; text is sent as it is."""
     finish_reason: str = "tool_calls"
+    reasoning: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tests.support.server.dialects import Dialect, count_as_openai
 from tests.support.server.steps import Reply, Step, Tool
 
 MOST_PIECES = 20_000
@@ -17,7 +18,7 @@ def as_reply(step: Step) -> Reply:
     if isinstance(step, Reply):
         return step
     if isinstance(step, Tool):
-        return Reply(finish_reason=step.finish_reason)
+        return Reply(finish_reason=step.finish_reason, reasoning=step.reasoning)
     if isinstance(step, BaseModel):
         return Reply(step.model_dump_json())
     return Reply(json.dumps(step) if isinstance(step, dict) else str(step))
@@ -29,10 +30,12 @@ def tool_call(step: Tool) -> dict[str, Any]:
     return {"id": "1", "type": "function", "index": 0, "function": {"name": "any", "arguments": arguments}}
 
 
-def completion(reply: Reply, step: Step) -> dict[str, Any]:
+def completion(reply: Reply, step: Step, dialect: Dialect | None = None) -> dict[str, Any]:
     """Write a whole reply as the protocol has it."""
     message: dict[str, Any] = {"role": "assistant", "content": reply.text}
-    if reply.reasoning:
+    if dialect:
+        message |= dialect.message(reply)
+    elif reply.reasoning:
         message["reasoning_content"] = reply.reasoning
     if reply.refusal:
         message["refusal"] = reply.refusal
@@ -44,12 +47,15 @@ def completion(reply: Reply, step: Step) -> dict[str, Any]:
         "created": 1,
         "model": "scripted",
         "choices": [{"index": 0, "message": message, "finish_reason": reply.finish_reason or None}],
-        "usage": usage(reply),
+        "usage": (dialect.count if dialect else count_as_openai)(reply),
     }
 
 
-def deltas(reply: Reply, step: Step) -> Iterator[dict[str, Any]]:
+def deltas(reply: Reply, step: Step, dialect: Dialect | None = None) -> Iterator[dict[str, Any]]:
     """Cut a reply into the pieces in which it is streamed."""
+    if dialect and not isinstance(step, Tool):
+        yield from dialect.pieces(reply, pieces)
+        return
     if reply.reasoning:
         yield from ({"role": "assistant", "reasoning_content": word} for word in pieces(reply.reasoning))
     if reply.refusal:
@@ -68,14 +74,3 @@ def pieces(text: str) -> list[str]:
     words = re.findall(r"\S+\s*|\s+", text) or [""]
     together = 1 + len(words) // MOST_PIECES
     return ["".join(words[at : at + together]) for at in range(0, len(words), together)]
-
-
-def usage(reply: Reply) -> dict[str, Any]:
-    """Count tokens as servers do."""
-    return {
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": reply.completion_tokens,
-        "total_tokens": reply.prompt_tokens + reply.completion_tokens,
-        "completion_tokens_details": {"reasoning_tokens": reply.reasoning_tokens},
-        "prompt_tokens_details": {"cached_tokens": reply.cached_tokens},
-    }

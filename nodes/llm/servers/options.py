@@ -1,0 +1,99 @@
+"""What a request says beside its messages: how to sample, how long to think and to write, how long to wait.
+
+Reasoning models refuse what others take: a temperature, the older name of the reply's limit. Nothing here knows models
+by name. LangChain's profile tells of some what they refuse; of the rest a server's refusal does, once in a process.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import httpx2
+
+from nodes.llm.endpoints.endpoint import Endpoint
+from nodes.llm.replies.errors import ModelError
+from nodes.llm.servers.connections import CONNECT_TIMEOUT_S
+from nodes.settings import Role, Settings
+from nodes.shared.providers import DEFAULT_BASE_URL
+
+LOCAL_MAX_TOKENS = 1_024
+_LIMITS = ("max_tokens", "max_completion_tokens")
+"""What the reply's limit is called: most servers know the first name, OpenAI's reasoning models the second only."""
+
+
+class Wish(NamedTuple):
+    """A field of a request that a server may refuse."""
+
+    field: str
+    value: Any
+    setting: str
+    """The setting that it comes from."""
+
+    @property
+    def name(self) -> str:
+        """What is remembered of it when it is refused: of an effort its value, since models differ in those."""
+        return f"{self.field}={self.value}" if self.setting == "reasoning_effort" else self.field
+
+
+def wishes(endpoint: Endpoint, settings: Settings, role: Role) -> list[Wish]:
+    """List what the settings say of a request; the reply's limit under both of its names, the likelier one first."""
+    local = endpoint.provider == "local"
+    temperature = 0.0 if local and settings.temperature is None else settings.temperature
+    max_tokens = LOCAL_MAX_TOKENS if local and settings.max_tokens is None else settings.max_tokens
+    effort = None if local else settings.effort_for(role)
+    newer = endpoint.base_url == DEFAULT_BASE_URL["openai"]
+    wished = [
+        Wish("temperature", temperature, "temperature"),
+        Wish("reasoning_effort", effort, "reasoning_effort"),
+        *(Wish(name, max_tokens, "max_tokens") for name in (_LIMITS[::-1] if newer else _LIMITS)),
+    ]
+    return [wish for wish in wished if wish.value is not None]
+
+
+class Form(NamedTuple):
+    """How a request is put, beside its messages."""
+
+    sent: tuple[Wish, ...]
+    left_out: tuple[str, ...]
+    """Settings that are not sent, since the server refuses them."""
+    extra: Mapping[str, Any]
+    """More fields for its body."""
+
+    def options(self, *, timeout: float) -> dict[str, Any]:
+        """Return the options of one request, which may take so many seconds."""
+        sampling = {wish.field: wish.value for wish in self.sent if wish.setting == "temperature"}
+        # As they are: the client would rename some of them.
+        body = {wish.field: wish.value for wish in self.sent if wish.setting != "temperature"} | dict(self.extra)
+        limit = httpx2.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT_S))
+        return {"timeout": limit, **sampling} | ({"extra_body": body} if body else {})
+
+
+def form_request(
+    wished: Sequence[Wish], refused: Collection[str], profile: Mapping[str, Any] | None, extra: Mapping[str, Any]
+) -> Form:
+    """Choose what is sent: each setting once, and nothing that the server is known to refuse.
+
+    Args:
+        wished: What the settings say.
+        refused: What the server has refused, by the names of the wishes.
+        profile: What LangChain knows of the model, if anything.
+        extra: More fields for the request's body.
+    """
+    known = {"temperature"} if profile and profile.get("temperature") is False else set()
+    sent: dict[str, Wish] = {}
+    for wish in wished:
+        if wish.name not in refused and wish.field not in known:
+            sent.setdefault(wish.setting, wish)
+    left_out = dict.fromkeys(wish.setting for wish in wished if wish.setting not in sent)
+    return Form(tuple(sent.values()), tuple(left_out), extra)
+
+
+def find_refused(error: ModelError, sent: Collection[Wish]) -> Wish | None:
+    """Return which field a server refused, as it names it beside its words, else in them; `None` for none of ours.
+
+    OpenAI names it in `param` ("unsupported_parameter", "unsupported_value"), others in their words only.
+    """
+    if error.kind != "bad_request":
+        return None
+    words = {error.param} if error.param else set(re.findall(r"\w+", str(error)))
+    return next((wish for wish in sent if wish.field in words), None)
