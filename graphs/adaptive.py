@@ -26,16 +26,19 @@ from nodes.reporting.tracing import mask_traces
 from nodes.review import review
 from nodes.settings import Settings
 from nodes.solve import solve
+from nodes.solvers.checking import CHECKER, Checker
 from nodes.state import Problem, Solution, State, ThreadTask
 from nodes.threads.cache import CACHE
 
 
-def build_graph(*, cache: BaseCache[Any] | None = None, **compile_options: Any) -> Any:
+def build_graph(*, cache: BaseCache[Any] | None = None, checker: Checker | None = None, **compile_options: Any) -> Any:
     """Compile the workflow.
 
     Args:
         cache: Where results of threads are kept for later runs, such as LangGraph's `SqliteCache`; the setting `cache`
             uses the user's own instead.
+        checker: Judges results while a `tree` is searched (setting `solver`): a callable `(subquestion, result)`,
+            synchronous or not, that returns a score from 0 to 1, a truth value, or a pair of either and a message.
         compile_options: What LangGraph's `compile` takes, such as `checkpointer=`.
     """
     builder = StateGraph(State, context_schema=Settings, input_schema=Problem, output_schema=Solution)
@@ -62,7 +65,8 @@ def build_graph(*, cache: BaseCache[Any] | None = None, **compile_options: Any) 
     builder.add_edge("baseline", END)
     mask_traces()
     compiled = Bindable.of(builder.compile(name="adaptive", **know_our_types(compile_options)))
-    return compiled.with_config(configurable={CACHE: cache}) if cache is not None else compiled
+    own = {name: one for name, one in ((CACHE, cache), (CHECKER, checker)) if one is not None}
+    return compiled.with_config(configurable=own) if own else compiled
 
 
 graph = build_graph()

@@ -36,6 +36,7 @@ from nodes.boundary.side_loop import run_aside
 from nodes.input.decoding import decode_text
 from nodes.settings import Settings
 from nodes.shared.knobs.models import Effort
+from nodes.shared.knobs.solvers import Solver
 from nodes.shared.knobs.work import HeadStart, Oversight, ReviewMode, SharePrefix, Split, StopWhen
 from nodes.state import Document, Solution
 
@@ -86,6 +87,12 @@ class Options(TypedDict, total=False):
     scoped: bool
     review: ReviewMode
     stop_when: StopWhen
+    solver: Solver
+    samples: int
+    tree_iterations: int
+    tree_width: int
+    tree_depth: int
+    tree_tokens: int
 
 
 async def answer(

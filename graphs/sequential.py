@@ -6,7 +6,7 @@ from langgraph.graph import END, START, StateGraph
 
 from graphs.bindable import Bindable, know_our_types
 from nodes.boundary.node import bound_node
-from nodes.direct import direct
+from nodes.direct import ask_once
 from nodes.reporting.tracing import mask_traces
 from nodes.settings import Settings
 from nodes.start import start
@@ -21,7 +21,7 @@ def build_sequential(**compile_options: Any) -> Any:
     """
     builder = StateGraph(State, context_schema=Settings, input_schema=Problem, output_schema=Solution)
     builder.add_node("start", bound_node(start), input_schema=Problem)
-    builder.add_node("direct", bound_node(direct))
+    builder.add_node("direct", bound_node(ask_once))
     builder.add_edge(START, "start")
     builder.add_edge("start", "direct")
     builder.add_edge("direct", END)

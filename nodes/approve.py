@@ -14,10 +14,12 @@ from nodes.llm.endpoints.usage import last_end
 from nodes.planning.branches import with_dependents
 from nodes.planning.edits import AnswerReply, Decision, EditError, PlanReply, apply_edits, read_reply
 from nodes.planning.plan import ThreadPlan
+from nodes.planning.solvers import choose_solver
 from nodes.reporting.estimate import length, outlook, ratio
 from nodes.reporting.sources import list_sources
 from nodes.settings import Settings, settings_of
 from nodes.shared.run import Run
+from nodes.solvers.choice import expect_calls
 from nodes.state import State, tasks_of
 
 # As schemas, which clients see, and not as classes, by which LangGraph would refuse what can be understood.
@@ -122,10 +124,12 @@ def estimate_plan(state: State, settings: Settings) -> Any:
     plan = cast(ThreadPlan, state.plan)
     tasks = list(tasks_of(state))
     pieces = [piece for task in tasks for piece in thread.by_part(task)]
-    sizes = [length(thread.messages(piece, settings)) for piece in pieces]
+    calls = [expect_calls(choose_solver(piece.spec, settings), settings) for piece in pieces]
+    asking = zip(pieces, calls, strict=True)
+    sizes = [size for piece, (number, _) in asking for size in [length(thread.messages(piece, settings))] * number]
     asked = length(review.messages(state, settings, [], ""))
     outlined = length(outline.messages(state, settings))
-    at_once = min(plan.parallelism, settings.max_parallel)
+    at_once = min(plan.parallelism, settings.max_parallel) * max((together for _, together in calls), default=1)
     return outlook(
         settings, sizes, asked, threads=len(tasks), at_once=at_once, characters_a_token=ratio(state.calls, outlined)
     )

@@ -6,7 +6,7 @@ from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
 from nodes.asking.ahead import DIRECT, begun_ahead
-from nodes.asking.outline import OUTLINE, messages
+from nodes.asking.outline import OUTLINE, messages, shape
 from nodes.asking.planner import check_planner, plan
 from nodes.asking.weigh import known_clients, weigh
 from nodes.boundary.progress import tell_stage
@@ -14,7 +14,8 @@ from nodes.llm import flights
 from nodes.llm.clients import check_configuration
 from nodes.llm.replies.errors import ConfigurationError, ModelError
 from nodes.planning.needs import widest
-from nodes.planning.outline import Outline, read_parts
+from nodes.planning.outline import read_parts
+from nodes.planning.solvers import OutlineOfSolvers, hardest
 from nodes.reporting.tracing import name_run
 from nodes.settings import Settings, settings_of
 from nodes.shared.run import Run
@@ -36,20 +37,22 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
         listener = begun.hear if begun and begun.threads else None
         caller = OUTLINE.caller(settings, run, planned.calls, on_text=listener)
         try:
-            written = planned.outline or await caller.structured(messages(state, settings), Outline)
+            written = planned.outline or await caller.structured(messages(state, settings), shape(settings))
         except ModelError as error:
             vain = await flights.drop_others(run.id, {DIRECT})
             # An empty list would leave the calls of an earlier run where they are.
             calls = [*planned.calls, *caller.calls, *vain]
             failed = stage_failed("assess", caller, error) | {"calls": calls or None}
             return start | failed | {"repairs": list(planned.repairs)}
-        parts, repairs = read_parts(written.parts, state.segments())
+        solvers = written.solvers if isinstance(written, OutlineOfSolvers) else []
+        parts, repairs = read_parts(written.parts, state.segments(), solvers)
         ready = widest(parts)
         assessment = Assessment(
             parts=parts,
             answer=written.answer,
             subquestions=[part.question for part in ready],
             decomposable=len(ready) > 1,
+            solver=hardest(solvers),
         )
         weighed = None
         if assessment.decomposable:

@@ -18,6 +18,7 @@ from nodes.reporting.tracing import tell_outcome
 from nodes.settings import Settings
 from nodes.state import Contradiction, Outcome, State
 from nodes.threads.results import ThreadResult, list_missing, merge_results
+from nodes.threads.solving import WHOLE, Solving
 
 
 def conclude(
@@ -29,6 +30,7 @@ def conclude(
     shortfall: str = "",
     changed: Mapping[str, ThreadResult] | None = None,
     contradictions: Sequence[Contradiction] = (),
+    solving: Sequence[Solving] = (),
 ) -> dict[str, Any]:
     """Return the update that ends a run with an answer, of which no word is ours; where it is empty, the run failed.
 
@@ -40,6 +42,7 @@ def conclude(
         shortfall: Why the answer is less than it should be, apart from missing threads.
         changed: Results that `state` does not hold yet.
         contradictions: Those that stand.
+        solving: How a direct answer was worked out, where that is more than one call.
     """
     threads = in_plan_order(state, merge_results(state.results, changed or {}))
     missing = list_missing(threads)
@@ -59,12 +62,16 @@ def conclude(
         "outcome": outcome,
         "stop_reason": "\n".join(reasons),
         "contradictions": list(contradictions),
-        **_bookkeeping(state, settings, outcome, threads, calls),
+        **_bookkeeping(state, settings, outcome, threads, calls, solving),
     } | ({"results": dict(changed)} if changed else {})
 
 
 def conclude_failed(
-    state: State, settings: Settings, reasons: Sequence[str], calls: Sequence[Call] = ()
+    state: State,
+    settings: Settings,
+    reasons: Sequence[str],
+    calls: Sequence[Call] = (),
+    solving: Sequence[Solving] = (),
 ) -> dict[str, Any]:
     """Return the update that ends a run without an answer.
 
@@ -73,6 +80,7 @@ def conclude_failed(
         settings: The run's settings.
         reasons: What went wrong, in words that can be shown.
         calls: Requests that `state` does not hold yet.
+        solving: How a direct answer was sought, where that was more than one call.
     """
     threads = in_plan_order(state, state.results)
     lines = [*(missing_line(thread) for thread in threads if thread.status != "answered"), *reasons]
@@ -80,12 +88,17 @@ def conclude_failed(
         "answer": "",
         "outcome": "failed",
         "stop_reason": "\n".join(lines),
-        **_bookkeeping(state, settings, "failed", threads, calls),
+        **_bookkeeping(state, settings, "failed", threads, calls, solving),
     }
 
 
 def _bookkeeping(
-    state: State, settings: Settings, outcome: Outcome, threads: list[ThreadResult], calls: Sequence[Call]
+    state: State,
+    settings: Settings,
+    outcome: Outcome,
+    threads: list[ThreadResult],
+    calls: Sequence[Call],
+    solving: Sequence[Solving],
 ) -> dict[str, Any]:
     spawned = {id: into for id, into in state.refined.items() if id in state.results and state.results[id].parts}
     every, wall_s = add_calls(state.calls, calls), state.run.elapsed()
@@ -106,6 +119,8 @@ def _bookkeeping(
         refined={id: into for id, into in state.refined.items() if id not in spawned},
         spawned=spawned,
         settings=settings.shown(),
+        solving=({WHOLE: list(solving)} if solving else {})
+        | {thread.id: thread.solving for thread in threads if thread.solving},
         forecast=state.forecast if outcome == "failed" else add_outcome(state.forecast, every, wall_s),
     )
     learn(state.calls)

@@ -1,37 +1,37 @@
 """Solve: one thread. Whatever befalls it becomes a result, so that its siblings and the join go on."""
 
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any, NamedTuple
 
 from langgraph.runtime import Runtime
 
-from nodes.asking.ahead import drop_thread, take_thread
+from nodes.asking.ahead import drop_thread
 from nodes.asking.check import check, checker
 from nodes.asking.outcome import read_outcome, thread_result
 from nodes.asking.thread import by_part, messages, stage_of
 from nodes.boundary.needs import is_settled, lack, take_needs
 from nodes.boundary.progress import tell_result, tell_thread
 from nodes.boundary.stopped import stop_if_enough, stop_result
-from nodes.llm.caller import Caller
 from nodes.llm.clients import known_client
-from nodes.llm.endpoints.usage import Call, Usage
+from nodes.llm.endpoints.usage import Call
 from nodes.llm.limits.budget import Budget, latest
 from nodes.llm.limits.ledger import Ledger
 from nodes.llm.replies.errors import ModelError
 from nodes.llm.replies.reply import Reply
+from nodes.planning.solvers import choose_solver
+from nodes.reporting.spans import sum_covered
 from nodes.settings import Settings, settings_of
-from nodes.shared.masking import mask_text, trace_of
+from nodes.solvers.chain import chain
+from nodes.solvers.choice import list_knobs, solve_by
+from nodes.solvers.work import Work, find_outcome
 from nodes.state import ThreadTask
 from nodes.threads.board import Board, board_of
 from nodes.threads.cache import Kept, key_of, make_kept, thread_cache
 from nodes.threads.fan_out import FanOut, fan_out
 from nodes.threads.results import ThreadResult
 from nodes.threads.stopping import AtWork, at_work
-from nodes.threads.stragglers import THREADS_A_HEDGE, Stragglers, race
-
-_log = logging.getLogger(__name__)
+from nodes.threads.stragglers import THREADS_A_HEDGE, Stragglers
 
 
 class Place(NamedTuple):
@@ -120,7 +120,8 @@ def _cache_key(task: ThreadTask, settings: Settings) -> str:
     """Hash what the thread is asked at first; what it is asked when sent back leads to a better answer to the same."""
     first = task.model_copy(update={"critique": "", "previous": None})
     asked = [message for piece in by_part(first) for message in messages(piece, settings)]
-    return key_of(asked, settings, stage_of(task.spec, settings).prompt(settings).label)
+    knobs = list_knobs(choose_solver(task.spec, settings), settings)
+    return key_of(asked, settings, stage_of(task.spec, settings).prompt(settings).label, knobs)
 
 
 def _from_cache(task: ThreadTask, key: str, found: Kept) -> dict[str, Any]:
@@ -134,8 +135,9 @@ async def _ask(task: ThreadTask, place: Place) -> dict[str, Any]:
     queued_at = task.run.elapsed()
     tell_thread(place.runtime, task, place.shared, "queued")
     async with place.shared.turns:
-        outcomes, calls = await _work(task, place)
+        outcomes, works = await _work(task, place)
     ended = task.run.elapsed()
+    calls = [call for work in works for call in work.calls]
     started = calls[0].started_s if calls else ended
     if calls:
         calls[0].queued_s = max(0.0, started - queued_at)
@@ -144,6 +146,8 @@ async def _ask(task: ThreadTask, place: Place) -> dict[str, Any]:
             "queued_s": round(max(0.0, started - queued_at), 3),
             "started_s": round(started, 3),
             "latency_s": round(ended - started, 3),
+            "solver": choose_solver(task.spec, place.settings),
+            "solving": [work.solving for work in works if work.solving],
         }
     )
     if result.status == "answered":
@@ -178,94 +182,32 @@ def _share(task: ThreadTask, settings: Settings, slots: int | None) -> FanOut:
     )
 
 
-async def _work(task: ThreadTask, place: Place) -> tuple[list[Reply | ModelError], list[Call]]:
-    """Ask for each part of the thread in turn, until one has no whole reply; return what came, and every request."""
+async def _work(task: ThreadTask, place: Place) -> tuple[list[Reply | ModelError], list[Work]]:
+    """Work out each part of the thread in turn, until one has no whole reply; return what came, and how."""
     outcomes: list[Reply | ModelError] = []
-    calls: list[Call] = []
+    works: list[Work] = []
     for piece in by_part(task):
-        left = place.settings.thread_timeout - sum(call.latency_s for call in calls if call.status == "ok")
-        outcome, made = await _work_on(
-            piece, place, lambda: tell_thread(place.runtime, task, place.shared, "running"), left
+        done = [call for work in works for call in work.calls if call.status == "ok"]
+        work = Work(
+            piece,
+            place.settings,
+            _budget(task, place),
+            seconds=place.settings.thread_timeout - sum_covered((call.started_s, call.latency_s) for call in done),
+            step=works[-1].step + 1 if works else 0,
+            on_start=lambda: tell_thread(place.runtime, task, place.shared, "running"),
         )
-        outcomes.append(outcome)
-        calls += made
-        if read_outcome(outcome)[1]:
+        works.append(work)
+        outcomes.append(await find_outcome(work, _start(work, place), place.entry))
+        if read_outcome(outcomes[-1])[1]:
             break
-    return outcomes, calls
+    return outcomes, works
 
 
-async def _work_on(
-    task: ThreadTask, place: Place, on_start: Callable[[], None], seconds: float
-) -> tuple[Reply | ModelError, list[Call]]:
-    """Ask, a second time should the thread be late, within so many seconds."""
-    asked, started = messages(task, place.settings), asyncio.Event()
-    begun = take_thread(task, asked)
-
-    def begin() -> None:
-        started.set()
-        on_start()
-
-    callers = [begun.caller if begun else _caller(task, place, seconds, on_start=begin)]
-    if begun:
-        begun.tell_start(begin)
-
-    def ask() -> Coroutine[Any, Any, Reply]:
-        return begun.land() if begun else callers[0].text(asked)
-
-    def copy() -> Coroutine[Any, Any, Reply]:
-        left = seconds - (task.run.elapsed() - callers[0].calls[0].started_s)
-        callers.append(_caller(task, place, left, hedge=True))
-        return callers[-1].text(asked)
-
-    hedged = place.shared.stragglers.on and task.spec.id not in task.hedged
-    asking = race(ask(), copy, place.shared.stragglers.late(started)) if hedged else ask()
-    outcome = await _await_outcome(asking, callers, task, place)
-    calls = [call for caller in callers for call in caller.calls]
-    if len(callers) > 1:
-        _charge_the_loser(calls)
-    return outcome, calls
-
-
-async def _await_outcome(
-    asking: Coroutine[Any, Any, Reply], callers: Sequence[Caller], task: ThreadTask, place: Place
-) -> Reply | ModelError:
-    """Return the reply, or why there is none; of a thread that is stopped, what had come by then."""
-    try:
-        return await asking
-    except ModelError as error:
-        return error
-    except asyncio.CancelledError:
-        if not place.entry.stopped:
-            raise
-        said = max((caller.said for caller in callers if caller.said), key=lambda said: len(said.text), default=None)
-        return ModelError("cancelled", place.entry.why, reply=said)
-    except Exception as error:  # a fault of ours must not sink the siblings either
-        _log.error("thread %s broke:\n%s", task.spec.id, trace_of(error))
-        return ModelError("bad_reply", mask_text(f"{type(error).__name__}: {error}"))
-
-
-def _caller(
-    task: ThreadTask,
-    place: Place,
-    time_limit: float,
-    *,
-    hedge: bool = False,
-    on_start: Callable[[], None] | None = None,
-) -> Caller:
-    settings, within = place.settings, _budget(task, place)
-    asked = stage_of(task.spec, settings).task(
-        settings, task.run, within, thread=task.spec, round=task.round, time_limit=time_limit, hedge=hedge
-    )
-    return Caller(settings, asked, on_start)
+def _start(work: Work, place: Place) -> Coroutine[Any, Any, Reply]:
+    """Have a question worked out by the solver that it wants."""
+    solver = choose_solver(work.task.spec, work.settings)
+    return chain(work, place.shared.stragglers) if solver == "chain" else solve_by(solver, work)
 
 
 def _budget(task: ThreadTask, place: Place) -> Budget:
     return Budget(latest(place.settings, task.run, "solve"), place.shared.ledger)
-
-
-def _charge_the_loser(calls: list[Call]) -> None:
-    """Count the prompt of the copy that was cancelled: it read what the other one read."""
-    read = next((call.usage.input for call in calls if call.status == "ok"), 0)
-    for call in calls:
-        if call.status == "cancelled" and read:
-            call.usage = Usage(input=read, total=read)

@@ -46,6 +46,9 @@ class Stage:
         time_limit: float | None = None,
         hedge: bool = False,
         ahead: bool = False,
+        step: int = 0,
+        sample: int = 0,
+        varied: bool = False,
     ) -> Task:
         """Say what calls are for; see `nodes.llm.task.Task`."""
         return Task(
@@ -59,6 +62,9 @@ class Stage:
             round=round,
             hedge=hedge,
             ahead=ahead,
+            step=step,
+            sample=sample,
+            varied=varied,
         )
 
     def caller(

@@ -19,6 +19,7 @@ from nodes.planning.repair import Repair
 from nodes.reporting.report import Report
 from nodes.reporting.sources import Source
 from nodes.shared.cleaning import clean_text
+from nodes.shared.knobs.solvers import SolverName
 from nodes.shared.record import Record
 from nodes.shared.run import Run
 from nodes.threads.results import ThreadResult, merge_results
@@ -135,6 +136,8 @@ class Assessment(Record):
     """The questions of those parts that can run at the same time."""
     decomposable: bool = False
     """Whether there are at least two such parts."""
+    solver: SolverName = "chain"
+    """How the whole question is worked out if it is not split, in the model's word, where it was asked for one."""
 
 
 class Contradiction(Record):

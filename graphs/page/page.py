@@ -1,6 +1,6 @@
 """The picture of a run: one page of HTML that needs nothing else, no network and no script."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from graphs.page.solving import Shown, list_solving
 from graphs.page.timeline import length, rows_of, ticks_of
 from graphs.page.wording import (
     MAX_NAME_BYTES,
@@ -57,7 +58,8 @@ def page(solution: Solution) -> str:
     Returns:
         A whole HTML document.
     """
-    report, calls, clip = solution.report, solution.calls[:MAX_CALLS_SHOWN], _clipper(solution)
+    solving = list_solving(solution)
+    report, calls, clip = solution.report, solution.calls[:MAX_CALLS_SHOWN], _clipper(solution, solving)
     rows = rows_of(calls, solution)
     with_content = {
         "threads": bool(solution.threads),
@@ -82,6 +84,7 @@ def page(solution: Solution) -> str:
         tokens=_tokens(solution),
         models=_models(solution),
         sources_of=_sources_of(solution),
+        solving=solving,
         clip=clip,
         name=lambda text: clip_text(text, MAX_NAME_BYTES).shown,
         words=words,
@@ -109,7 +112,7 @@ def _template() -> Any:
     return environment.get_template("page.html.j2")
 
 
-def _clipper(solution: Solution) -> Callable[[str], Clipped]:
+def _clipper(solution: Solution, solving: Mapping[str, Sequence[Shown]]) -> Callable[[str], Clipped]:
     """Give each text of the page an equal share of its room, measured as it will be written."""
     texts = 20 + 9 * len(solution.threads) + len(solution.sources) + len(solution.report.repairs)
     texts += len(solution.assessment.parts) if solution.assessment else 0
@@ -118,6 +121,8 @@ def _clipper(solution: Solution) -> Callable[[str], Clipped]:
     conflicts += [found.thread_ids for found in solution.contradictions]
     texts += sum(1 + 2 * len(ids) for ids in conflicts) + sum(len(review.redo) for review in solution.reviews)
     texts += len(solution.report.settings) + sum(bool(call.reasoning) for call in solution.calls[:MAX_CALLS_SHOWN])
+    shown = [one for each in solving.values() for one in each]
+    texts += sum(1 + len(one.votes) + 3 * len(one.nodes) + len(one.told.lessons) for one in shown)
     return partial(clip_text, most=max(40, MAX_TEXT_BYTES // texts))
 
 

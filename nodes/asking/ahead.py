@@ -136,6 +136,8 @@ async def _head_start(problem: Problem, settings: Settings, run: Run) -> HeadSta
     What a person is to approve first does not begin early, nor what has a limit that it would use up unseen: of tokens,
     of requests a minute, of a server's slots.
     """
+    if settings.solver != "chain":
+        return None
     limited = settings.max_total_tokens or settings.requests_per_minute or settings.tokens_per_minute
     if settings.head_start == "off" or limited or settings.oversight in ("plan", "both"):
         return None

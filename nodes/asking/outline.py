@@ -4,6 +4,7 @@ from langchain_core.messages import BaseMessage
 
 from nodes.input.excerpts import by_number
 from nodes.planning.outline import Outline
+from nodes.planning.solvers import OutlineOfSolvers
 from nodes.settings import Settings
 from nodes.stage import Stage
 from nodes.state import Problem
@@ -13,5 +14,14 @@ OUTLINE = Stage("assess", PROMPTS["assess"].check({"segments"}, Outline), "asses
 
 
 def messages(problem: Problem, settings: Settings) -> list[BaseMessage]:
-    """Ask for the outline."""
-    return OUTLINE.prompt(settings).messages(segments=by_number(problem.segments()))
+    """Ask for the outline; for the solvers of its parts only where the setting leaves them to the model."""
+    segments = by_number(problem.segments())
+    if settings.solver == "auto":
+        # Servers hold replies to a schema without showing it to the model, so its words are said.
+        segments += f"\n\n`solvers`: {OutlineOfSolvers.model_fields['solvers'].description}"
+    return OUTLINE.prompt(settings).messages(segments=segments)
+
+
+def shape(settings: Settings) -> type[Outline]:
+    """Return what the outline must fit."""
+    return OutlineOfSolvers if settings.solver == "auto" else Outline

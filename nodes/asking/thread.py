@@ -6,46 +6,50 @@ from nodes.asking.results import as_lines
 from nodes.input.excerpts import whole
 from nodes.input.segments import Segment
 from nodes.planning.plan import ThreadSpec
+from nodes.planning.solvers import choose_solver
 from nodes.planning.spawn import may_spawn, read_spawned
 from nodes.settings import Settings
 from nodes.stage import Stage
 from nodes.state import ThreadTask
 from prompts import PROMPTS, block
 
-_VARIABLES = {"context", "critique", "instructions", "material", "subquestion"}
-_THREAD = Stage("solve", PROMPTS["solve"].check(_VARIABLES), "solve")
-_SPAWNING = Stage("solve", PROMPTS["spawn"].check(_VARIABLES), "solve")
+KNOWN = {"context", "critique", "instructions", "material", "subquestion"}
+"""What a prompt is told of a thread: see `values`."""
+THREAD = Stage("solve", PROMPTS["solve"].check(KNOWN), "solve")
+SPAWNING = Stage("solve", PROMPTS["spawn"].check(KNOWN), "solve")
+VOTE = Stage("solve", PROMPTS["vote"].check(KNOWN), "solve")
 
 
 def stage_of(spec: ThreadSpec, settings: Settings) -> Stage:
     """Return the stage of a thread: one that may hand parts on is told so. A plan that people approve stays theirs."""
-    approved = settings.oversight in ("plan", "both")
-    return _SPAWNING if may_spawn(spec, settings.max_depth) and not approved else _THREAD
+    approved, chained = settings.oversight in ("plan", "both"), choose_solver(spec, settings) == "chain"
+    return SPAWNING if chained and may_spawn(spec, settings.max_depth) and not approved else THREAD
 
 
 def handed_on(task: ThreadTask, settings: Settings, text: str) -> list[str]:
     """Return the parts that a thread hands on, if it may."""
-    return read_spawned(text) if stage_of(task.spec, settings) is _SPAWNING else []
+    return read_spawned(text) if stage_of(task.spec, settings) is SPAWNING else []
 
 
-def messages(task: ThreadTask, settings: Settings) -> list[BaseMessage]:
-    """Ask one subquestion."""
+def messages(task: ThreadTask, settings: Settings, stage: Stage | None = None) -> list[BaseMessage]:
+    """Ask one subquestion; as `VOTE`, for a result so short that equal ones look alike."""
+    return (stage or stage_of(task.spec, settings)).prompt(settings).messages(**values(task))
+
+
+def values(task: ThreadTask) -> dict[str, str]:
+    """Return what a prompt is told of a thread, by the names of its variables."""
     earlier = f"Your earlier result: {task.previous.answer}\n" if task.previous and task.previous.answer else ""
-    return (
-        stage_of(task.spec, settings)
-        .prompt(settings)
-        .messages(
-            instructions=block("Instructions", task.instructions),
-            context=block("What holds for every part", task.shared_context)
-            + block("Results of other parts (#1 is the result of T1)", as_lines(task.given)),
-            material=block(f"Material{_portion(task.spec.portion)}", whole(_beside_question(task))),
-            critique=block(
-                "A reviewer sent this back",
-                f"{earlier}{task.critique}\nDo it again from the start." if task.critique else "",
-            ),
-            subquestion=task.spec.subquestion,
-        )
-    )
+    return {
+        "instructions": block("Instructions", task.instructions),
+        "context": block("What holds for every part", task.shared_context)
+        + block("Results of other parts (#1 is the result of T1)", as_lines(task.given)),
+        "material": block(f"Material{_portion(task.spec.portion)}", whole(_beside_question(task))),
+        "critique": block(
+            "A reviewer sent this back",
+            f"{earlier}{task.critique}\nDo it again from the start." if task.critique else "",
+        ),
+        "subquestion": task.spec.subquestion,
+    }
 
 
 def by_part(task: ThreadTask) -> list[ThreadTask]:

@@ -109,8 +109,8 @@ class Caller:
             ModelError: No usable reply came; `calls` tells what was tried.
             ConfigurationError: A key or an extra is missing.
         """
-        # The reviewer's object holds the answer; the others only steer, and are whole once their JSON is.
-        strict = self._task.role == "review"
+        # The reviewer's object holds the answer, a search's step a result; the others only steer, whole or not.
+        strict = self._task.role in ("review", "solve")
         self._steers = not strict
         return await self._ask(
             lambda client: structured.ask(partial(self.request, client), client.learnt, messages, shape, strict=strict)
@@ -177,7 +177,7 @@ class Caller:
     async def _once(self, client: Client, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
         """Send a request, and again without a field that the server refuses; that is remembered."""
         while True:
-            form = client.form(self._settings, self._task.role, extra)
+            form = client.form(self._settings, self._task, extra)
             try:
                 return await self._try(client, messages, form)
             except ModelError as error:
@@ -255,10 +255,9 @@ class Caller:
                     options["extra_body"] = {**options.get("extra_body", {}), **place}
                 if self._on_text or self._reading.first:
                     options["stream"] = True
+                named = name_call(call, task.prompt, task.subquestion)
                 with overhear(self._on_text, self._reading.begin) as heard:
-                    message = await client.chat.ainvoke(
-                        list(messages), config=name_call(call, task.prompt, task.subquestion), **options
-                    )
+                    message = await client.chat.ainvoke(list(messages), config=named, **options)
             call.usage = Usage.from_metadata(getattr(message, "usage_metadata", None))
             reply = read_reply(message)
             call.keep_thoughts(reply.reasoning)

@@ -24,6 +24,7 @@ from nodes.llm.servers.chat import CarefulOpenAI, deep_seek
 from nodes.llm.servers.connections import Connection, Connections, open_connection
 from nodes.llm.servers.facts import ask_server
 from nodes.llm.servers.options import Form, form_request, wishes
+from nodes.llm.task import Task
 from nodes.settings import Role, Settings
 from nodes.shared.address import sound_address
 from nodes.shared.environment import environment_base_url, environment_key
@@ -62,9 +63,9 @@ class Client:
         """Choose where the server works on a request; yields what its body must say of that."""
         return self.local.hold(purpose) if self.local else nullcontext({})
 
-    def form(self, settings: Settings, role: Role, extra: Mapping[str, Any]) -> Form:
+    def form(self, settings: Settings, task: Task, extra: Mapping[str, Any]) -> Form:
         """Say how a request is put here, with more fields for its body."""
-        wished = wishes(self.endpoint, settings, role)
+        wished = wishes(self.endpoint, settings, task.role, varied=task.varied)
         return form_request(wished, self.learnt.refused, self.chat.profile, extra)
 
     def window(self, settings: Settings) -> tuple[int | None, str]:

@@ -25,6 +25,9 @@ class Task:
         round: 0 for the first pass, then 1, 2, …
         hedge: Whether the calls are a second copy of a late thread's.
         ahead: Whether they begin before it is certain that they are needed.
+        step: Which step of its thread's work they belong to; one begins when the one before it has ended.
+        sample: Which of those that the step asks side by side they are, from 1; 0 where it asks one.
+        varied: Whether others ask the same, so that the replies must differ.
     """
 
     role: Role
@@ -37,6 +40,9 @@ class Task:
     round: int = 0
     hedge: bool = False
     ahead: bool = False
+    step: int = 0
+    sample: int = 0
+    varied: bool = False
 
     @property
     def stage(self) -> str:
@@ -59,6 +65,8 @@ class Task:
             attempt=attempt,
             hedge=self.hedge,
             ahead=self.ahead,
+            step=self.step,
+            sample=self.sample,
             model=model,
             started_s=self.run.elapsed(),
             degree=turn.degree,

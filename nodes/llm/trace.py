@@ -1,6 +1,7 @@
 """What a call is called in traces."""
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.constants import TAG_NOSTREAM
 
 from nodes.llm.endpoints.usage import Call
 
@@ -21,9 +22,13 @@ def name_call(call: Call, prompt: str, subquestion: str | None) -> RunnableConfi
         "apr_round": call.round,
         "apr_attempt": call.attempt,
         "apr_hedge": call.hedge or None,
+        "apr_step": call.step or None,
+        "apr_sample": call.sample or None,
         "apr_prompt": prompt,
         # Begun while the question was assessed: its words are those of the node that takes it over.
         "langgraph_node": ("solve" if call.thread_id else "direct") if call.ahead else None,
     }
+    # One of several tries is no answer yet, so LangGraph streams none of them.
+    tries = [TAG_NOSTREAM] if call.sample else []
     known = {key: value for key, value in metadata.items() if value is not None}
-    return {"run_name": name, "tags": [f"apr:{name}"], "metadata": known}
+    return {"run_name": name, "tags": [f"apr:{name}", *tries], "metadata": known}

@@ -16,6 +16,7 @@ from nodes.input.segments import Segment
 from nodes.llm.replies.text import shorten
 from nodes.planning.repair import Repair
 from nodes.shared.cleaning import fold
+from nodes.shared.knobs.solvers import SolverName
 from nodes.shared.record import Record
 
 AnswerForm = Literal["list", "text"]
@@ -66,6 +67,8 @@ class Part(Record):
     """Numbers of the parts whose results it needs; no circle leads back to it."""
     question: str
     """What is to be found out; the segments' own words where the line has none."""
+    solver: SolverName = "chain"
+    """How it is worked out, in the model's word, where the setting `solver` leaves that to it."""
 
 
 class ReadParts(NamedTuple):
@@ -75,7 +78,7 @@ class ReadParts(NamedTuple):
     repairs: list[Repair]
 
 
-def read_parts(lines: Iterable[str], segments: Sequence[Segment]) -> ReadParts:
+def read_parts(lines: Iterable[str], segments: Sequence[Segment], solvers: Sequence[SolverName] = ()) -> ReadParts:
     """Read the lines of an outline.
 
     A number that names no segment is left out, a line that then asks nothing of its own too; every mend is told.
@@ -83,6 +86,7 @@ def read_parts(lines: Iterable[str], segments: Sequence[Segment]) -> ReadParts:
     Args:
         lines: As the model wrote them.
         segments: The numbered input that they refer to.
+        solvers: The model's word for each line, where it was asked for one.
     """
     repairs: list[Repair] = []
     known = {segment.number: segment for segment in segments}
@@ -91,6 +95,7 @@ def read_parts(lines: Iterable[str], segments: Sequence[Segment]) -> ReadParts:
     """What tells that two parts ask the same, and the number of the first."""
     renumbered: dict[int, int] = {}
     """A line's place as written, and the number of its part."""
+    words: dict[int, SolverName] = {}
     for place, line in enumerate(_within(lines, known, repairs), 1):
         draft = _read_line(line, known, repairs)
         if draft is None:
@@ -98,11 +103,12 @@ def read_parts(lines: Iterable[str], segments: Sequence[Segment]) -> ReadParts:
         number = renumbered[place] = asked.setdefault((tuple(draft[0]), fold(draft[1])), len(drafts) + 1)
         if number > len(drafts):
             drafts.append(draft)
+            words[number] = solvers[place - 1] if place <= len(solvers) else "chain"
         else:
             repairs.append(Repair(kind="merged", part=place, text=f"part {place} asks the same as part {number}"))
     text = _letters_of(" ".join(segment.text for segment in segments if segment.kind == "question"), keep="#")
     parts = [
-        _part(number, sources, question, segments, renumbered, text)
+        _part(number, sources, question, segments, renumbered, text).model_copy(update={"solver": words[number]})
         for number, (sources, question) in enumerate(drafts, 1)
     ]
     return ReadParts(_without_circles(parts), repairs)

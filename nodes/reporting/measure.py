@@ -12,6 +12,7 @@ from nodes.reporting.prices import Cost
 from nodes.reporting.report import Context, Degree, Estimate, Report, Stage
 from nodes.reporting.spans import peak_overlap, sum_covered
 from nodes.threads.results import Mark, ThreadResult
+from nodes.threads.solving import Solving
 
 BROKEN_OFF = frozenset({"cancelled", "timed_out", "deadline", "dropped"})
 """Statuses of requests whose server did not get to say what they used."""
@@ -32,6 +33,7 @@ def make_report(
     spawned: Mapping[str, list[str]] | None = None,
     settings: Mapping[str, Any] | None = None,
     forecast: Forecast | None = None,
+    solving: Mapping[str, list[Solving]] | None = None,
 ) -> Report:
     """Put the report of a run together.
 
@@ -49,6 +51,7 @@ def make_report(
         spawned: Threads that handed parts on, and the threads of these.
         settings: The settings in force, without keys.
         forecast: What the split was expected to take.
+        solving: By thread id, what votes and searches came by.
     """
     by_model, needs = _tokens_by(calls, lambda call: call.model), {thread.id: thread.needs for thread in threads}
     back = sum(thread.rounds - 1 for thread in threads) + sum(bool(into) for into in (refined or {}).values())
@@ -79,6 +82,7 @@ def make_report(
         spawned=dict(spawned or {}),
         settings=dict(settings or {}),
         forecast=forecast,
+        solving=dict(solving or {}),
     )
 
 
@@ -129,11 +133,12 @@ def _tokens(calls: Sequence[Call], needs: Needs) -> dict[str, Any]:
 
 def _count_written(calls: Iterable[Call]) -> int | None:
     """Count what the threads wrote, each in the last of its rounds with a reply; `None` where none replied."""
-    rounds: dict[str | None, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    rounds: dict[str | None, dict[int, list[Call]]] = defaultdict(lambda: defaultdict(list))
     for call in calls:
         if call.stage == "solve" and call.status == "ok":
-            rounds[call.thread_id][call.round] += call.usage.output
-    return sum(of[max(of)] for of in rounds.values()) if rounds else None
+            rounds[call.thread_id][call.round].append(call)
+    last = [of[max(of)] for of in rounds.values()]
+    return round(sum(_work_path(own, lambda call: call.usage.output) for own in last)) if last else None
 
 
 def _context(calls: Sequence[Call]) -> dict[str, Any]:
@@ -167,22 +172,32 @@ def _fullest(calls: Iterable[Call]) -> float | None:
 def _longest_chain(calls: Sequence[Call], needs: Needs, size: Callable[[Call], float]) -> float:
     """Add up what had to wait for each other: stages and rounds in turn, of threads the longest chain of each round.
 
-    The two copies of a late thread ran side by side, so each is a chain of its own. Of what began early, only what came
-    after the outline had to be waited for.
+    Of what began early, only what came after the outline had to be waited for.
     """
-    alone, outlined = 0.0, last_end(call for call in calls if call.stage == "assess")
-    rounds: dict[tuple[int, str], dict[str, dict[bool, float]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(float))
-    )
+    outlined = last_end(call for call in calls if call.stage == "assess")
+    rounds: dict[tuple[int, str], dict[str, list[Call]]] = defaultdict(lambda: defaultdict(list))
     for call in calls:
-        waited = _share_after(outlined, call) if call.ahead else 1.0
-        if call.thread_id:
-            rounds[call.round, call.stage][call.thread_id][call.hedge] += waited * size(call)
-        else:
-            alone += waited * size(call)
-    return alone + sum(
-        _longest_path({id: max(copies.values()) for id, copies in sizes.items()}, needs) for sizes in rounds.values()
+        rounds[call.round, call.stage][call.thread_id or ""].append(call)
+
+    def waited_for(call: Call) -> float:
+        return (_share_after(outlined, call) if call.ahead else 1.0) * size(call)
+
+    return sum(
+        _longest_path({id: _work_path(own, waited_for) for id, own in threads.items()}, needs)
+        for threads in rounds.values()
     )
+
+
+def _work_path(calls: Iterable[Call], size: Callable[[Call], float]) -> float:
+    """Add up what had to wait for each other within the work on one question: its steps in turn.
+
+    The two copies of a late thread ran side by side, and so did the samples of a vote or a search, so each is a chain
+    of its own; of a step, the longest counts.
+    """
+    steps: dict[int, dict[tuple[bool, int], float]] = defaultdict(lambda: defaultdict(float))
+    for call in calls:
+        steps[call.step][call.hedge, call.sample] += size(call)
+    return sum(max(side_by_side.values()) for side_by_side in steps.values())
 
 
 def _share_after(moment: float, call: Call) -> float:
@@ -221,9 +236,9 @@ def _tokens_by(calls: Iterable[Call], key: Callable[[Call], str]) -> dict[str, U
 
 def _pairs(calls: Sequence[Call]) -> Iterable[tuple[Call, Call]]:
     """Pair each request of a task with the next one of the same task."""
-    tasks: dict[tuple[str, str | None, int, bool], Call] = {}
+    tasks: dict[tuple[Any, ...], Call] = {}
     for call in calls:
-        task = (call.role, call.thread_id, call.round, call.hedge)
+        task = (call.role, call.thread_id, call.round, call.hedge, call.step, call.sample)
         if call.attempt > 1 and task in tasks:
             yield tasks[task], call
         tasks[task] = call

@@ -10,6 +10,7 @@ from nodes.planning.repair import Repair
 from nodes.reporting.prices import Cost
 from nodes.shared.record import Record
 from nodes.threads.results import Mark
+from nodes.threads.solving import Solving
 
 
 class Degree(Record):
@@ -164,7 +165,7 @@ class Report(Record):
     """Tasks that the fallback model tried again."""
     uncounted: int = 0
     """Requests that broke off before the server reported their tokens. `tokens` does not include them, except for the
-    prompt of a late thread's copy."""
+    prompt of a late thread's copy and of a sample that was not needed."""
     degrees: list[Degree] = Field(default_factory=list)
     """How many requests each endpoint could be sent at once, from when on and why; empty if nothing limited them."""
     forecast: Forecast | None = None
@@ -172,5 +173,8 @@ class Report(Record):
     independent parts, or too little was known. If splitting would not save time, one call answers the question."""
     repairs: list[Repair] = Field(default_factory=list)
     """What the code corrected in the models' replies, and stages that it skipped because they got no usable reply."""
+    solving: dict[str, list[Solving]] = Field(default_factory=dict)
+    """By thread id, or `direct`: results of votes with their counts, and trees of searches (setting `solver`); a thread
+    that works on several parts has one for each."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """The settings of the run. They name the variable that holds a key, never the key itself."""

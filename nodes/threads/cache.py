@@ -25,6 +25,7 @@ from tenacity import AsyncRetrying
 from nodes.llm.replies.finish import state_of
 from nodes.settings import Settings
 from nodes.shared.environment import environment_base_url, environment_model_file
+from nodes.shared.knobs.solvers import SolverName
 from nodes.shared.plain_json import PlainJson
 from nodes.shared.record import Record
 from nodes.shared.run import now
@@ -48,6 +49,7 @@ class Kept(Record):
     reasoning: str = ""
     finish_reason: str = ""
     model: str = ""
+    solver: SolverName = "chain"
 
 
 Flight = asyncio.Future[Kept | None]
@@ -170,13 +172,14 @@ async def thread_cache(settings: Settings) -> ThreadCache | None:
 _own: WeakKeyDictionary[BaseCache[Any], ThreadCache] = WeakKeyDictionary()
 
 
-def key_of(messages: list[BaseMessage], settings: Settings, prompt: str) -> str:
+def key_of(messages: list[BaseMessage], settings: Settings, prompt: str, solver: Sequence[str | int] = ()) -> str:
     """Hash all that a thread's call depends on.
 
     Args:
         messages: What is sent: rules and examples, instructions, shared context, sources and the subquestion.
         settings: The run's settings: model, where it is, how it samples.
         prompt: Name and version of the prompt.
+        solver: What else a vote or a search depends on; nothing for a chain.
     """
     model = settings.model_for("solve")
     provider = model.partition(":")[0]
@@ -191,6 +194,8 @@ def key_of(messages: list[BaseMessage], settings: Settings, prompt: str) -> str:
     }
     if effort := settings.effort_for("solve"):
         asked["effort"] = effort
+    if solver:
+        asked["solver"] = list(solver)
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

@@ -6,7 +6,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from nodes.llm.endpoints.usage import Usage
+from nodes.shared.knobs.solvers import SolverName
 from nodes.shared.record import Record
+from nodes.threads.solving import Solving
 
 Status = Literal["answered", "failed", "timed_out", "refuted"]
 Mark = Literal["cut", "crowded", "repetitive", "too_long", "sent_back_twice"]
@@ -49,6 +51,10 @@ class ThreadResult(Record):
     """As the server gave it: `stop`, `length`, …"""
     model: str = ""
     """`provider:name`."""
+    solver: SolverName = "chain"
+    """How it was worked out in its last run."""
+    solving: list[Solving] = Field(default_factory=list)
+    """What a vote or a search came by, for each part of the thread."""
     usage: Usage = Usage()
     """Of all its requests, failed ones included."""
     queued_s: float = 0.0

@@ -62,6 +62,10 @@ class Call(Record):
     """1 for the first request of this task, 2 for the next, …"""
     hedge: bool = False
     """Whether it belongs to the second copy of a late thread."""
+    step: int = 0
+    """Which step of its thread's work it belongs to: one begins when the one before it has ended."""
+    sample: int = 0
+    """Which of those that a step asks side by side it is, from 1; 0 where it asks one (see `nodes.solvers`)."""
     ahead: bool = False
     """Whether it began before it was certain to be needed."""
     wasted: bool = False

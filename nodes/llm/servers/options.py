@@ -17,6 +17,8 @@ from nodes.settings import Role, Settings
 from nodes.shared.providers import DEFAULT_BASE_URL
 
 LOCAL_MAX_TOKENS = 1_024
+VARIED_TEMPERATURE = 0.7
+"""Of the embedded model where replies to the same must differ; else it is asked at 0."""
 _LIMITS = ("max_tokens", "max_completion_tokens")
 """What the reply's limit is called: most servers know the first name, OpenAI's reasoning models the second only."""
 
@@ -35,10 +37,18 @@ class Wish(NamedTuple):
         return f"{self.field}={self.value}" if self.setting == "reasoning_effort" else self.field
 
 
-def wishes(endpoint: Endpoint, settings: Settings, role: Role) -> list[Wish]:
-    """List what the settings say of a request; the reply's limit under both of its names, the likelier one first."""
+def wishes(endpoint: Endpoint, settings: Settings, role: Role, *, varied: bool = False) -> list[Wish]:
+    """List what the settings say of a request; the reply's limit under both of its names, the likelier one first.
+
+    Args:
+        endpoint: Who is asked.
+        settings: The run's settings.
+        role: What for.
+        varied: Whether others ask the same, so that the replies must differ.
+    """
     local = endpoint.provider == "local"
-    temperature = 0.0 if local and settings.temperature is None else settings.temperature
+    own = (VARIED_TEMPERATURE if varied else 0.0) if local else None
+    temperature = own if settings.temperature is None else settings.temperature
     max_tokens = LOCAL_MAX_TOKENS if local and settings.max_tokens is None else settings.max_tokens
     effort = None if local else settings.effort_for(role)
     newer = endpoint.base_url == DEFAULT_BASE_URL["openai"]

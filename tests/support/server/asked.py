@@ -7,7 +7,15 @@ from typing import Any
 
 from tests.support.server.steps import Step, outline, plan, review
 
-SHAPES = {"Outline": "assess", "Plan": "decompose", "Review": "review", "score": "judge"}
+SHAPES = {
+    "Outline": "assess",
+    "Plan": "decompose",
+    "Review": "review",
+    "score": "judge",
+    "Step": "step",
+    "Rating": "rate",
+    "Lesson": "lesson",
+}
 
 
 @dataclass
@@ -68,4 +76,8 @@ def default_step(request: Asked) -> Step:
         return plan()
     if request.role == "review":
         return review("All of it.")
+    if request.role == "step":
+        return {"step": "Thinking.", "result": "an answer"}
+    if request.role in ("rate", "lesson"):
+        return {"scores": [5, 5, 5]} if request.role == "rate" else {"lesson": "Try something else."}
     return f"Thinking.\nResult: answer to {request.key}"

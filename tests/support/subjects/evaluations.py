@@ -14,17 +14,19 @@ from tests.support.forked import fork
 from tests.support.server import ModelServer
 
 PROJECT = Path(__file__).parents[3]
-RUN = "import runpy; runpy.run_module('evals.run', run_name='__main__', alter_sys=True)"
+RUN = "import runpy; runpy.run_module('{module}', run_name='__main__', alter_sys=True)"
 
 
-async def command(*arguments: str, server: ModelServer | None = None, **environment: str) -> tuple[int, str, str]:
+async def command(
+    *arguments: str, server: ModelServer | None = None, module: str = "evals.run", **environment: str
+) -> tuple[int, str, str]:
     given = ["--model", "openai:scripted", "--base-url", server.url] if server else []
     env = os.environ | environment
     if "LANGSMITH_ENDPOINT" in environment:  # which a fork would not read
         where: dict[str, Any] = {"cwd": PROJECT, "env": env, "stdout": PIPE, "stderr": PIPE}
-        process: Process = await create_subprocess_exec(sys.executable, "-m", "evals.run", *arguments, *given, **where)
+        process: Process = await create_subprocess_exec(sys.executable, "-m", module, *arguments, *given, **where)
     else:
-        process = await fork("evals.run", *arguments, *given, env=env, code=RUN)
+        process = await fork(module, *arguments, *given, env=env, code=RUN.format(module=module))
     out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
 
