@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 
 from nodes.asking.search import FULL_SCORE, SEARCH, Lesson, Rating, Step, ask_lesson, ask_rating, ask_step
 from nodes.llm.caller import Caller
-from nodes.llm.replies.errors import ModelError
+from nodes.llm.replies.errors import Kind, ModelError
 from nodes.llm.replies.reply import Reply
 from nodes.shared.cleaning import one_line
 from nodes.solvers.checking import Verdict, check_result
@@ -37,6 +37,8 @@ SURE = 0.9
 """The value from which on a result that no checker judges ends the search: the model is sure, and its samples agree."""
 POOR = 0.5
 """The value below which such a result counts as a failure to learn from."""
+PASSING: frozenset[Kind] = frozenset({"truncated", "malformed", "empty", "bad_reply", "refused"})
+"""Faults of replies, which those of another iteration need not have; any other one ends the search."""
 NODES_AN_ITERATION = 5
 """Nodes of the graph that an iteration goes through, apart from two for each further step."""
 
@@ -67,7 +69,7 @@ class Tools:
     Attributes:
         work: The question.
         latest: How far the search is, for who wants to know after it was broken off.
-        error: Why no further step can be had.
+        error: Why the last try brought no step, if one did not.
     """
 
     work: Work
@@ -94,7 +96,8 @@ async def expand(state: Search, runtime: Runtime[Tools]) -> dict[str, Any]:
         runtime.context.error = next((reply for reply in replies if isinstance(reply, ModelError)), None)
     found = [TreeNode(text=step.step.strip(), answer=step.result.strip()) for step in steps]
     tree, shares = add_candidates(state.tree, state.at, found)
-    ended = "" if steps else f"no step came: {runtime.context.error or 'the replies were empty'}"
+    lasting = runtime.context.error if not steps else None
+    ended = "no step came" if lasting and lasting.kind not in PASSING else ""
     return {"tree": tree, "shares": shares, "ended": ended}
 
 
@@ -186,10 +189,10 @@ async def search(work: Work) -> Reply:
         work.solving = _tell(tools.latest)
     state = tools.latest
     if (best := best_result(state.tree)) is None:
-        late = work.left() <= 0
-        raise tools.error or ModelError(
-            "timed_out" if late else "empty", f"the search ended without a result: {state.ended}"
-        )
+        # Without its reply: half a step is no answer, not even a part of one.
+        kind, why = (tools.error.kind, f": {tools.error}") if tools.error else ("empty", "")
+        said = f"the search ended without a result ({state.ended}){why}"
+        raise ModelError("timed_out" if work.left() <= 0 else kind, said)
     path = [state.tree[place] for place in path_to(state.tree, best)[1:]]
     end = path[-1]
     refused = f"the checker refuses the result: {end.message}" if end.checked and not end.value else ""

@@ -147,6 +147,19 @@ async def test_candidates_and_ratings_that_fail_cost_only_themselves(
     assert solution.outcome == "failed" and "401" in solution.stop_reason
 
 
+async def test_an_iteration_whose_steps_are_all_cut_is_not_the_last(
+    in_turn: ModelServer, context: dict[str, Any]
+) -> None:
+    cut = Reply('{"step": "And so on and', finish_reason="length")
+    in_turn.on("step", cut, cut, step("So.", "9")).on("rate", rate(10))
+    solution = await solve(in_turn, context, **TREE)
+    assert (solution.answer, solving_of(solution).iterations) == ("9", 2) and not in_turn.calls("lesson")
+    in_turn.on("step", cut)
+    solution = await solve(in_turn, context, **TREE, tree_iterations=2)
+    assert solution.outcome == "failed" and "cut at the token limit" in solution.stop_reason
+    assert solving_of(solution).ended == "2 iterations (`tree_iterations`)"
+
+
 async def test_threads_search_side_by_side_and_one_is_stopped_with_all_its_candidates(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
