@@ -109,7 +109,7 @@ class Caller:
             ModelError: No usable reply came; `calls` tells what was tried.
             ConfigurationError: A key or an extra is missing.
         """
-        # The reviewer's object holds the answer, a search's step a result; the others only steer, whole or not.
+        # The reviewer's object holds the answer, a search's step a result; others only steer, whole once their JSON is.
         strict = self._task.role in ("review", "solve")
         self._steers = not strict
         return await self._ask(

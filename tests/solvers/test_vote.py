@@ -4,8 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from graphs import build_graph, graph, sequential, stop_thread
+from nodes.llm.endpoints.endpoint import Endpoint
+from nodes.llm.servers.options import wishes
+from nodes.settings import Settings
 from nodes.state import Solution
 from tests.support.server import HANG, Fault, ModelServer, Reply, outline
 from tests.support.subjects import oversight
@@ -190,3 +194,10 @@ async def test_a_person_sees_what_a_vote_is_expected_to_take(server: ModelServer
         shown = oversight.asked(await oversight.Overseen({**context, **settings}, "plan").start())
         calls.append(shown["estimate"]["calls"])
     assert calls == [3 + 1, 3 * 5 + 1, 3 * 2 * 4 + 1]
+
+
+@pytest.mark.parametrize(("given", "varied", "temperature"), [(None, True, 0.7), (None, False, 0.0), (0.3, True, 0.3)])
+def test_samples_of_the_embedded_model_are_sampled(given: float | None, varied: bool, temperature: float) -> None:
+    endpoint = Endpoint("local", "local", "local", "http://127.0.0.1:1", SecretStr("none"), None)
+    wished = wishes(endpoint, Settings(model="local", temperature=given), "solve", varied=varied)
+    assert [wish.value for wish in wished if wish.field == "temperature"] == [temperature]
