@@ -1,4 +1,4 @@
-"""What Python users import: the functions `answer`, `stream_answer` and `stop_thread`, the graphs `graph` and `chat`.
+"""What Python users import: functions such as `answer`, the graphs and how to build them, and the types they take.
 
 Loaded on first use, so that the `apr` command can print its help without them.
 """
@@ -13,21 +13,30 @@ if TYPE_CHECKING:
     from graphs.adaptive import build_graph, graph
     from graphs.answer import answer, answer_sync
     from graphs.chat import build_chat, chat
-    from graphs.sequential import sequential
+    from graphs.page.page import page
+    from graphs.sequential import build_sequential, sequential
     from graphs.streaming import AnswerPiece, AnswerReset, read_answer, stream_answer
     from graphs.thinking import ThinkingPiece
+    from nodes.settings import Settings
+    from nodes.state import Document, Problem, Solution
     from nodes.threads.stopping import stop_thread
 
 __all__ = [
     "AnswerPiece",
     "AnswerReset",
+    "Document",
+    "Problem",
+    "Settings",
+    "Solution",
     "ThinkingPiece",
     "answer",
     "answer_sync",
     "build_chat",
     "build_graph",
+    "build_sequential",
     "chat",
     "graph",
+    "page",
     "read_answer",
     "sequential",
     "stop_thread",
@@ -39,11 +48,14 @@ _HOME = {
     "build_graph": "graphs.adaptive",
     "chat": "graphs.chat",
     "build_chat": "graphs.chat",
-    "sequential": "graphs.sequential",
+    "page": "graphs.page.page",
+    **dict.fromkeys(("build_sequential", "sequential"), "graphs.sequential"),
     "answer": "graphs.answer",
     "answer_sync": "graphs.answer",
     "stop_thread": "nodes.threads.stopping",
     "ThinkingPiece": "graphs.thinking",
+    "Settings": "nodes.settings",
+    **dict.fromkeys(("Document", "Problem", "Solution"), "nodes.state"),
     **dict.fromkeys(("AnswerPiece", "AnswerReset", "read_answer", "stream_answer"), "graphs.streaming"),
 }
 

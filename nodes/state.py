@@ -162,8 +162,11 @@ class Solution(Record):
     stop_reason: str = ""
     """Why the run ended before everything was answered, thread by thread; empty if everything was."""
     route: Route = "direct"
+    """Whether it was split (`parallel`) or answered in one call."""
     assessment: Assessment | None = None
+    """What was found to split."""
     plan: ThreadPlan | None = None
+    """The threads, as they were planned; `None` on the direct route."""
     threads: list[ThreadResult] = Field(default_factory=list)
     """In plan order."""
     contradictions: list[Contradiction] = Field(default_factory=list)
@@ -177,6 +180,7 @@ class Solution(Record):
     calls: Annotated[list[Call], add_calls] = Field(default_factory=list)
     """Every request to a model, in the order of recording, except those of the baseline."""
     report: Report = Report()
+    """What the run took: time, tokens, money, against one call."""
 
 
 class State(Problem, Solution):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 
 class Record(BaseModel):
@@ -11,6 +11,9 @@ class Record(BaseModel):
     `thread.status` and `thread["status"]` are the same, so code written against the JSON of the
     server works on the objects of the compiled graph.
     """
+
+    # Schemas say what a field means, too: those of the server, of tools, of Studio's form.
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     def __getitem__(self, name: str) -> Any:
         """Return the field `name`.

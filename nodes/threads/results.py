@@ -21,8 +21,11 @@ class ThreadResult(Record):
     """What one thread came to. A thread that failed or ran out of time is not a refuted one."""
 
     id: str
+    """T1, T2, … by its place in the plan; `T2.1` where it took the place of T2."""
     subquestion: str
+    """What it was asked."""
     status: Status
+    """How it ended; `refuted` by the review."""
     answer: str = ""
     """The short result, whole."""
     answers: list[str] = Field(default_factory=list)
