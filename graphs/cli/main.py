@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from graphs.cli import cache as cli_cache
+from graphs.cli import mcp as cli_mcp
 from graphs.cli import options
 from graphs.cli import report as cli_report
 from graphs.cli import runs as cli_runs
@@ -57,6 +58,8 @@ The model decides whether and how to split. The answer goes to standard output, 
   apr cache stats|clear: show or delete what --cache saved
 
   apr serve: answer on this machine as a model of OpenAI's API
+
+  apr mcp: serve the workflow as tools to an MCP client
 
 [bold]Settings[/bold] without an option come from the environment, such as APR_THREAD_TIMEOUT=60; see graphs/README.md.
 
@@ -134,5 +137,7 @@ def main() -> None:
         cli_cache.app(args=sys.argv[2:], prog_name="apr cache")
     elif sys.argv[1:2] == ["serve"]:
         cli_serve.app(args=sys.argv[2:], prog_name="apr serve")
+    elif sys.argv[1:2] == ["mcp"]:
+        cli_mcp.app(args=sys.argv[2:], prog_name="apr mcp")
     else:
         app()

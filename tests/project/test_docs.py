@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from evals.items import names
 from evals.run.variants import VARIANTS
 from graphs import graph
-from graphs.cli import cache, main, report, runs, serve
+from graphs.cli import cache, main, mcp, report, runs, serve
 from nodes.settings import Settings
 from nodes.shared.environment import OTHER_NAMES
 from nodes.solvers.tree import search_graph
@@ -133,7 +133,7 @@ async def test_commands_and_their_options_exist(block: Block, model: ModelServer
 def runs_here(line: Line) -> bool:
     """Tell whether a line can be run: no model but the scripted one, no person, and no run that is not there."""
     words = [word for command in line.commands for word in command]
-    elsewhere = {"…", "--help", "--oversight", "--model", "--base-url", "resume", "show", "serve"} & set(words)
+    elsewhere = {"…", "--help", "--oversight", "--model", "--base-url", "resume", "show", "serve", "mcp"} & set(words)
     return bool(words) and {command[0] for command in line.commands} <= {"apr", "cat", "echo"} and not elsewhere
 
 
@@ -146,7 +146,7 @@ def fits(command: Any, words: list[str]) -> None:
 
 
 def apr(words: list[str]) -> None:
-    own = {"report": report.app, "cache": cache.app, "serve": serve.app}
+    own = {"report": report.app, "cache": cache.app, "serve": serve.app, "mcp": mcp.app}
     apps = own | dict.fromkeys(("runs", "show", "resume", "prune"), runs.app)
     app = apps.get(words[0], main.app)
     fits(typer.main.get_command(app), words[1:] if words[0] in own else words)

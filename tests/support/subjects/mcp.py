@@ -1,0 +1,90 @@
+"""Talking to `apr mcp` as a client does: over the streams of a process, or over HTTP."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import httpx2
+
+from tests.support.command import APR, launch
+from tests.support.server import ModelServer
+
+T = TypeVar("T")
+KEY = "sk-0123456789abcdefghij"
+TOKEN = "0123456789abcdef0123"
+
+
+def environment(server: ModelServer, **more: str) -> dict[str, str]:
+    """The environment of the server: it always splits, and never repeats."""
+    own = {"APR_MODEL": "openai:scripted", "APR_BASE_URL": server.url, "APR_SPLIT": "always", "APR_MAX_ROUNDS": "0"}
+    kept = {
+        name: os.environ[name] for name in ("APR_STORE", "APR_CACHE_FILE", "PYTHONPATH", "PATH") if name in os.environ
+    }
+    return kept | own | {"OPENAI_API_KEY": KEY, "LANGSMITH_TRACING": "false"} | more
+
+
+@asynccontextmanager
+async def over_streams(server: ModelServer, folder: Path, *options: str) -> AsyncIterator[Any]:
+    """Start `apr mcp` in a folder, and connect; what it says beside the protocol is in the folder's `.errors`."""
+    from mcp import Client
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
+    started = StdioServerParameters(command=APR, args=["mcp", *options], env=environment(server), cwd=folder)
+    with (folder / ".errors").open("w") as errors:
+        async with Client(stdio_client(started, errlog=errors)) as client:
+            yield client
+
+
+@asynccontextmanager
+async def held(opened: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+    """Hold something open in one task, as anyio wants it, whatever tasks a fixture begins and ends in."""
+    ready, over = asyncio.get_running_loop().create_future(), asyncio.Event()
+
+    async def hold() -> None:
+        try:
+            async with opened as value:
+                ready.set_result(value)
+                await over.wait()
+        except Exception as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    holding = asyncio.create_task(hold())
+    try:
+        yield await ready
+    finally:
+        over.set()
+        await holding
+
+
+@asynccontextmanager
+async def over_http(server: ModelServer) -> AsyncIterator[str]:
+    """Start `apr mcp --http`; yields its address."""
+    process = await launch("mcp", "--http", "--port", "0", env=environment(server, APR_TOKENS=f"me:{TOKEN}"))
+    try:
+        said = await cast(asyncio.StreamReader, process.stderr).readline()
+        yield said.decode().split()[-1]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+
+
+@asynccontextmanager
+async def connected(address: str, token: str) -> AsyncIterator[Any]:
+    """Connect over HTTP with a token."""
+    from mcp import Client
+    from mcp.client.streamable_http import streamable_http_client
+
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as http:
+        async with Client(streamable_http_client(address, http_client=http)) as client:
+            yield client
+
+
+def said(result: Any) -> str:
+    """The words of a result."""
+    return "\n".join(part.text for part in result.content)
