@@ -1,7 +1,9 @@
 """The workflow: assess, split, solve side by side, review, answer once."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from langchain_core.tools import BaseTool
 from langgraph.cache.base import BaseCache
 from langgraph.graph import END, START, StateGraph
 
@@ -29,9 +31,16 @@ from nodes.solve import solve
 from nodes.solvers.checking import CHECKER, Checker
 from nodes.state import Problem, Solution, State, ThreadTask
 from nodes.threads.cache import CACHE
+from nodes.tools.toolbox import TOOLS, make_toolbox
 
 
-def build_graph(*, cache: BaseCache[Any] | None = None, checker: Checker | None = None, **compile_options: Any) -> Any:
+def build_graph(
+    *,
+    cache: BaseCache[Any] | None = None,
+    checker: Checker | None = None,
+    tools: Iterable[BaseTool | Callable[..., Any]] = (),
+    **compile_options: Any,
+) -> Any:
     """Compile the workflow.
 
     Args:
@@ -39,8 +48,14 @@ def build_graph(*, cache: BaseCache[Any] | None = None, checker: Checker | None 
             uses the user's own instead.
         checker: Judges results while a `tree` is searched (setting `solver`): a callable `(subquestion, result)`,
             synchronous or not, that returns a score from 0 to 1, a truth value, or a pair of either and a message.
+        tools: What threads and direct answers may call: LangChain tools, or functions whose docstrings say what they
+            are for.
         compile_options: What LangGraph's `compile` takes, such as `checkpointer=`.
+
+    Raises:
+        ValueError: A tool has no docstring, or a name that cannot be used.
     """
+    box = make_toolbox(tools)
     builder = StateGraph(State, context_schema=Settings, input_schema=Problem, output_schema=Solution)
     builder.add_node("assess", bound_node(assess), input_schema=Problem)
     builder.add_node("direct", bound_node(direct))
@@ -65,7 +80,8 @@ def build_graph(*, cache: BaseCache[Any] | None = None, checker: Checker | None 
     builder.add_edge("baseline", END)
     mask_traces()
     compiled = Bindable.of(builder.compile(name="adaptive", **know_our_types(compile_options)))
-    own = {name: one for name, one in ((CACHE, cache), (CHECKER, checker)) if one is not None}
+    given = ((CACHE, cache), (CHECKER, checker), (TOOLS, box if box.tools else None))
+    own = {name: one for name, one in given if one is not None}
     return compiled.with_config(configurable=own) if own else compiled
 
 

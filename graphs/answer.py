@@ -68,6 +68,8 @@ class Options(TypedDict, total=False):
     max_rounds: int
     thread_timeout: float
     request_timeout: float
+    max_tool_calls: int
+    tool_timeout: float
     hedge: float | None
     deadline: float | None
     max_total_tokens: int | None
@@ -78,6 +80,7 @@ class Options(TypedDict, total=False):
     tokens_per_minute: int | None
     cache: bool
     cache_ttl: float | None
+    mcp_config: str | None
     prompts: str
     planner: str
     split: Split

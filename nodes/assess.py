@@ -21,6 +21,7 @@ from nodes.settings import Settings, settings_of
 from nodes.shared.run import Run
 from nodes.stage import stage_failed
 from nodes.state import Assessment, Problem, fresh_run
+from nodes.tools.toolbox import find_toolbox
 
 
 async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
@@ -31,13 +32,13 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     name_run("adaptive", state.question)
     tell_stage(runtime, "assess")
     check_oversight(settings)
-    start = fresh_run(run, state)
+    start, tools = fresh_run(run, state), await find_toolbox(settings)
     async with begun_ahead(state, settings, run) as begun:
         planned = await plan(state, settings, run)
         listener = begun.hear if begun and begun.threads else None
         caller = OUTLINE.caller(settings, run, planned.calls, on_text=listener)
         try:
-            written = planned.outline or await caller.structured(messages(state, settings), shape(settings))
+            written = planned.outline or await caller.structured(messages(state, settings, tools), shape(settings))
         except ModelError as error:
             vain = await flights.drop_others(run.id, {DIRECT})
             # An empty list would leave the calls of an earlier run where they are.

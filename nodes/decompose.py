@@ -15,6 +15,7 @@ from nodes.planning.plan import Planned, is_undecided, make_plan, read_everythin
 from nodes.settings import Settings, settings_of
 from nodes.stage import stage_failed
 from nodes.state import Assessment, State
+from nodes.tools.toolbox import find_toolbox
 
 
 async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
@@ -27,7 +28,7 @@ async def decompose(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     if await asyncio.to_thread(_needs_model, state, settings):
         caller = PLAN.caller(settings, state.run, state.calls)
         try:
-            written = await caller.structured(messages(state, settings), Plan)
+            written = await caller.structured(messages(state, settings, await find_toolbox(settings)), Plan)
         except ModelError as error:
             if state.note or len(widest(outline.parts)) < 2:
                 return stage_failed("decompose", caller, error)

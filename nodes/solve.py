@@ -32,6 +32,7 @@ from nodes.threads.fan_out import FanOut, fan_out
 from nodes.threads.results import ThreadResult
 from nodes.threads.stopping import AtWork, at_work
 from nodes.threads.stragglers import THREADS_A_HEDGE, Stragglers
+from nodes.tools.toolbox import uses_tools
 
 
 class Place(NamedTuple):
@@ -175,7 +176,8 @@ def _share(task: ThreadTask, settings: Settings, slots: int | None) -> FanOut:
         min(task.degree, slots or task.degree),
         Ledger(settings.max_total_tokens, task.spent, kept=task.spent.join),
         Stragglers(
-            settings.hedge,
+            # A tool may do something that must not be done twice.
+            None if uses_tools(settings) else settings.hedge,
             threads=task.planned - task.settled,
             left=max(1, task.planned // THREADS_A_HEDGE) - len(task.hedged),
         ),

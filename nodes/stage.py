@@ -14,6 +14,7 @@ from nodes.llm.task import Task
 from nodes.planning.plan import ThreadSpec
 from nodes.settings import Role, Settings
 from nodes.shared.run import Run
+from nodes.tools.user import make_caller
 from prompts import Family, Prompt
 
 
@@ -93,7 +94,7 @@ class Stage:
         """
         within = budget(settings, run, self.share, spending(calls))
         task = self.task(settings, run, within, thread=thread, round=round, time_limit=time_limit, ahead=ahead)
-        return Caller(settings, task, on_text=on_text)
+        return make_caller(settings, task, on_text=on_text)
 
 
 def stage_failed(stage: str, caller: Caller, error: ModelError) -> dict[str, Any]:

@@ -35,7 +35,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-a
 MAX_TEXT_BYTES = 500_000
 """Bytes of all texts together, as they are written into the page; the rest of it stays under 1 MB with them."""
 MAX_CALLS_SHOWN = 500
-"""Calls that the page shows one by one."""
+"""Calls of models, and of tools, that the page shows one by one."""
 _SECTIONS = {
     "answer": "Answer",
     "timeline": "Timeline",
@@ -80,6 +80,7 @@ def page(solution: Solution) -> str:
         "the table below it lists every call",
         calls=calls,
         thoughts=[call for call in calls if call.reasoning],
+        uses=[(call.thread_id or call.stage, use) for call in calls for use in call.tools][:MAX_CALLS_SHOWN],
         calls_left=len(solution.calls) - len(calls),
         tokens=_tokens(solution),
         models=_models(solution),

@@ -20,6 +20,7 @@ from nodes.shared.masking import trace_of
 from nodes.shared.run import Run
 from nodes.state import Problem, State, ThreadTask, tasks_of
 from nodes.threads.cache import thread_cache
+from nodes.tools.toolbox import uses_tools
 
 DIRECT = "direct"
 """What the direct answer is known by among a run's calls."""
@@ -134,12 +135,12 @@ async def _head_start(problem: Problem, settings: Settings, run: Run) -> HeadSta
     """Prepare to begin calls early, where that is wanted and worth it; the direct answer begins at once.
 
     What a person is to approve first does not begin early, nor what has a limit that it would use up unseen: of tokens,
-    of requests a minute, of a server's slots.
+    of requests a minute, of a server's slots. Nor do threads that may call tools: some cannot be undone.
     """
     if settings.solver != "chain":
         return None
     limited = settings.max_total_tokens or settings.requests_per_minute or settings.tokens_per_minute
-    if settings.head_start == "off" or limited or settings.oversight in ("plan", "both"):
+    if settings.head_start == "off" or limited or settings.oversight in ("plan", "both") or uses_tools(settings):
         return None
     clients = await known_clients(settings, run)
     if clients.keys() != set(ROLES):

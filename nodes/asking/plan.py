@@ -7,20 +7,23 @@ from nodes.planning.outline import Part, Plan
 from nodes.settings import Settings
 from nodes.stage import Stage
 from nodes.state import State
+from nodes.tools.toolbox import HELPERS, NO_TOOLS, Toolbox
 from prompts import PROMPTS, block
 
 PLAN = Stage("decompose", PROMPTS["decompose"].check({"limit", "parts", "segments"}, Plan), "decompose")
 
 
-def messages(state: State, settings: Settings) -> list[BaseMessage]:
-    """Ask for a plan; after one that a person rejected, for another."""
+def messages(state: State, settings: Settings, tools: Toolbox = NO_TOOLS) -> list[BaseMessage]:
+    """Ask for a plan, for helpers that have these tools; after one that a person rejected, for another."""
     parts = state.assessment.parts if state.assessment else []
     found = block("Parts found so far", "\n".join(map(_line, parts)))
     if state.note and state.plan:
         rejected = "\n".join(f"- {thread.subquestion}" for thread in state.plan.threads)
         found = block("A person rejected these parts", rejected) + block("Their words", state.note)
     return PLAN.prompt(settings).messages(
-        segments=block("Segments", overview(state.segments())), parts=found, limit=str(settings.max_threads)
+        segments=block(HELPERS, tools.purposes) + block("Segments", overview(state.segments())),
+        parts=found,
+        limit=str(settings.max_threads),
     )
 
 

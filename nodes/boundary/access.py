@@ -11,7 +11,7 @@ from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 from nodes.shared.environment import environment_endpoints, environment_settings
 
-OPERATORS = ("base_url", "api_key_env", "prompts", "planner")
+OPERATORS = ("base_url", "api_key_env", "prompts", "planner", "mcp_config")
 """Settings that are the operator's."""
 
 
@@ -33,6 +33,9 @@ def find_refusal(given: Mapping[str, Any]) -> str:
             "`api_key_env` is not a request's to choose; whoever runs the server pairs addresses with the variables "
             "of their keys in APR_ALLOW_ENDPOINTS"
         )
+    if given.get("mcp_config") not in (None, operator.mcp_config):
+        # The file names programs that are started.
+        return "`mcp_config` is not a request's to choose, but of whoever runs the server"
     prompts = given.get("prompts")
     if prompts not in (None, "", operator.prompts) and "prompts" not in environment_settings():
         return "`prompts` is not a request's to choose, unless whoever runs the server lists it in APR_ALLOW_SETTINGS"

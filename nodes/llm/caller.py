@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -86,16 +86,17 @@ class Caller:
         self._asked_to_wait: float | None = None
         self._steers = False
         """Whether an object is asked for that only steers: it may stand in the model's thoughts, an answer may not."""
+        self._first = 0  # of its requests, the first for the present reply
 
-    async def text(self, messages: Sequence[BaseMessage]) -> Reply:
-        """Ask for text. What comes may be cut: its `state` tells.
+    async def text(self, messages: Sequence[BaseMessage], extra: Mapping[str, Any] | None = None) -> Reply:
+        """Ask for text, with `extra` fields in the request's body. What comes may be cut: its `state` tells.
 
         Raises:
             ModelError: No usable reply came; `calls` tells what was tried, `reply` what the model had said by then.
             ConfigurationError: A key or an extra is missing.
         """
         try:
-            return await self._ask(lambda client: self.request(client, messages))
+            return await self._ask(lambda client: self.request(client, messages, **extra or {}))
         except ModelError as error:
             error.reply = richer(error.reply, self.said)
             if error.reply:
@@ -237,7 +238,7 @@ class Caller:
             ) from self._fault
 
     def _begin(self, client: Client, turn: Turn, queued: float) -> Call:
-        call = self._task.record(self.model, attempt=len(self.calls) + 1, turn=turn)
+        call = self._task.record(self.model, attempt=len(self.calls) + 1 - self._first, turn=turn)
         call.queued_s, (call.window, call.window_source) = queued, client.window(self._settings)
         self.calls.append(call)
         self._asked_to_wait = None
@@ -273,9 +274,8 @@ class Caller:
             call.status = failure.kind
             self._keep(call, failure, heard)
             if call.ahead and failure.kind == "cancelled":
-                call.usage = estimate_usage(
-                    count_characters(messages), sum(len(reply.text) + len(reply.reasoning) for reply in heard)
-                )
+                written = sum(len(reply.text) + len(reply.reasoning) for reply in heard)
+                call.usage = estimate_usage(count_characters(messages), written)
             raise
         except ConfigurationError:
             raise

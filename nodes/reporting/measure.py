@@ -9,7 +9,7 @@ from nodes.planning.branches import Needs, sort_by_needs
 from nodes.planning.forecast import Forecast
 from nodes.planning.repair import Repair
 from nodes.reporting.prices import Cost
-from nodes.reporting.report import Context, Degree, Estimate, Report, Stage
+from nodes.reporting.report import Context, Degree, Estimate, Report, Stage, ToolTotal
 from nodes.reporting.spans import peak_overlap, sum_covered
 from nodes.threads.results import Mark, ThreadResult
 from nodes.threads.solving import Solving
@@ -60,6 +60,7 @@ def make_report(
         **_times(calls, wall_s, needs),
         **_tokens(calls, needs),
         **_context(calls),
+        tools=_tools(calls),
         stages=[_stage(name, calls) for name in dict.fromkeys(call.stage for call in calls)],
         tokens_by_model=by_model,
         costs=costs,
@@ -84,6 +85,20 @@ def make_report(
         forecast=forecast,
         solving=dict(solving or {}),
     )
+
+
+def _tools(calls: Sequence[Call]) -> list[ToolTotal]:
+    uses = [use for call in calls for use in call.tools]
+    by_name = {name: [use for use in uses if use.name == name] for name in dict.fromkeys(use.name for use in uses)}
+    return [
+        ToolTotal(
+            name=name,
+            calls=len(used),
+            failed=sum(use.status != "ok" for use in used),
+            running_s=round(sum(use.latency_s for use in used), 3),
+        )
+        for name, used in by_name.items()
+    ]
 
 
 def _sum(costs: Sequence[Cost]) -> float | None:

@@ -40,6 +40,17 @@ class Stage(Record):
     tokens: Usage = Usage()
 
 
+class ToolTotal(Record):
+    """What was asked of one tool, over all threads and rounds; each single use stands with its call (`calls`)."""
+
+    name: str
+    calls: int = 0
+    failed: int = 0
+    """Of these: failed, timed out, or not made since a thread had no calls left."""
+    running_s: float = 0.0
+    """Seconds that they took, summed."""
+
+
 class Context(Record):
     """The context window of one model, and how much of it was used."""
 
@@ -159,6 +170,8 @@ class Report(Record):
     """Threads whose result came from the cache, and cost nothing."""
     peak_parallel: int = 0
     """The most thread requests that were open at the same time."""
+    tools: list[ToolTotal] = Field(default_factory=list)
+    """What was asked of each tool, in the order in which they were first used."""
     hedges: int = 0
     """Second copies that were started of late threads."""
     fallbacks: int = 0

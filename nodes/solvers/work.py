@@ -18,6 +18,7 @@ from nodes.stage import Stage
 from nodes.state import ThreadTask
 from nodes.threads.solving import Solving
 from nodes.threads.stopping import AtWork
+from nodes.tools.user import make_caller
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Work:
             sample=sample,
             varied=varied,
         )
-        self.callers.append(Caller(self.settings, task, self.begin))
+        self.callers.append(make_caller(self.settings, task, self.begin))
         return self.callers[-1]
 
     def begin(self) -> None:

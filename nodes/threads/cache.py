@@ -31,6 +31,7 @@ from nodes.shared.record import Record
 from nodes.shared.run import now
 from nodes.threads.cache_store import LOCKED_RETRY, NAMESPACE, CacheError, name_place, open_cache, place
 from nodes.threads.results import ThreadResult
+from nodes.tools.toolbox import uses_tools
 
 CACHE = "__apr_cache"
 """Where a compiled graph's configuration holds a cache of the caller's own."""
@@ -155,7 +156,12 @@ def _open(where: str) -> ThreadCache | None:
 
 
 async def thread_cache(settings: Settings) -> ThreadCache | None:
-    """Return the cache of this run: the graph's own, else, where the settings ask for one, the user's; else none."""
+    """Return the cache of this run: the graph's own, else, where the settings ask for one, the user's; else none.
+
+    What tools return may change, so that results with tools are not kept.
+    """
+    if uses_tools(settings):
+        return None
     own = get_config().get("configurable", {}).get(CACHE)
     if own is not None:
         if own not in _own:

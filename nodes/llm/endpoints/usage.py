@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from nodes.llm.endpoints.tool_use import ToolUse
 from nodes.shared.record import Record
 
 
@@ -88,6 +89,8 @@ class Call(Record):
     """Tokens that prompt and reply may have together, where it is known."""
     window_source: str = ""
     """Who told the window: `server`, `profile` or `setting`."""
+    tools: list[ToolUse] = Field(default_factory=list)
+    """The tools that its reply asked for, and what came of each."""
     usage: Usage = Usage()
     started_s: float = 0.0
     """Seconds from the start of the run to the request."""

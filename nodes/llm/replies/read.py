@@ -8,8 +8,8 @@ from langchain_core.messages import AIMessage
 from nodes.llm.replies.errors import Kind, ModelError
 from nodes.llm.replies.finish import State, reason_of, state_of
 from nodes.llm.replies.reasoning import split_reasoning
-from nodes.llm.replies.reply import Reply
-from nodes.llm.replies.wire import TOOLS
+from nodes.llm.replies.reply import Ask, Reply
+from nodes.llm.replies.wire import ASKS, TOOLS
 
 _FAULTS: dict[State, Kind] = {"refused": "refused", "filtered": "refused", "failed": "server_error", "empty": "empty"}
 """What gives no usable reply, whatever the reply holds."""
@@ -41,6 +41,7 @@ def read_reply(message: Any) -> Reply:
         ),
         tool_args=tuple(_sound(tools)),
         called=bool(tools),
+        asks=tuple(Ask(*ask) for ask in extra.get(ASKS) or ()),
     )
 
 

@@ -1,8 +1,26 @@
 """What a model answered, and what its reply is: whole, cut, refused, … Everything behind asks that one word (pure)."""
 
+import json
 from typing import Any, NamedTuple
 
 from nodes.llm.replies.finish import State
+
+
+class Ask(NamedTuple):
+    """A call of a tool that a model asks for."""
+
+    id: str
+    name: str
+    arguments: str
+    """As they were sent."""
+
+    def read(self) -> dict[str, Any] | None:
+        """Return the arguments; `None` where they are no JSON object."""
+        try:
+            read = json.loads(self.arguments or "{}", strict=False)
+        except (ValueError, RecursionError):
+            return None
+        return read if isinstance(read, dict) else None
 
 
 class Reply(NamedTuple):
@@ -21,6 +39,8 @@ class Reply(NamedTuple):
     """Arguments of the tool calls that it made, without those that are no sound JSON."""
     called: bool = False
     """Whether it made any tool call."""
+    asks: tuple[Ask, ...] = ()
+    """The tool calls, with the names of the tools."""
 
 
 def richer(new: Reply | None, old: Reply | None) -> Reply | None:

@@ -14,6 +14,8 @@ from nodes.shared.masking import leave_out
 
 TOOLS = "apr_tools"
 """In a message's `additional_kwargs`: the arguments of each tool call, as they were sent."""
+ASKS = "apr_asks"
+"""The same for each call of a named tool: its id, the name, and the arguments."""
 LARGEST_COUNT = 2**53
 """Tokens; a larger count is none, and no store or JSON reader holds it exactly."""
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
@@ -83,6 +85,12 @@ class Heard:
         return [self._plain("".join(tool.pieces)) for tool in self._tools]
 
     @property
+    def asks(self) -> list[tuple[str, str, str]]:
+        """The id, the name and the arguments of each call of a named tool; some servers give no ids."""
+        calls = zip(self._tools, self.tools, strict=True)
+        return [(str(tool.id or f"call_{at}"), tool.name, said) for at, (tool, said) in enumerate(calls) if tool.name]
+
+    @property
     def usage(self) -> UsageMetadata | None:
         """What the server counted last; servers that count in every chunk count from the start each time."""
         return usage_of(self._usage) if self._usage else None
@@ -144,7 +152,9 @@ class Heard:
                 continue
             said = function.get("arguments")
             piece = said if isinstance(said, str) else "" if said is None else json.dumps(said, ensure_ascii=False)
-            self._tool(call, streamed=streamed).pieces.append(piece)
+            tool = self._tool(call, streamed=streamed)
+            tool.pieces.append(piece)
+            tool.name = tool.name or self._plain(str(function.get("name") or ""))
 
     def _tool(self, call: dict[str, Any], *, streamed: bool) -> "_Tool":
         """Return the tool call that a piece belongs to; some servers number all of them 0."""
@@ -192,7 +202,7 @@ class _Tool:
     """A tool call as far as it has been heard."""
 
     def __init__(self, index: Any, id: Any) -> None:
-        self.index, self.id = index, id
+        self.index, self.id, self.name = index, id, ""
         self.pieces: list[str] = []
 
 

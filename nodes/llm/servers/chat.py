@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from nodes.llm.replies.errors import CallFailed, ErrorInside, NotChat, Unended, without_key
 from nodes.llm.replies.overhear import listen
-from nodes.llm.replies.wire import TOOLS, Heard
+from nodes.llm.replies.wire import ASKS, TOOLS, Heard
 
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI as _Base
@@ -229,7 +229,7 @@ def _info(heard: Heard) -> dict[str, Any]:
 
 
 def _extras(heard: Heard) -> dict[str, Any]:
-    told = {"refusal": heard.refusal, TOOLS: heard.tools}
+    told = {"refusal": heard.refusal, TOOLS: heard.tools, ASKS: heard.asks}
     return {name: value for name, value in told.items() if value}
 
 

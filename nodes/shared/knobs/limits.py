@@ -38,6 +38,18 @@ class LimitKnobs(BaseModel):
         le=86_400,
         description="Seconds that assessing, planning, reviewing or answering directly may take, retries included.",
     )
+    max_tool_calls: int = Field(
+        8,
+        ge=0,
+        le=100,
+        description="Most calls of tools that a thread may make in a round; then it has to answer from what it has.",
+    )
+    tool_timeout: float = Field(
+        30,
+        gt=0,
+        le=3_600,
+        description="Seconds that one call of a tool may take; it never takes longer than its thread may.",
+    )
     hedge: float | None = Field(
         None,
         ge=1,

@@ -70,6 +70,12 @@ class ModelKnobs(BaseModel):
         description="Tokens that prompt and reply may have together. Needed only if neither the server nor "
         "LangChain's model profile tells it.",
     )
+    mcp_config: str | None = Field(
+        None,
+        max_length=4_096,
+        description="File that names MCP servers whose tools threads may call, in the usual form "
+        '`{"mcpServers": {…}}`. Needs the extra `mcp`.',
+    )
     prompts: str = Field(
         "",
         max_length=1_000,

@@ -49,7 +49,9 @@ def who_asks(body: dict[str, Any]) -> tuple[str, str]:
     """Tell the role and the key of a request from what it asks for."""
     wanted = body.get("response_format", {}).get("json_schema", {}).get("name")
     if not wanted and body.get("tools"):
-        wanted = body["tools"][0]["function"]["name"]
+        offered = body["tools"][0]["function"]["name"]
+        # Others are tools of threads.
+        wanted = offered if offered in SHAPES else None
     system = str(body["messages"][0]["content"])
     if system.startswith("A helper was given one subquestion"):
         return "refine", "refine"
@@ -63,7 +65,7 @@ def who_asks(body: dict[str, Any]) -> tuple[str, str]:
         wanted = next((shape for start, shape in names.items() if system.startswith(start)), None)
     if wanted:
         return SHAPES[wanted], SHAPES[wanted]
-    last = str(body["messages"][-1]["content"])
+    last = str(next(message for message in reversed(body["messages"]) if message["role"] == "user")["content"])
     found = re.search(r"^Subquestion:\n(.*)\Z", last, re.DOTALL | re.MULTILINE)
     return ("solve", found.group(1)) if found else ("direct", "direct")
 

@@ -52,6 +52,10 @@ class Tool:
     """Sent as JSON; text is sent as it is."""
     finish_reason: str = "tool_calls"
     reasoning: str = ""
+    name: str = "any"
+    id: str = "1"
+    beside: "tuple[Tool, ...]" = ()
+    """Calls in the same reply."""
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,15 @@ def as_reply(step: Step) -> Reply:
     return Reply(json.dumps(step) if isinstance(step, dict) else str(step))
 
 
-def tool_call(step: Tool) -> dict[str, Any]:
-    """Write a tool call as the protocol has it."""
+def tool_calls(step: Tool) -> list[dict[str, Any]]:
+    """Write the tool calls of a reply as the protocol has them."""
+    return [_tool_call(one, number) for number, one in enumerate((step, *step.beside))]
+
+
+def _tool_call(step: Tool, number: int) -> dict[str, Any]:
     arguments = step.arguments if isinstance(step.arguments, str) else json.dumps(step.arguments)
-    return {"id": "1", "type": "function", "index": 0, "function": {"name": "any", "arguments": arguments}}
+    called = {"name": step.name, "arguments": arguments}
+    return {"id": step.id, "type": "function", "index": number, "function": called}
 
 
 def completion(reply: Reply, step: Step, dialect: Dialect | None = None) -> dict[str, Any]:
@@ -40,7 +45,7 @@ def completion(reply: Reply, step: Step, dialect: Dialect | None = None) -> dict
     if reply.refusal:
         message["refusal"] = reply.refusal
     if isinstance(step, Tool):
-        message |= {"content": None, "tool_calls": [tool_call(step)]}
+        message |= {"content": None, "tool_calls": tool_calls(step)}
     return {
         "id": "1",
         "object": "chat.completion",
@@ -61,10 +66,11 @@ def deltas(reply: Reply, step: Step, dialect: Dialect | None = None) -> Iterator
     if reply.refusal:
         yield from ({"role": "assistant", "refusal": word} for word in pieces(reply.refusal))
     if isinstance(step, Tool):
-        call = tool_call(step)
-        first, *more = pieces(call["function"]["arguments"])
-        yield {"role": "assistant", "tool_calls": [call | {"function": {"name": "any", "arguments": first}}]}
-        yield from ({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]} for piece in more)
+        for call in tool_calls(step):
+            name, at = call["function"]["name"], call["index"]
+            first, *more = pieces(call["function"]["arguments"])
+            yield {"role": "assistant", "tool_calls": [call | {"function": {"name": name, "arguments": first}}]}
+            yield from ({"tool_calls": [{"index": at, "function": {"arguments": piece}}]} for piece in more)
     else:
         yield from ({"role": "assistant", "content": word} for word in pieces(reply.text))
 
