@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from graphs.cli import cache as cli_cache
+from graphs.cli import doctor as cli_doctor
 from graphs.cli import mcp as cli_mcp
 from graphs.cli import options
 from graphs.cli import report as cli_report
@@ -59,6 +60,10 @@ The model decides whether and how to split. The answer goes to standard output, 
 
   apr serve: answer on this machine as a model of OpenAI's API
 
+  apr doctor: say what is missing, and how to mend it
+
+  apr models: list what the model servers offer
+
   apr mcp: serve the workflow as tools to an MCP client
 
 [bold]Settings[/bold] without an option come from the environment, such as APR_THREAD_TIMEOUT=60; see graphs/README.md.
@@ -89,6 +94,7 @@ def apr(
     version: options.Version = False,
 ) -> None:
     """Answer a question."""
+    cli_doctor.refuse_slips(question)
     if compare and sequential:
         refuse("--compare: --sequential is the baseline itself; use one of the two")
     if report and (why := find_write_problem(report)):
@@ -139,5 +145,7 @@ def main() -> None:
         cli_serve.app(args=sys.argv[2:], prog_name="apr serve")
     elif sys.argv[1:2] == ["mcp"]:
         cli_mcp.app(args=sys.argv[2:], prog_name="apr mcp")
+    elif sys.argv[1:2] and sys.argv[1] in ("doctor", "models"):
+        cli_doctor.app(args=sys.argv[1:], prog_name="apr")
     else:
         app()

@@ -129,6 +129,17 @@ def _write(path: Path, file: ModelFile, hub: str | None) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
+def check_room(file: ModelFile = EMBEDDED) -> None:
+    """Find out whether a model's file is there, or could be written.
+
+    Raises:
+        ConfigurationError: There is no room for it.
+    """
+    folder = cache_folder() / "models"
+    if not _is_verified(folder / file.name, file):
+        _check_room(next(parent for parent in (folder, *folder.parents) if parent.exists()), file)
+
+
 def _check_room(folder: Path, file: ModelFile) -> None:
     free = shutil.disk_usage(folder).free
     if free < file.size * 1.05:

@@ -6,6 +6,7 @@ every event loop and Ctrl-C with it, and where llama.cpp finds something amiss i
 
 import atexit
 import hashlib
+import importlib.util
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
-from nodes.llm.embedded.model_file import EXTRA_MISSING, cache_folder, ensure_model_file
+from nodes.llm.embedded.model_file import EMBEDDED, EXTRA_MISSING, cache_folder, check_room, ensure_model_file
 from nodes.llm.embedded.pace import measure_once
 from nodes.llm.embedded.prompts import PreparedPrompts
 from nodes.llm.embedded.slots import READER, SERVER_SLOTS, Slots
@@ -84,19 +85,14 @@ atexit.register(stop)
 
 def _start() -> RunningServer:
     try:
-        import psutil
+        import psutil  # noqa: F401
 
         engine = metadata.version("xllamacpp")
     except ImportError as missing:
         raise ConfigurationError(EXTRA_MISSING) from missing
     path = _model_path()
     state = path.stat()
-    needed, free = state.st_size + CONTEXT_TOKENS * _KEY_VALUE_BYTES, psutil.virtual_memory().available
-    if free < needed:
-        raise ConfigurationError(
-            f"the embedded model needs {needed / 1e9:,.1f} GB of memory, {free / 1e9:,.1f} GB are free; close other "
-            "programs or choose another `model`"
-        )
+    _check_memory(state.st_size)
     began = time.perf_counter()
     key, folder = secrets.token_urlsafe(32), _prompt_folder()
     process, address = _launch(path, key, folder)
@@ -110,6 +106,31 @@ def _start() -> RunningServer:
 
 
 _server = Once(_start, stands=RunningServer.runs)
+
+
+def _check_memory(size: int) -> None:
+    import psutil
+
+    needed, free = size + CONTEXT_TOKENS * _KEY_VALUE_BYTES, psutil.virtual_memory().available
+    if free < needed:
+        raise ConfigurationError(
+            f"the embedded model needs {needed / 1e9:,.1f} GB of memory, {free / 1e9:,.1f} GB are free; close other "
+            "programs or choose another `model`"
+        )
+
+
+def check_embedded() -> None:
+    """Find out whether the embedded server could start; nothing is written or loaded.
+
+    Raises:
+        ConfigurationError: The extra is missing, the model's file cannot be had, or memory or disk does not suffice.
+    """
+    if any(importlib.util.find_spec(package) is None for package in ("xllamacpp", "psutil")):
+        raise ConfigurationError(EXTRA_MISSING)
+    own = environment_model_file()
+    if own is None:
+        check_room()
+    _check_memory(_model_path().stat().st_size if own else EMBEDDED.size)
 
 
 def _model_path() -> Path:

@@ -30,6 +30,7 @@ class ModelServer:
         realistic: Count a token for every four characters of prompt and reply, instead of what steps say.
         caches: Whether it keeps what it has read of prompts, as providers do, and tells how much of a prompt it knew.
         slots: What the server says of itself at `/props`, as llama.cpp's does; `None` for nothing.
+        refuses_key: Whether it lists its models to nobody.
         window: The context window that it tells there; prompts of more characters than three times that are refused.
         model_window: The window that it tells in its list of models, as vLLM does.
         dialect: How it writes what a reasoning model says, and what it refuses; `None` for as OpenAI does.
@@ -45,6 +46,7 @@ class ModelServer:
         self.refused: list[float] = []
         self.realistic = self.caches = False
         self._read: list[str] = []
+        self.refuses_key = False
         self.slots: int | None = None
         self.window: int | None = None
         self.model_window: int | None = None
@@ -114,7 +116,10 @@ class ModelServer:
         told = {"total_slots": self.slots, "default_generation_settings": {"n_ctx": self.window}}
         return web.json_response(told)
 
-    async def models(self, _: web.Request) -> web.Response:
+    async def models(self, http: web.Request) -> web.Response:
+        if self.refuses_key:
+            said = f"Incorrect API key: {http.headers.get('Authorization')}"
+            return web.json_response({"error": {"message": said}}, status=401)
         told = [{"id": "other", "max_model_len": 1}, {"id": "scripted", "max_model_len": self.model_window}]
         return web.json_response({"object": "list", "data": told})
 

@@ -1,0 +1,163 @@
+"""What `apr doctor` checks: each thing that a run needs, and what to do where it is missing.
+
+Everything heavy is imported when it is needed.
+"""
+
+import asyncio
+import importlib.util
+import os
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from nodes.llm.servers.catalog import Catalog
+    from nodes.settings import Settings
+
+DEV_PORT = 2024
+"""Where `make dev` listens."""
+
+
+class Finding(NamedTuple):
+    """What a check found."""
+
+    state: str
+    """`ok`, `mend` (a run would fail, or lack what was asked for) or `note`."""
+    what: str
+    words: str
+
+
+async def find_all() -> list[Finding]:
+    """Check everything; what cannot be checked without something else is left out."""
+    settings, found = _settings()
+    found += _variables()
+    if settings:
+        for model in sorted(settings.models()):
+            found.append(await _model(settings, model))
+        found += await _extras(settings)
+    found.append(await _store())
+    found.append(_port())
+    return found
+
+
+def _check(what: str, ok: str, check: Callable[[], Any]) -> Finding:
+    """Make a check that raises where something is wrong."""
+    try:
+        check()
+    except ValueError as error:
+        return Finding("mend", what, str(error))
+    return Finding("ok", what, ok)
+
+
+def _settings() -> "tuple[Settings | None, list[Finding]]":
+    from pydantic import ValidationError
+
+    from graphs.cli.answer import lines
+    from nodes.settings import Settings
+
+    try:
+        return Settings(), [Finding("ok", "settings", "the environment holds no setting that is wrong")]
+    except ValidationError as error:
+        return None, [Finding("mend", "settings", line) for line in lines(error)]
+
+
+def _variables() -> list[Finding]:
+    from nodes.shared.environment import environment_endpoints, environment_tokens
+
+    tokens = _check("tokens", "APR_TOKENS can be used, or is not set", environment_tokens)
+    addresses = _check("endpoints", "APR_ALLOW_ENDPOINTS can be used, or is not set", environment_endpoints)
+    traced = os.environ.get("LANGSMITH_TRACING", "").strip().lower() == "true"
+    if traced and not os.environ.get("LANGSMITH_API_KEY", "").strip():
+        why = "LANGSMITH_TRACING is on without a key: set LANGSMITH_API_KEY, or unset it"
+        return [tokens, addresses, Finding("mend", "tracing", why)]
+    return [tokens, addresses, Finding("ok", "tracing", "on" if traced else "off")]
+
+
+async def _model(settings: "Settings", model: str) -> Finding:
+    from nodes.llm.clients import check_configuration, resolve
+    from nodes.llm.replies.errors import ConfigurationError
+    from nodes.llm.servers.catalog import ask_catalog
+
+    what = f"model {model}"
+    alone = dict.fromkeys((name for name in type(settings).model_fields if name.endswith("_model")), None)
+    try:
+        check_configuration(settings.model_copy(update=alone | {"model": model}))
+        if model == "local":
+            from nodes.llm.embedded.server import check_embedded
+
+            await asyncio.to_thread(check_embedded)
+            return Finding("ok", what, "the embedded model can start")
+        endpoint = await resolve(settings, model)
+    except ConfigurationError as error:
+        return Finding("mend", what, str(error))
+    offered = await ask_catalog(endpoint)
+    if offered.problem:
+        return Finding("note" if offered.silent else "mend", what, offered.problem)
+    if endpoint.name not in offered.models:
+        return Finding("mend", what, f"{endpoint.address} does not offer it: `apr models` lists what it offers")
+    return Finding("ok", what, f"{endpoint.address} offers it")
+
+
+async def _extras(settings: "Settings") -> list[Finding]:
+    from nodes.shared.environment import environment_redis_url
+
+    found = []
+    if environment_redis_url():
+        found.append(_extra("thread cache", "redis", "redis", "APR_REDIS_URL"))
+    if settings.mcp_config:
+        from nodes.tools.toolbox import find_toolbox
+
+        try:
+            tools = (await find_toolbox(settings)).tools
+            found.append(Finding("ok", "tools", ", ".join(tools) or "the servers offer none"))
+        except ValueError as error:
+            found.append(Finding("mend", "tools", str(error)))
+    return found
+
+
+def _extra(what: str, package: str, extra: str, variable: str) -> Finding:
+    if importlib.util.find_spec(package):
+        return Finding("ok", what, f"the extra `{extra}` is there")
+    install = f"pip install 'adaptive-parallel-reasoning[{extra}]'"
+    return Finding("mend", what, f"{variable} needs the extra `{extra}`: {install}, or unset it")
+
+
+async def _store() -> Finding:
+    from graphs.history.store import StoreError, open_store
+    from nodes.shared.environment import environment_store
+
+    place = environment_store()
+    if place.lower() == "none":
+        return Finding("ok", "saved runs", "none are saved (APR_STORE)")
+    try:
+        async with open_store(place):
+            return Finding("ok", "saved runs", "can be written")
+    except StoreError as error:
+        return Finding("mend", "saved runs", f"{error}; name another place in APR_STORE, or `none`")
+
+
+def _port() -> Finding:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", DEV_PORT))
+        except OSError:
+            why = (
+                f"port {DEV_PORT} is taken, perhaps by a server that runs already; for another: langgraph dev --port N"
+            )
+            return Finding("note", "server", why)
+    return Finding("ok", "server", f"port {DEV_PORT} is free for make dev")
+
+
+async def list_catalogs(settings: "Settings") -> "list[tuple[str, Catalog]]":
+    """Return, for each provider that the settings use, what it offers.
+
+    Raises:
+        ConfigurationError: A key is missing.
+    """
+    from nodes.llm.clients import resolve
+    from nodes.llm.servers.catalog import ask_catalog
+
+    one_each = {model.partition(":")[0]: model for model in sorted(settings.models()) if model != "local"}
+    endpoints = [(provider, await resolve(settings, model)) for provider, model in one_each.items()]
+    return [(provider, await ask_catalog(endpoint)) for provider, endpoint in endpoints]

@@ -1,0 +1,79 @@
+"""`apr doctor` and `apr models`: what is missing and how to mend it, and which models there are.
+
+Everything heavy is imported when it is needed.
+"""
+
+import asyncio
+import difflib
+import sys
+
+import typer
+
+from graphs.cli.report import refuse
+from graphs.page.wording import mark_controls
+
+EXIT_MISSING = 1
+COMMANDS = ("cache", "doctor", "mcp", "models", "prune", "report", "resume", "runs", "serve", "show")
+"""All words that are commands."""
+MIN_LIKENESS = 0.75
+"""How alike a word and a command are when the word is taken for a slip, from 0 to 1."""
+
+HELP = """Say what is missing, and how to mend it: settings, keys, extras, servers, memory, places to write, ports.
+
+Each line is ok, mend (a run would fail) or note. No model is asked, and nothing is paid.
+
+[bold]Exit status[/bold]: 0 if nothing is to be mended, else 1.
+"""
+MODELS_HELP = """List what the configured model servers offer, as names for --model.
+
+The servers are those of the settings: APR_MODEL, APR_BASE_URL and the models of the roles.
+"""
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+@app.command(help=HELP)
+def doctor() -> None:
+    """Check everything that a run needs."""
+    from graphs.cli.checks import find_all
+    from nodes.shared.masking import mask_text
+
+    found = asyncio.run(find_all())
+    for state, what, words in found:
+        typer.echo(f"{state:<4}  {mark_controls(what)}: {mark_controls(mask_text(words))}")
+    raise typer.Exit(EXIT_MISSING if any(finding.state == "mend" for finding in found) else 0)
+
+
+@app.command(help=MODELS_HELP)
+def models() -> None:
+    """List what the model servers offer."""
+    from pydantic import ValidationError
+
+    from graphs.cli.answer import lines
+    from graphs.cli.checks import list_catalogs
+    from nodes.llm.replies.errors import ConfigurationError
+    from nodes.settings import Settings
+
+    try:
+        catalogs = asyncio.run(list_catalogs(Settings()))
+    except ValidationError as error:
+        refuse("\n".join(lines(error)))
+    except ConfigurationError as error:
+        refuse(str(error))
+    for provider, catalog in catalogs:
+        if catalog.problem:
+            sys.stderr.write(f"apr: {mark_controls(catalog.problem)}\n")
+        for name in catalog.models:
+            typer.echo(f"{provider}:{mark_controls(name)}")
+    typer.echo("local")
+    raise typer.Exit(EXIT_MISSING if any(catalog.problem for _, catalog in catalogs) else 0)
+
+
+def refuse_slips(word: str) -> None:
+    """Leave where a word is a slip of a command's name: as a question it would go to a model, and cost.
+
+    Behind `--` every word is a question.
+    """
+    near = difflib.get_close_matches(word.lower(), COMMANDS, 1, MIN_LIKENESS)
+    if near and "--" not in sys.argv and not word.endswith("?"):
+        refuse(f"there is no command `{word}`, did you mean `apr {near[0]}`? To ask it as a question: apr -- {word}")
