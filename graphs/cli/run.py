@@ -129,6 +129,7 @@ def _settings_of(entry: Entry, base_url: str | None) -> Settings:
         if base_url:
             own = Settings()
             named = {"base_url": base_url, "api_key_env": own.api_key_env, "planner": own.planner}
+            named |= {"mcp_config": own.mcp_config}
             return Settings(**kept.given | named)
         return for_request(kept, but=("prompts",))
     except ValidationError as error:
@@ -137,8 +138,8 @@ def _settings_of(entry: Entry, base_url: str | None) -> Settings:
     except ConfigurationError as error:
         where = f" {kept.base_url}" if kept.base_url else ""
         raise RunError(
-            f"run {entry.id} was begun with a server, a key or a planner that this environment does not name; if its "
-            f"server{where} is yours, name it: apr resume {entry.id} --base-url ADDRESS"
+            f"run {entry.id} was begun with a server, a key, a planner or tools that this environment does not name; "
+            f"if its server{where} is yours, name it: apr resume {entry.id} --base-url ADDRESS"
         ) from error
 
 

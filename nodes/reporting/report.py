@@ -104,8 +104,8 @@ class Report(Record):
     running_s: float = 0.0
     """Seconds that requests took, summed: the *work*."""
     idle_s: float = 0.0
-    """Seconds of `wall_s` in which no request was open: waits before a retry, loading a model, the workflow's own work.
-    `wall_s` is at most `running_s + idle_s`."""
+    """Seconds of `wall_s` in which no request was open: waits before a retry, loading a model, tools, the workflow's
+    own work. `wall_s` is at most `running_s + idle_s`."""
     critical_path_s: float = 0.0
     """Seconds of the longest chain of requests that had to wait for each other: every stage, and in each round the
     longest chain of threads of which each needed the one before. This is the *span* of the work-span model (T. Cormen

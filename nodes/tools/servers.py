@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import hashlib
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -175,11 +176,18 @@ async def list_tools(file: str, *, taken: Collection[str]) -> "list[BaseTool]":
     used = set(taken)
     for (server, connection), found in zip(named, listed, strict=True):
         for tool in found:
-            own = _UNFIT.sub("_", tool.name)[:MAX_NAME_CHARACTERS]
-            name = own if own not in used else _UNFIT.sub("_", f"{server}_{tool.name}")[:MAX_NAME_CHARACTERS]
+            name = _free_name(tool.name, server, used)
             used.add(name)
             tools.append(_as_tool(name, tool, connection))
     return tools
+
+
+def _free_name(tool: str, server: str, used: Collection[str]) -> str:
+    """Return a name that servers of models take and no other tool has: if need be with its server's."""
+    own, longer = _UNFIT.sub("_", tool), _UNFIT.sub("_", f"{server}_{tool}")
+    numbered = (f"{number}_{longer}" for number in itertools.count(2))
+    names = (name[:MAX_NAME_CHARACTERS] for name in itertools.chain((own, longer), numbered))
+    return next(name for name in names if name and name not in used)
 
 
 def _read(file: str) -> dict[str, Server]:

@@ -84,13 +84,14 @@ def told(text: str) -> str:
 
 
 def _record(ask: Ask, run: Run) -> ToolUse:
-    arguments = one_line(storable(ask.arguments), MAX_KEPT_CHARACTERS)
+    # Reports and stores hold no key; the model is shown what the tool returned.
+    arguments = one_line(mask_text(ask.arguments), MAX_KEPT_CHARACTERS)
     return ToolUse(name=one_line(ask.name, 100), arguments=arguments, started_s=round(run.elapsed(), 3))
 
 
 def _ended(use: ToolUse, run: Run, text: str) -> ToolUse:
     latency = round(max(0.0, run.elapsed() - use.started_s), 3)
-    return use.model_copy(update={"result": shorten(text, MAX_KEPT_CHARACTERS), "latency_s": latency})
+    return use.model_copy(update={"result": shorten(mask_text(text), MAX_KEPT_CHARACTERS), "latency_s": latency})
 
 
 def _failed(use: ToolUse, run: Run, why: str, status: str = "failed") -> tuple[ToolUse, str]:

@@ -164,6 +164,7 @@ async def test_the_time_in_which_nobody_worked_counts_against_no_deadline(server
         ({"base_url": None, "api_key_env": "SOME_DB_PASSWORD"}, {}),
         ({"model": "deepseek:x"}, {}),
         ({"planner": "dspy:/tmp/theirs"}, {}),
+        ({"mcp_config": "/tmp/theirs.json"}, {}),
     ],
 )
 async def test_who_can_write_to_a_store_does_not_choose_where_keys_go(

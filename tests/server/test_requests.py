@@ -108,6 +108,7 @@ def stealing(thief: Listener) -> list[dict[str, Any]]:
         {"prompts": "assess@1"},
         {"prompts": "../../etc/passwd@1"},
         {"planner": "dspy:/tmp/any"},
+        {"mcp_config": "/tmp/any.json"},
     ]
 
 
