@@ -172,6 +172,7 @@ async def test_a_tool_that_hangs_is_given_up(server: ModelServer, context: dict[
     assert stopped.is_set() and solution["outcome"] == "complete"
     (use,) = [use for call in solution["calls"] if call.thread_id == "T1" for use in call.tools]
     assert use.status == "timed_out" and "more than 0.2 s" in shown_to(server, FIRST)[0]
+    assert 0.2 <= use.latency_s < 5
     # One that takes all of its thread's time costs the thread, and no other.
     stopped.clear()
     script(server)
