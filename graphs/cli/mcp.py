@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from graphs.cli.keys import make_key
 from graphs.cli.report import refuse
 
 HELP = """Serve the tools answer and review_files to an MCP client (an editor, an assistant, an agent).
@@ -18,7 +19,9 @@ By default it talks to the program that started it, over standard input and outp
 
 review_files reads files of the working directory, or of the folders that --root names, and no others.
 
-With --http it listens on 127.0.0.1, at /mcp. Callers need a token of APR_TOKENS (Authorization: Bearer TOKEN).
+With --http it listens on 127.0.0.1, at /mcp.
+
+[bold]Keys[/bold]: APR_TOKENS="ann:TOKEN" lists who may ask. Without it, a key is made and printed once.
 
 Models, keys and limits come from the environment, such as APR_MODEL; callers may choose the model and tighten limits.
 
@@ -28,7 +31,7 @@ Models, keys and limits come from the environment, such as APR_MODEL; callers ma
 
   apr mcp --root ~/project --root ~/notes
 
-  APR_TOKENS="me:$(openssl rand -hex 24)" apr mcp --http --port 8765
+  apr mcp --http --port 8765
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -50,21 +53,25 @@ def mcp(
     for folder in roots:
         if not folder.is_dir():
             refuse(f"--root {folder}: is no folder")
-    _check_environment(http=http)
-    from graphs.mcp.server import bind, serve_http, serve_stdio
+    tokens = _read_tokens()
+    from graphs.mcp.server import serve_http, serve_stdio
 
     if not http:
         asyncio.run(serve_stdio(roots))
         return
+    from graphs.server.v1.app import open_port
+
     try:
-        taken = bind(port)
+        taken = open_port(port)
     except OSError as error:
         refuse(f"--port {port}: {error.strerror}; name another, or 0 for any that is free")
+    if not tokens:
+        make_key()
     asyncio.run(serve_http(roots, taken))
 
 
-def _check_environment(*, http: bool) -> None:
-    """Say at the start what is wrong in the environment, or missing there."""
+def _read_tokens() -> dict[str, str]:
+    """Return who may ask; what is wrong in the environment is said at the start."""
     from pydantic import ValidationError
 
     from graphs.cli.answer import lines
@@ -73,10 +80,8 @@ def _check_environment(*, http: bool) -> None:
 
     try:
         Settings()
-        tokens = environment_tokens()
+        return environment_tokens()
     except ValidationError as error:
         refuse("\n".join(lines(error)))
     except ValueError as error:
         refuse(str(error))
-    if http and not tokens:
-        refuse('--http: needs tokens: set APR_TOKENS, such as APR_TOKENS="me:$(openssl rand -hex 24)"')

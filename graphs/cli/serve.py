@@ -3,12 +3,12 @@
 Everything heavy is imported when it is needed.
 """
 
-import os
 import sys
 from typing import Annotated
 
 import typer
 
+from graphs.cli.keys import make_key
 from graphs.cli.report import refuse
 
 HELP = """Serve the workflow as a model of OpenAI's API, on 127.0.0.1.
@@ -38,9 +38,6 @@ From Python: OpenAI(base_url="http://127.0.0.1:8008/v1", api_key=KEY).chat.compl
 It needs the extra `serve`: starlette and uvicorn.
 """
 
-KEY_BYTES = 24
-"""Random bytes of a key that is made here."""
-
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
@@ -49,8 +46,6 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="Port; 0 takes any that is free.")] = 8008,
 ) -> None:
     """Serve until Ctrl-C."""
-    import secrets
-
     from pydantic import ValidationError
 
     from graphs.cli.answer import lines
@@ -75,9 +70,6 @@ def serve(
         refuse(f"--port {port}: {error.strerror}")
     sys.stderr.write(f"apr: http://{server.ADDRESS}:{opened.getsockname()[1]}/v1 answers with {settings.model}\n")
     if not tokens:
-        # The same way as a key that somebody chose, so that it is masked wherever that would be.
-        key = secrets.token_urlsafe(KEY_BYTES)
-        os.environ["APR_TOKENS"] = f"local:{key}"
-        sys.stderr.write(f"apr: the key, shown this once: {key}\n")
+        make_key()
     sys.stderr.flush()
     server.serve(opened)

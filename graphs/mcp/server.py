@@ -31,12 +31,12 @@ from graphs.mcp.files import FileRefused, read_files
 from graphs.mcp.offers import Answered, AnswerInput, ReviewInput, answered, as_text
 from graphs.mcp.work import Tell, solve_for
 from graphs.server.auth import TokenNeeded
+from graphs.server.v1.app import ADDRESS
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.shared.environment import PACKAGE
 from nodes.shared.masking import mask_text, trace_of
 from nodes.state import Solution
 
-HOST = "127.0.0.1"
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Of a request over HTTP: documents may have 5,000,000 characters, each of up to twelve bytes in JSON."""
 
@@ -136,25 +136,13 @@ async def serve_stdio(roots: Sequence[Path]) -> None:
 
 def http_app(roots: Sequence[Path]) -> ASGIApp:
     """Make the application that serves at `/mcp` whoever sends a token of `APR_TOKENS`."""
-    app: Starlette = make_server(roots).streamable_http_app(host=HOST, max_request_body_size=MAX_BODY_BYTES)
+    app: Starlette = make_server(roots).streamable_http_app(host=ADDRESS, max_request_body_size=MAX_BODY_BYTES)
     app.user_middleware.insert(0, Middleware(TokenNeeded))
     return app
-
-
-def bind(port: int) -> socket.socket:
-    """Take a port of the loopback interface; 0 takes any that is free.
-
-    Raises:
-        OSError: It is taken already, or may not be.
-    """
-    taken = socket.socket()
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    taken.bind((HOST, port))
-    return taken
 
 
 async def serve_http(roots: Sequence[Path], taken: socket.socket) -> None:
     """Serve at a socket that is bound, until a signal ends the process."""
     server = uvicorn.Server(uvicorn.Config(http_app(roots), log_level="warning"))
-    sys.stderr.write(f"apr: MCP at http://{HOST}:{taken.getsockname()[1]}/mcp\n")
+    sys.stderr.write(f"apr: MCP at http://{ADDRESS}:{taken.getsockname()[1]}/mcp\n")
     await server.serve(sockets=[taken])

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from tests.support.command import apr, launch
 from tests.support.server import HANG, Fault, ModelServer, model_server, outline, review
-from tests.support.subjects.mcp import KEY, TOKEN, connected, environment, held, over_http, over_streams, said
+from tests.support.subjects.mcp import KEY, connected, environment, held, over_http, over_streams, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 needs_mcp = pytest.mark.skipif(importlib.util.find_spec("mcp") is None, reason="needs the extra mcp")
@@ -195,16 +195,14 @@ async def test_standard_output_carries_the_protocol_and_nothing_else(server: Mod
 @needs_mcp
 async def test_over_http_only_who_has_a_token_is_served(server: ModelServer) -> None:
     split(server)
-    status, _, why = await apr(server, "mcp", "--http")
-    assert status == 2 and "set APR_TOKENS" in why
-    async with over_http(server) as address:
+    async with over_http(server) as (address, key):
         assert address.startswith("http://127.0.0.1:")
         async with httpx2.AsyncClient() as http:
             for headers in ({}, {"Authorization": "Bearer 0123456789abcdef9999"}):
                 assert (await http.post(address, json={}, headers=headers)).status_code == 401
-            foreign = {"Authorization": f"Bearer {TOKEN}", "Host": "evil.example"}
+            foreign = {"Authorization": f"Bearer {key}", "Host": "evil.example"}
             assert (await http.post(address, json={}, headers=foreign)).status_code == 421
-        async with connected(address, TOKEN) as client:
+        async with connected(address, key) as client:
             result = await client.call_tool("answer", TWO)
             assert result.structured_content["outcome"] == "complete"
             server.on("What is one?", HANG)

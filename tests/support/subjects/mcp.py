@@ -15,7 +15,6 @@ from tests.support.server import ModelServer
 
 T = TypeVar("T")
 KEY = "sk-0123456789abcdefghij"
-TOKEN = "0123456789abcdef0123"
 
 
 def environment(server: ModelServer, **more: str) -> dict[str, str]:
@@ -63,12 +62,13 @@ async def held(opened: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
 
 
 @asynccontextmanager
-async def over_http(server: ModelServer) -> AsyncIterator[str]:
-    """Start `apr mcp --http`; yields its address."""
-    process = await launch("mcp", "--http", "--port", "0", env=environment(server, APR_TOKENS=f"me:{TOKEN}"))
+async def over_http(server: ModelServer) -> AsyncIterator[tuple[str, str]]:
+    """Start `apr mcp --http` without tokens; yields its address, and the key that it made."""
+    process = await launch("mcp", "--http", "--port", "0", env=environment(server))
+    told = cast(asyncio.StreamReader, process.stderr)
     try:
-        said = await cast(asyncio.StreamReader, process.stderr).readline()
-        yield said.decode().split()[-1]
+        key, address = [(await told.readline()).decode().split()[-1] for _ in range(2)]
+        yield address, key
     finally:
         process.send_signal(signal.SIGTERM)
         await process.communicate()
