@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from graphs.adaptive import build_graph, graph
     from graphs.answer import answer, answer_sync
     from graphs.chat import build_chat, chat
+    from graphs.native import build_native, native
     from graphs.page.page import page
     from graphs.sequential import build_sequential, sequential
     from graphs.streaming import AnswerPiece, AnswerReset, read_answer, stream_answer
@@ -33,9 +34,11 @@ __all__ = [
     "answer_sync",
     "build_chat",
     "build_graph",
+    "build_native",
     "build_sequential",
     "chat",
     "graph",
+    "native",
     "page",
     "read_answer",
     "sequential",
@@ -50,6 +53,7 @@ _HOME = {
     "build_chat": "graphs.chat",
     "page": "graphs.page.page",
     **dict.fromkeys(("build_sequential", "sequential"), "graphs.sequential"),
+    **dict.fromkeys(("build_native", "native"), "graphs.native"),
     "answer": "graphs.answer",
     "answer_sync": "graphs.answer",
     "stop_thread": "nodes.threads.stopping",

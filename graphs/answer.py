@@ -36,6 +36,7 @@ from nodes.boundary.side_loop import run_aside
 from nodes.input.decoding import decode_text
 from nodes.settings import Settings
 from nodes.shared.knobs.models import Effort
+from nodes.shared.knobs.native import GrammarName
 from nodes.shared.knobs.solvers import Solver
 from nodes.shared.knobs.work import HeadStart, Oversight, ReviewMode, SharePrefix, Split, StopWhen
 from nodes.state import Document, Solution
@@ -96,6 +97,9 @@ class Options(TypedDict, total=False):
     tree_width: int
     tree_depth: int
     tree_tokens: int
+    grammar: GrammarName
+    max_blocks: int
+    prompt_template: str | None
 
 
 async def answer(

@@ -6,18 +6,19 @@ from typing import Any, Self, cast
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import StateUpdate
+from pydantic import BaseModel
 
 from graphs.intake import storable_input, storable_messages, storable_updates
 from nodes.boundary.choice import CONTEXT_KEY
 
 
-def know_our_types(compile_options: dict[str, Any]) -> dict[str, Any]:
-    """Make a checkpointer among the options of `compile` one that knows the types of our states."""
+def know_our_types(compile_options: dict[str, Any], *more: type[BaseModel]) -> dict[str, Any]:
+    """Make a checkpointer among the options of `compile` one that knows the types of our states, and some `more`."""
     if compile_options.get("checkpointer") in (None, True, False):
         return compile_options
     from nodes.boundary.stored_types import read_declared  # it takes its time, and most graphs are compiled without
 
-    return compile_options | {"checkpointer": read_declared(compile_options["checkpointer"])}
+    return compile_options | {"checkpointer": read_declared(compile_options["checkpointer"], *more)}
 
 
 class Bindable(CompiledStateGraph[Any, Any, Any, Any]):

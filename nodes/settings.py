@@ -15,6 +15,7 @@ from nodes.shared.address import sound_address
 from nodes.shared.environment import MIN_NAME_LIKENESS, NEVER_KEYS, find_misspelt
 from nodes.shared.knobs.limits import LimitKnobs
 from nodes.shared.knobs.models import Effort, ModelKnobs
+from nodes.shared.knobs.native import NativeKnobs
 from nodes.shared.knobs.solvers import SolverKnobs
 from nodes.shared.knobs.work import WorkKnobs
 from nodes.shared.providers import check_model_name
@@ -28,7 +29,7 @@ Role = Literal["assess", "decompose", "solve", "review"]
 """What a call is for; each role may have a model of its own."""
 
 
-class Settings(SolverKnobs, WorkKnobs, LimitKnobs, ModelKnobs, BaseSettings):
+class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ModelKnobs, BaseSettings):
     """How a run is made. Pass it as `context`, as a dict or as this class."""
 
     model_config = SettingsConfigDict(

@@ -181,6 +181,8 @@ class Solution(Record):
     """Every request to a model, in the order of recording, except those of the baseline."""
     report: Report = Report()
     """What the run took: time, tokens, money, against one call."""
+    trajectory: str = ""
+    """All that a model wrote that opens threads by itself, with the threads in it (graph `native`)."""
 
 
 class State(Problem, Solution):
@@ -258,9 +260,8 @@ def tasks_of(state: State) -> Iterable[ThreadTask]:
     """List what each thread that runs next may know, each after those it waits for: its own segments, no other's."""
     if state.plan is None:
         return
-    spent = spending(state.calls)
     hedged = sorted({call.thread_id for call in state.calls if call.thread_id and call.hedge})
-    segments = {segment.number: segment for segment in state.segments()}
+    spent, segments = spending(state.calls), {segment.number: segment for segment in state.segments()}
     running = [spec for spec in in_turn(state.plan.threads) if spec.id in state.redo]
     needed = {need for spec in running for need in spec.needs}
     before: set[str] = set()

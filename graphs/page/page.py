@@ -39,6 +39,7 @@ MAX_CALLS_SHOWN = 500
 _SECTIONS = {
     "answer": "Answer",
     "timeline": "Timeline",
+    "trajectory": "Trajectory",
     "threads": "Threads",
     "plan": "Plan",
     "review": "Review",
@@ -62,8 +63,9 @@ def page(solution: Solution) -> str:
     report, calls, clip = solution.report, solution.calls[:MAX_CALLS_SHOWN], _clipper(solution, solving)
     rows = rows_of(calls, solution)
     with_content = {
+        "trajectory": bool(solution.trajectory),
         "threads": bool(solution.threads),
-        "plan": bool(solution.plan or solution.assessment),
+        "plan": bool(solution.plan or solution.assessment or report.repairs),
         "review": bool(solution.reviews or solution.contradictions),
     }
     html: str = _template().render(

@@ -12,7 +12,7 @@ from nodes.threads.results import ThreadResult
 
 
 def tell_stage(runtime: Runtime[Settings], stage: str, round: int = 0, *, why: str = "") -> None:
-    """Stream that a stage begins: `assess`, `decompose`, `review`, `refine`, `direct` or `baseline`.
+    """Stream that a stage begins: `assess`, `decompose`, `review`, `refine`, `direct`, `baseline`, `continue`, `pass`.
 
     Args:
         runtime: The run.

@@ -34,9 +34,9 @@ class DeclaredTypes(JsonPlusSerializer):
     A store names the module of each type; runs that were kept before a module moved stay readable.
     """
 
-    def __init__(self) -> None:
-        """Read back nothing but what the graphs' states declare."""
-        types = list_types(Problem, State, ThreadTask)
+    def __init__(self, *more: type[BaseModel]) -> None:
+        """Read back nothing but what the graphs' states declare, and `more`: those of a graph that is seldom loaded."""
+        types = list_types(Problem, State, ThreadTask, *more)
         super().__init__(allowed_msgpack_modules=list(types))
         self._unpack_ext_hook = _by_name({kind.__name__: kind for kind in types}, self._unpack_ext_hook)
 
@@ -59,7 +59,7 @@ def _by_name(types: dict[str, type[BaseModel]], otherwise: Hook) -> Hook:
     return read
 
 
-def read_declared(checkpointer: Any) -> Any:
+def read_declared(checkpointer: Any, *more: type[BaseModel]) -> Any:
     """Return a checkpointer that reads our types back in silence, and none that nobody declared.
 
     LangGraph warns of every such type, at each run that goes on. The copy shares what it keeps with the one that was
@@ -67,14 +67,15 @@ def read_declared(checkpointer: Any) -> Any:
 
     Args:
         checkpointer: Whatever LangGraph's `compile` takes.
+        more: States beside those of the usual graphs.
     """
     if not isinstance(checkpointer, BaseCheckpointSaver) or type(checkpointer.serde) is not JsonPlusSerializer:
         return checkpointer
     serde = checkpointer.serde
     # LangGraph's own serializer as it comes reads anything back, with a warning for each type.
     if serde._allowed_msgpack_modules is not True or serde.pickle_fallback:
-        types = list_types(Problem, State, ThreadTask)
+        types = list_types(Problem, State, ThreadTask, *more)
         return checkpointer.with_allowlist([(kind.__module__, kind.__name__) for kind in types])
     clone = copy.copy(checkpointer)
-    clone.serde = DeclaredTypes()
+    clone.serde = DeclaredTypes(*more)
     return clone

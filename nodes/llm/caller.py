@@ -16,12 +16,7 @@ from nodes.llm.clients import Client, client_for
 from nodes.llm.embedded.slots import Purpose
 from nodes.llm.endpoints.usage import Call, Usage
 from nodes.llm.limits import retries
-from nodes.llm.limits.ledger import (
-    ENGLISH_CHARACTERS_A_TOKEN,
-    UNSEEN_REPLY_TOKENS,
-    count_characters,
-    estimate_usage,
-)
+from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN, UNSEEN_REPLY_TOKENS, count_characters, estimate_usage
 from nodes.llm.limits.limiter import ShutTooLong, Turn
 from nodes.llm.limits.time_limit import TimeLimit, too_late
 from nodes.llm.limits.window import Ceilings
@@ -56,6 +51,8 @@ class Caller:
         said: What the model had said before a call broke off; it is not whole.
         on_start: Called as the first request is sent.
     """
+
+    read, read_broken_off = staticmethod(read_reply), staticmethod(keep_broken_off)
 
     def __init__(
         self,
@@ -260,7 +257,7 @@ class Caller:
                 with overhear(self._on_text, self._reading.begin) as heard:
                     message = await client.chat.ainvoke(list(messages), config=named, **options)
             call.usage = Usage.from_metadata(getattr(message, "usage_metadata", None))
-            reply = read_reply(message)
+            reply = self.read(message)
             call.keep_thoughts(reply.reasoning)
             if fault := fault_of(reply, as_object=self._steers):
                 raise fault
@@ -293,6 +290,6 @@ class Caller:
         """Keep what had come of a reply before it failed, and its usage as far as it was told."""
         if heard:
             call.usage = Usage.from_metadata(heard[-1].usage)
-            failure.reply = keep_broken_off(heard[-1].text, heard[-1].reasoning, failure)
+            failure.reply = self.read_broken_off(heard[-1].text, heard[-1].reasoning, failure)
             call.keep_thoughts(failure.reply.reasoning if failure.reply else "")
         self.said = richer(failure.reply, self.said)

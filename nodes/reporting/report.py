@@ -94,6 +94,21 @@ class Baseline(Record):
     """`tokens.total / baseline.tokens.total`: how many times as many tokens the split run used."""
 
 
+class Acceleration(Record):
+    """What a native trajectory gained by its threads. Two quantities go by this one name; each has its own here.
+
+    Tokens are those that models generated. What the client writes around a thread counts in neither, while
+    ThreadWeaver's code counts it as sequential.
+    """
+
+    within_trajectory: float
+    """`1 - critical_path_tokens / tokens.output`: the share of the generated tokens that nobody waited for; 0 for a
+    sequential run. `acceleration_ratio` of `get_parallel_stats` in ThreadWeaver's `threadweaver_sft/src/rewards.py`."""
+    over_baseline: float | None = None
+    """`baseline.tokens.output / critical_path_tokens`: how many times as many tokens one sequential pass generates one
+    after another; `None` without the setting `baseline`. *Acceleration* in ThreadWeaver's README and tables."""
+
+
 class Report(Record):
     """What a run did and cost, including failed and repeated calls."""
 
@@ -132,6 +147,8 @@ class Report(Record):
     """Comparison with one long chain, computed; `None` if nothing ran in parallel."""
     baseline: Baseline | None = None
     """Comparison with one call, measured; `None` without the setting `baseline` or without an answer."""
+    acceleration: Acceleration | None = None
+    """What the threads of a native trajectory gained; `None` in other graphs, or where no tokens were reported."""
     contexts: list[Context] = Field(default_factory=list)
     """The context window of each model that was asked."""
     utilisation: dict[str, float] = Field(default_factory=dict)

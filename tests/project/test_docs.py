@@ -20,7 +20,7 @@ from markdown_it import MarkdownIt
 
 from evals.items import names
 from evals.run.variants import VARIANTS
-from graphs import graph
+from graphs import graph, native
 from graphs.cli import cache, doctor, main, mcp, report, runs, serve
 from nodes.settings import Settings
 from nodes.shared.environment import OTHER_NAMES
@@ -29,6 +29,7 @@ from tests.support.command import environment
 from tests.support.pages import PAGES, PROJECT, Block, Line, blocks, lines
 from tests.support.server import ModelServer, model_server, outline, review
 from tests.support.studio import dev_server
+from tests.support.subjects.native import script
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -57,6 +58,7 @@ async def model() -> AsyncIterator[ModelServer]:
         server.on("assess", outline(*ANSWERS, answer="list")).on("review", review())
         for asked, answer in ANSWERS.items():
             server.on(asked, answer)
+        script(server)
         yield server
 
 
@@ -99,10 +101,10 @@ async def test_a_rule_covers_every_block() -> None:
 
 @pytest.mark.parametrize("block", [block for block in PROGRAMS if STUDIO not in block.content], ids=str)
 async def test_a_program_runs_and_prints_what_its_page_says(block: Block, model: ModelServer, folder: Path) -> None:
-    before = len(model.asked)
+    before = len(model.asked) + len(model.texts.asked)
     out = await ran(model, folder, sys.executable, "-W", "error", "-c", block.content)
     assert block.output is None or out == block.output
-    assert len(model.asked) > before
+    assert len(model.asked) + len(model.texts.asked) > before
 
 
 @pytest.mark.parametrize("block", [block for block in [*PROGRAMS, *SHELL] if STUDIO in block.content], ids=str)
@@ -213,10 +215,11 @@ async def test_a_drawing_shows_the_compiled_graph(block: Block) -> None:
     drawn = re.findall(r"^\s+(\w+)(?:\(\[.*?\]\))? -- ?(?:[^>]* --)?> (\w+)", block.content, re.MULTILINE)
     assert len(drawn) == block.content.count("\n") - 1, "one edge a line"
     edges = {(ends.get(one, one), ends.get(other, other)) for one, other in drawn}
-    workflow, search = (
-        {(edge.source, edge.target) for edge in compiled.get_graph().edges} for compiled in (graph, search_graph())
+    workflow, *others = (
+        {(edge.source, edge.target) for edge in compiled.get_graph().edges}
+        for compiled in (graph, search_graph(), native)
     )
-    assert edges in (workflow, search) if block.page.startswith("nodes/") else edges < workflow
+    assert edges in (workflow, *others) if block.page.startswith("nodes/") else edges < workflow
 
 
 @pytest.mark.parametrize("block", LAYERS, ids=str)

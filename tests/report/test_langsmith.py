@@ -27,11 +27,11 @@ KEY = "a-key-that-looks-like-nothing-special"
 PLANTED = "sk-planted0123456789abcdef"
 CODE = """
 import asyncio, json, sys
-from graphs import graph, sequential
+import graphs
 from nodes.state import Solution
 
 problem, context = json.loads(sys.stdin.read())
-chosen = sequential if context.pop("sequential", False) else graph
+chosen = getattr(graphs, context.pop("graph", "graph"))
 solution = Solution.model_validate(asyncio.run(chosen.ainvoke(problem, context=context)))
 print(solution.model_dump_json(), flush=True)
 """
@@ -143,7 +143,7 @@ async def test_the_root_carries_the_outcome_and_the_figures(server: ModelServer,
 
 async def test_the_sequential_graph_is_named_and_told_too(server: ModelServer, problem: dict[str, Any]) -> None:
     async with trace_server() as sent:
-        await traced(server, problem, sent, sequential=True)
+        await traced(server, problem, sent, graph="sequential")
     assert sent.root["name"].startswith("sequential: Tell me all")
     assert sent.root["extra"]["metadata"]["apr_outcome"] == "complete"
     assert secrets_in(sent.bytes) == []

@@ -97,6 +97,7 @@ async def test_a_user_has_what_is_theirs(url: str) -> None:
         assert {found["graph_id"] for found in (await ann.post("/assistants/search", json={})).json()} == {
             "adaptive",
             "chat",
+            "native",
             "sequential",
         }
         stateless = await ann.post("/runs/wait", json={"assistant_id": "adaptive", "input": QUESTION})

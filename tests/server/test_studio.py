@@ -16,6 +16,7 @@ from graphs import AnswerPiece, AnswerReset, ThinkingPiece, read_answer
 from nodes.state import Solution
 from tests.support.server import HANG, STALL, WORDS, ModelServer, Reply, model_server, outline, review
 from tests.support.studio import dev_server
+from tests.support.subjects.native import WHOLE, script
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
 
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def model() -> AsyncIterator[ModelServer]:
     async with model_server() as server:
-        server.on("assess", outline(*PARTS))
+        script(server.on("assess", outline(*PARTS)))
         yield server
 
 
@@ -41,13 +42,14 @@ async def studio(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -
         await client.aclose()
 
 
-async def test_both_graphs_run(studio: LangGraphClient) -> None:
+async def test_every_graph_runs(studio: LangGraphClient) -> None:
     adaptive: Any = await studio.runs.wait(None, "adaptive", input=QUESTION)
     assert (adaptive["outcome"], adaptive["route"]) == ("complete", "parallel")
     assert [thread["status"] for thread in adaptive["threads"]] == ["answered"] * 3
     assert set(adaptive) >= {"answer", "stop_reason", "assessment", "plan", "contradictions", "report"}
-    sequential: Any = await studio.runs.wait(None, "sequential", input=QUESTION)
-    assert (sequential["outcome"], sequential["route"], sequential["threads"]) == ("complete", "direct", [])
+    for name, *ended in (("sequential", "complete", "direct", ""), ("native", "complete", "parallel", WHOLE)):
+        run: Any = await studio.runs.wait(None, name, input=QUESTION)
+        assert [run["outcome"], run["route"], run["trajectory"]] == ended
 
 
 async def test_a_second_question_on_the_same_thread_starts_over(studio: LangGraphClient, model: ModelServer) -> None:
@@ -59,11 +61,8 @@ async def test_a_second_question_on_the_same_thread_starts_over(studio: LangGrap
 
 
 async def test_a_run_streams_each_thread(studio: LangGraphClient) -> None:
-    events = [
-        part.data
-        async for part in studio.runs.stream(None, "adaptive", input=QUESTION, stream_mode=["custom"])
-        if part.event == "custom"
-    ]
+    stream = studio.runs.stream(None, "adaptive", input=QUESTION, stream_mode=["custom"])
+    events = [part.data async for part in stream if part.event == "custom"]
     ended = [event for event in events if event.get("status") == "answered"]
     assert sorted(event["thread_id"] for event in ended) == ["T1", "T2", "T3"]
     assert sorted(event["n_done"] for event in ended) == [1, 2, 3]

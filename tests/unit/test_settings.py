@@ -43,6 +43,7 @@ def test_a_value_that_equals_the_default_still_beats_the_environment(
     other |= {"split": "always", "scoped": "false", "review": "false", "cache": "true", "oversight": "both"}
     other |= {"head_start": "off", "share_prefix": "off", "planner": "dspy:x", "stop_when": "agreement"}
     other |= {"solver": "vote", "tree_tokens": "700"}
+    other |= {"grammar": "multiverse", "prompt_template": "Q: {question}"}
     other |= dict.fromkeys(("max_total_tokens", "tokens_per_minute"), "7000")
     other |= {effort: "low" for effort in Settings.model_fields if effort.endswith("_effort")}
     monkeypatch.setenv(f"APR_{name.upper()}", other.get(name, "openai:x" if name.endswith("model") else "7"))

@@ -9,7 +9,7 @@ from nodes.llm.replies.errors import Kind, ModelError
 from nodes.llm.replies.finish import State, reason_of, state_of
 from nodes.llm.replies.reasoning import split_reasoning
 from nodes.llm.replies.reply import Ask, Reply
-from nodes.llm.replies.wire import ASKS, TOOLS
+from nodes.llm.replies.wire import ASKS, MATCHED, TOOLS
 
 _FAULTS: dict[State, Kind] = {"refused": "refused", "filtered": "refused", "failed": "server_error", "empty": "empty"}
 """What gives no usable reply, whatever the reply holds."""
@@ -43,6 +43,26 @@ def read_reply(message: Any) -> Reply:
         called=bool(tools),
         asks=tuple(Ask(*ask) for ask in extra.get(ASKS) or ()),
     )
+
+
+def read_continuation(message: Any) -> Reply:
+    """Read what a model added to a text, character for character; it may be nothing, and no thought is set apart.
+
+    Raises:
+        ModelError: It is no reply of a model.
+    """
+    if not isinstance(message, AIMessage):
+        raise ModelError("bad_reply", "the server's reply is no text")
+    told = message.response_metadata
+    reason = reason_of(told.get("finish_reason"))
+    state = state_of(reason)
+    shortfall = _shortfall(state, reason, "", said=True, thought=False)
+    return Reply(message.text, finish_reason=reason, state=state, shortfall=shortfall, matched=told.get(MATCHED, ""))
+
+
+def keep_continuation(text: str, reasoning: str, error: ModelError) -> Reply | None:
+    """Return what had come of a continuation before a failure, where there is something to show."""
+    return Reply(text, reasoning, state="failed", shortfall=str(error)) if text else None
 
 
 def _join(apart: str, thought: str) -> str:

@@ -41,6 +41,8 @@ class Reply(NamedTuple):
     """Whether it made any tool call."""
     asks: tuple[Ask, ...] = ()
     """The tool calls, with the names of the tools."""
+    matched: str = ""
+    """What ended it, of a text that was continued: a stop string, or `token`; empty where the server does not tell."""
 
 
 def richer(new: Reply | None, old: Reply | None) -> Reply | None:

@@ -16,8 +16,12 @@ TOOLS = "apr_tools"
 """In a message's `additional_kwargs`: the arguments of each tool call, as they were sent."""
 ASKS = "apr_asks"
 """The same for each call of a named tool: its id, the name, and the arguments."""
+MATCHED = "apr_matched"
+"""In a message's `response_metadata`: the stop string that ended it, or the token, where its server tells."""
 LARGEST_COUNT = 2**53
 """Tokens; a larger count is none, and no store or JSON reader holds it exactly."""
+_MATCHED_FIELDS = ("matched_stop", "stop_reason", "stopping_word")
+"""What SGLang, vLLM and llama.cpp call the stop string; of a token, they write the number."""
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 
 
@@ -35,6 +39,8 @@ class Heard:
         refusal: Why the model refuses, in its words.
         error: The error object of a reply that holds one.
         model: What the server calls the model.
+        matched: The stop string that ended a text that was continued, `token` for a token's number; empty where the
+            server does not tell.
         is_chat: Whether anything so far is a chat server's reply.
         on_text: Is told all that has come of the text, each time more has.
         on_begin: Is called with each piece, the first one included.
@@ -45,7 +51,7 @@ class Heard:
 
     def __init__(self, secret: str = "") -> None:
         """Begin to hear a reply; what a server repeats of the `secret` that it was sent is left out."""
-        self.refusal = self.model = ""
+        self.refusal = self.model = self.matched = ""
         self.error: dict[str, Any] | None = None
         self.is_chat = self._went_on = self._in_pieces = False
         self._secret = secret
@@ -115,6 +121,8 @@ class Heard:
             self.on_begin()
         new = self._listen(choice, message)
         self._went_on = self._went_on or bool(self._reasons and new.text)
+        if isinstance(choice.get("text"), str):
+            self.matched = self.matched or _matched(choice, data)
         if reason := reason_in(choice, message, data):
             self._reasons.append(self._plain(reason))
         if self.on_text and new.text:
@@ -209,6 +217,13 @@ class _Tool:
 def _first(choices: Any) -> dict[str, Any]:
     first = choices[0] if isinstance(choices, list) and choices else None
     return first if isinstance(first, dict) else {}
+
+
+def _matched(*places: dict[str, Any]) -> str:
+    """Return the stop string that a server names."""
+    said = (place.get(name) for place in places for name in _MATCHED_FIELDS)
+    first = next((value for value in said if value not in (None, "")), "")
+    return first if isinstance(first, str) else "token"
 
 
 def _content(content: Any) -> tuple[str, str]:

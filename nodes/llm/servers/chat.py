@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from nodes.llm.replies.errors import CallFailed, ErrorInside, NotChat, Unended, without_key
 from nodes.llm.replies.overhear import listen
-from nodes.llm.replies.wire import ASKS, TOOLS, Heard
+from nodes.llm.replies.wire import ASKS, MATCHED, TOOLS, Heard
 
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI as _Base
@@ -28,6 +28,8 @@ else:
 
 _OPTIONS = {"timeout": "timeout", "extra_headers": "headers", "extra_query": "params"}
 """What is not part of a request's body, and what the SDK calls it."""
+CONTINUE = "apr_continue"
+"""In a request's body: its one message is no message but a text, to be continued as it stands (`/completions`)."""
 _DONE = "[DONE]"
 """The last event of a stream."""
 SILENCE_AFTER_END_S = 5.0
@@ -61,7 +63,7 @@ class Careful(_Base):
                 return await super()._agenerate(messages, stop, run_manager, **kwargs)
             body, options = self._request(messages, stop, kwargs)
             response = await self.root_async_client.post(
-                "/chat/completions", cast_to=httpx2.Response, body=body, options=options
+                _path(body), cast_to=httpx2.Response, body=body, options=options
             )
             ended = _take_all(heard, response, self._key)
             _check(heard, response)
@@ -107,7 +109,7 @@ class Careful(_Base):
     async def _open(self, body: dict[str, Any], options: Any) -> _Stream:
         async def post(body: dict[str, Any]) -> _Stream:
             stream: _Stream = await self.root_async_client.post(
-                "/chat/completions",
+                _path(body),
                 cast_to=object,
                 body=body,
                 options=options,
@@ -135,7 +137,10 @@ class Careful(_Base):
         """
         body = self._get_request_payload(messages, stop=stop, **kwargs)
         options = {theirs: body.pop(ours) for ours, theirs in _OPTIONS.items() if ours in body}
-        return body | (body.pop("extra_body", None) or {}), options
+        body |= body.pop("extra_body", None) or {}
+        if body.pop(CONTINUE, False):
+            body["prompt"] = body.pop("messages")[0]["content"]
+        return body, options
 
     @contextmanager
     def _silent_about_key(self) -> Iterator[None]:
@@ -149,6 +154,10 @@ class Careful(_Base):
         # Both classes keep it under a name of their own.
         key = getattr(self, "api_key", None) or self.openai_api_key
         return key if isinstance(key, SecretStr) else SecretStr("")
+
+
+def _path(body: dict[str, Any]) -> str:
+    return "/completions" if "prompt" in body else "/chat/completions"
 
 
 def _take_all(heard: Heard, response: httpx2.Response, key: SecretStr) -> bool:
@@ -225,7 +234,8 @@ def _check(heard: Heard, response: httpx2.Response) -> None:
 
 
 def _info(heard: Heard) -> dict[str, Any]:
-    return {"finish_reason": heard.finish_reason, "model_name": heard.model}
+    told = {"finish_reason": heard.finish_reason, "model_name": heard.model}
+    return told | ({MATCHED: heard.matched} if heard.matched else {})
 
 
 def _extras(heard: Heard) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """What a server tells of itself: how much it works on at once, and how long its context window is."""
 
 import asyncio
-import json
 from typing import Any, NamedTuple
 
 import httpx2
 
 from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.replies.wire import count
+from nodes.llm.servers.ask_json import ask_json
 
 ANSWER_TIMEOUT_S = 2.0
 """Seconds for the whole answer; it delays the first call only, and once in a process."""
@@ -42,30 +42,7 @@ async def ask_server(endpoint: Endpoint, http: httpx2.AsyncClient) -> ServerFact
 
 
 async def _get(endpoint: Endpoint, http: httpx2.AsyncClient, url: str) -> Any:
-    """Return the JSON at an address: empty where there is none, `None` where nobody answered.
-
-    Whatever is at the other end, and whatever it sends: what is not told is not known, and no more.
-    """
-    # Packed replies are not asked for, since a small one may open to a large one.
-    asked = {"Authorization": f"Bearer {endpoint.api_key.get_secret_value()}", "Accept-Encoding": "identity"}
-    try:
-        async with (
-            asyncio.timeout(ANSWER_TIMEOUT_S),
-            http.stream("GET", url, headers=asked, timeout=ANSWER_TIMEOUT_S) as reply,
-        ):
-            if not reply.is_success or reply.headers.get("Content-Encoding", "identity") != "identity":
-                return {}
-            body = b""
-            async for piece in reply.aiter_raw():
-                body += piece
-                if len(body) > MAX_ANSWER_BYTES:
-                    return {}
-    except Exception:
-        return None
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
+    return await ask_json(endpoint, http, url, seconds=ANSWER_TIMEOUT_S, most_bytes=MAX_ANSWER_BYTES)
 
 
 def _field(value: Any, name: str) -> Any:

@@ -15,6 +15,7 @@ from aiohttp import web
 from tests.support.server.asked import Asked, default_step, who_asks
 from tests.support.server.dialects import Dialect, count_as_openai
 from tests.support.server.steps import DROP, HANG, STALL, WORDS, Events, Fault, Reply, Step, Storm
+from tests.support.server.texts import TextServer
 from tests.support.server.wire import as_reply, completion, deltas
 
 
@@ -35,6 +36,7 @@ class ModelServer:
         model_window: The window that it tells in its list of models, as vLLM does.
         dialect: How it writes what a reasoning model says, and what it refuses; `None` for as OpenAI does.
         refused: When requests were refused for that, as `time.perf_counter` tells it.
+        texts: What continues texts, where no chat is asked for.
     """
 
     def __init__(self) -> None:
@@ -44,6 +46,7 @@ class ModelServer:
         self.refuses: set[str] = set()
         self.allows: int | None = None
         self.refused: list[float] = []
+        self.texts = TextServer()
         self.realistic = self.caches = False
         self._read: list[str] = []
         self.refuses_key = False
@@ -246,6 +249,10 @@ async def model_server() -> AsyncIterator[ModelServer]:
     server = ModelServer()
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/v1/chat/completions", server.handle)
+    app.router.add_post("/v1/completions", server.texts.handle)
+    app.router.add_post("/apply-template", server.texts.apply)
+    app.router.add_post("/tokenize", server.texts.tokenize)
+    app.router.add_post("/detokenize", server.texts.detokenize)
     app.router.add_get("/props", server.props)
     app.router.add_get("/v1/models", server.models)
     async with serving(app) as address:

@@ -1,0 +1,1 @@
+"""Models that write their own parallel trajectories: their formats, and what becomes of what they write."""

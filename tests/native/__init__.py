@@ -1,0 +1,1 @@
+"""Models that open threads by themselves."""
