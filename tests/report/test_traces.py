@@ -35,7 +35,7 @@ async def test_one_thread_can_be_filtered_out_of_a_trace(server: ModelServer, co
     assert [call.name for call in third] == ["solve T3", "solve T3"]
     assert [data["apr_attempt"] for data in told] == [1, 2] and bool(third[0].error) and not third[1].error
     assert all(data["apr_subquestion"] == PARTS[2] and data["apr_role"] == "solve" for data in told)
-    assert all(data["apr_prompt"].startswith("solve@") and "apr_hedge" not in data for data in told)
+    assert all(data["apr_prompt"].startswith(("solve@", "spawn@")) and "apr_hedge" not in data for data in told)
     assert all("apr:solve T3" in (call.tags or []) for call in third)
 
 
