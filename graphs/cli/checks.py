@@ -53,10 +53,11 @@ def _settings() -> "tuple[Settings | None, list[Finding]]":
     from pydantic import ValidationError
 
     from graphs.cli.answer import lines
+    from graphs.cli.config import config_file
     from nodes.settings import Settings
 
     try:
-        return Settings(), [Finding("ok", "settings", "the environment holds no setting that is wrong")]
+        return Settings(), [Finding("ok", "settings", f"none is wrong, in the environment or in {config_file()}")]
     except ValidationError as error:
         return None, [Finding("mend", "settings", line) for line in lines(error)]
 

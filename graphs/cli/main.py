@@ -17,7 +17,8 @@ from graphs.cli import report as cli_report
 from graphs.cli import runs as cli_runs
 from graphs.cli import serve as cli_serve
 from graphs.cli.answer import finish, lines
-from graphs.cli.input import read_file, read_standard_input
+from graphs.cli.config import load_config, read_assignments
+from graphs.cli.input import read_documents, read_standard_input
 from graphs.cli.report import find_write_problem, refuse
 from graphs.cli.standard_error import tolerate_standard_error
 
@@ -66,7 +67,9 @@ The model decides whether and how to split. The answer goes to standard output, 
 
   apr mcp: serve the workflow as tools to an MCP client
 
-[bold]Settings[/bold] without an option come from the environment, such as APR_THREAD_TIMEOUT=60; see graphs/README.md.
+[bold]Settings[/bold] without an option: --set thread_timeout=60, or APR_THREAD_TIMEOUT=60 in the environment.
+
+A file of such variables may lie in your configuration folder; apr doctor names it. See graphs/README.md.
 
 [bold]Exit status[/bold]: 0 complete, 3 partial, 1 failed, 2 bad usage, 130 interrupted, 143 stopped by SIGTERM.
 """
@@ -86,6 +89,7 @@ def apr(
     oversight: options.Oversight = None,
     cache: options.Cache = None,
     cache_ttl: options.CacheTtl = None,
+    set_: options.Set = None,
     sequential: options.Sequential = False,
     compare: options.Compare = False,
     store: options.Store = None,
@@ -102,6 +106,7 @@ def apr(
     given: dict[str, Any] = {"model": model, "base_url": base_url, "max_parallel": max_parallel, "deadline": deadline}
     given |= {"cache": cache, "cache_ttl": cache_ttl, "oversight": oversight}
     given |= {"baseline": True} if compare else {}
+    given |= _read_set(set_ or [], given)
 
     from pydantic import ValidationError
 
@@ -120,6 +125,14 @@ def apr(
     finish(run, as_json=as_json, report=report)
 
 
+def _read_set(assignments: list[str], given: dict[str, Any]) -> dict[str, Any]:
+    values = read_assignments(assignments)
+    for name in values:
+        if given.get(name) is not None:
+            refuse(f"--set {name}: an option sets it, too; use one of the two")
+    return values
+
+
 def _check_input(
     question: str, files: list[Path], instructions: str, given: dict[str, Any]
 ) -> tuple["Problem", "Settings"]:
@@ -127,7 +140,7 @@ def _check_input(
     from nodes.state import Problem
 
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    documents = [{"id": str(path), "text": read_file(path)} for path in files]
+    documents = read_documents(files)
     text = read_standard_input() if question == "-" else question
     return Problem.model_validate({"question": text, "documents": documents, "instructions": instructions}), settings
 
@@ -135,6 +148,10 @@ def _check_input(
 def main() -> None:
     """Run the command: a question, or one of the commands on saved runs and results."""
     tolerate_standard_error()
+    try:
+        load_config()
+    except typer.Exit as refused:
+        sys.exit(refused.exit_code)
     if sys.argv[1:2] == ["report"]:
         cli_report.app(args=sys.argv[2:], prog_name="apr report")
     elif sys.argv[1:2] and sys.argv[1] in ("runs", "show", "resume", "prune"):

@@ -18,7 +18,10 @@ def _print_version(wanted: bool) -> None:
 
 Question = Annotated[str, typer.Argument(metavar="QUESTION", help="What to answer; - reads standard input.")]
 Files = Annotated[
-    list[Path] | None, typer.Option("--file", "-f", help="A text file that the question is about; repeatable.")
+    list[Path] | None,
+    typer.Option(
+        "--file", "-f", help="A text file that the question is about, a folder of such, or a pattern; repeatable."
+    ),
 ]
 Instructions = Annotated[str, typer.Option("--instructions", "-i", help="Rules for every thread and for the answer.")]
 Model = Annotated[
@@ -54,6 +57,10 @@ Cache = Annotated[
 ]
 CacheTtl = Annotated[
     str | None, typer.Option("--cache-ttl", metavar="SECONDS", help="How long to save results. Default: for ever.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Any other setting, such as thread_timeout=60; repeatable."),
 ]
 Sequential = Annotated[bool, typer.Option("--sequential", help="Answer in one call (the baseline).")]
 Compare = Annotated[

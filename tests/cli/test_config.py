@@ -1,0 +1,89 @@
+"""What `apr` is told beside its options: `--set`, the user's file of variables, folders and patterns."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import apr
+from tests.support.server import ModelServer, outline, review
+
+PARTS = ["What is one?", "What is two?"]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A file of variables of the user's own."""
+    return tmp_path / "config.env"
+
+
+async def settings_of(server: ModelServer, home: Path, *arguments: str, **more: str) -> str:
+    status, out, err = await apr(server, "Hi.", "--json", *arguments, APR_CONFIG=str(home), **more)
+    assert status == 0, err
+    return out
+
+
+VARIABLES = "APR_MAX_THREADS=3\nAPR_MAX_ROUNDS=4  # few\n# a remark\nAPR_DEADLINE=\n"
+
+
+@pytest.fixture
+def told(home: Path) -> Path:
+    """The same with some variables in it."""
+    home.write_text(VARIABLES, encoding="utf-8")
+    return home
+
+
+async def test_an_option_beats_the_environment_which_beats_the_file_which_beats_the_default(
+    server: ModelServer, told: Path
+) -> None:
+    out = await settings_of(server, told, "--set", "max_parallel=5", APR_MAX_ROUNDS="6", APR_MAX_PARALLEL="7")
+    for expected in ('"max_threads": 3', '"max_rounds": 6', '"max_parallel": 5', '"deadline": null'):
+        assert expected in out, expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "max_rounds"], "write it as name=value"),
+        (["--set", "max_round=3"], "did you mean `max_rounds`"),
+        (["--set", "max_rounds=99"], "max_rounds"),
+        (["--set", "max_rounds=1", "--set", "APR_MAX_ROUNDS=2"], "set twice"),
+        (["--set", "model=local", "--model", "local"], "an option sets it, too"),
+    ],
+)
+async def test_what_cannot_be_set_is_refused_before_any_call(
+    server: ModelServer, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    status, _, err = await apr(server, "Hi.", *arguments)
+    assert status == 2 and said in err and not server.asked
+
+
+async def test_a_file_that_is_named_and_not_there_is_told(server: ModelServer, home: Path) -> None:
+    status, _, err = await apr(server, "Hi.", APR_CONFIG=str(home))
+    assert status == 2 and f"APR_CONFIG: {home}: no such file" in err and not server.asked
+
+
+async def test_no_file_of_the_working_folder_chooses_a_server(
+    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("APR_BASE_URL=http://127.0.0.1:9/v1\nAPR_MAX_ROUNDS=9\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = await apr(server, "Hi.", "--json")
+    assert status == 0 and '"max_rounds": 9' not in out
+
+
+async def test_folders_and_patterns_are_files(server: ModelServer, tmp_path: Path) -> None:
+    for name, text in (("a.py", "one"), ("sub/b.py", "two"), ("c.txt", "three"), (".hidden/key", "secret")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "d.bin").write_bytes(b"\0\1\2")
+    server.on("assess", outline("2: What is it?", "3: What is it?")).on("review", review("All."))
+    status, _, err = await apr(server, "What are they?", "--file", str(tmp_path))
+    documents = server.calls("assess")[0].last
+    assert status == 0 and "1 of its files are no texts and are left out" in err
+    assert all(str(tmp_path / name) in documents for name in ("a.py", "sub/b.py", "c.txt"))
+    assert "key" not in documents and "d.bin" not in documents
+    await apr(server, "What are they?", "--file", str(tmp_path / "**" / "*.py"))
+    documents = server.calls("assess")[1].last
+    assert "a.py" in documents and "b.py" in documents and "c.txt" not in documents
+    status, _, err = await apr(server, "What are they?", "--file", str(tmp_path / "*.md"))
+    assert status == 2 and "matches no file" in err
