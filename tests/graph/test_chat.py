@@ -70,6 +70,12 @@ async def test_only_the_answer_is_heard_word_by_word(
     assert {event["thread_id"] for event in told if event.get("status") == "answered"} == {"T1", "T2"}
 
 
+@pytest.fixture(autouse=True)
+def _splits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How fast a busy machine was in an earlier turn does not decide what is split."""
+    monkeypatch.setenv("APR_SPLIT", "if_independent")
+
+
 async def test_what_is_withdrawn_is_no_message_of_the_conversation(
     server: ModelServer, context: dict[str, Any]
 ) -> None:

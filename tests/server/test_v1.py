@@ -61,7 +61,7 @@ def user(text: Any) -> list[Any]:
 @pytest.mark.parametrize("question", [TEXT, LISTED, DIRECT])
 async def test_every_door_leads_to_the_same_answer(model: ModelServer, client: AsyncOpenAI, question: str) -> None:
     about(model, question)
-    own = {"model": "openai:scripted", "base_url": model.url}
+    own = {"model": "openai:scripted", "base_url": model.url, "split": "if_independent"}
     solution = await graph.ainvoke({"question": question}, context=own)
     report = solution["report"]
     expected = (solution["answer"], "complete", solution["route"], report.calls, report.tokens.total)
