@@ -114,17 +114,6 @@ def page(solution: Solution, *, beside: Solution | None = None) -> str:
         solving=solving,
         clip=room.clip,
         markdown=room.render,
-        name=lambda text: clip_text(text, MAX_NAME_BYTES).shown,
-        words=words,
-        tone=tone,
-        percent=percent,
-        times=times,
-        compared=compare_with,
-        counted=count_of,
-        found=describe_outline,
-        decided=decided,
-        edit_words=describe_edit,
-        money=money,
     )
     write()
     room.share_out()
@@ -141,6 +130,19 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {
+        "name": lambda text: clip_text(text, MAX_NAME_BYTES).shown,
+        "words": words,
+        "tone": tone,
+        "percent": percent,
+        "times": times,
+        "compared": compare_with,
+        "counted": count_of,
+        "found": describe_outline,
+        "decided": decided,
+        "edit_words": describe_edit,
+        "money": money,
+    }
     environment.filters["mark"] = lambda mark: MARK_WORDS[mark]
     return environment.get_template("page.html.j2")
 
