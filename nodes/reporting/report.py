@@ -209,7 +209,7 @@ class Report(Record):
     settings: dict[str, Any] = Field(default_factory=dict)
     """The settings of the run. They name the variable that holds a key, never the key itself."""
     run_id: str = ""
-    """Which run this is; its calls, its traces and `apr runs` name the same."""
+    """Which run this is: the `run_id` of its calls."""
     ended_at: float = 0.0
     """When it had its answer, in seconds since the epoch; 0 in reports of earlier versions."""
     version: str = ""

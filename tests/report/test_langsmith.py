@@ -203,7 +203,10 @@ async def test_the_same_leaves_through_opentelemetry(server: ModelServer, proble
     ]
     assert sorted(about) == sorted([(f"T{n}", 1) for n in range(1, 7)] + [("T3", 2)])
     parents = {span["context"]["span_id"]: span for span in spans}
-    assert all(parents[span["parent_id"]]["name"] == span["name"] for span in calls)
+    named = "langsmith.metadata.apr_thread"
+    # A span keeps the name that its run had when it was opened; what is told of it later are attributes.
+    assert all(parents[span["parent_id"]]["name"].startswith("solve") for span in calls)
+    assert all(parents[span["parent_id"]]["attributes"][named] == span["attributes"][named] for span in calls)
     (root,) = [span for span in spans if span["parent_id"] is None]
     assert root["attributes"]["langsmith.metadata.apr_outcome"] == "complete"
 
