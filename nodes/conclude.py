@@ -121,6 +121,7 @@ def _bookkeeping(
         settings=settings.shown(),
         solving=({WHOLE: list(solving)} if solving else {})
         | {thread.id: thread.solving for thread in threads if thread.solving},
+        run=state.run,
         forecast=state.forecast if outcome == "failed" else add_outcome(state.forecast, every, wall_s),
     )
     learn(state.calls)

@@ -21,6 +21,7 @@ from nodes.llm.replies.errors import ModelError
 from nodes.llm.replies.reply import Reply
 from nodes.planning.solvers import choose_solver
 from nodes.reporting.spans import sum_covered
+from nodes.reporting.tracing import mark_thread, name_thread
 from nodes.settings import Settings, settings_of
 from nodes.solvers.chain import chain
 from nodes.solvers.choice import list_knobs, solve_by
@@ -48,6 +49,7 @@ class Place(NamedTuple):
 async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Work on one thread, as soon as the results are there that it builds on; leave its own for those that wait."""
     task, settings, board = state, settings_of(runtime), board_of(state.run.id, state.round)
+    name_thread("solve", task.spec.id, task.round)
     if task.needed:
         board.expect(task.spec.id)
     client = await known_client(settings, "solve", until=latest(settings, task.run, "solve"))
@@ -61,6 +63,7 @@ async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]
         update = await _end_stopped(task, settings, update or {}, entry)
     result = update["results"][task.spec.id]
     shared.done += 1
+    mark_thread(result)
     tell_result(runtime, task, shared, result)
     if task.needed:
         board.tell(result)

@@ -16,6 +16,7 @@ from nodes.llm.replies.reply import Reply
 from nodes.native.asking import prepare_branch
 from nodes.native.grammar import GRAMMARS
 from nodes.native.state import BranchTask
+from nodes.reporting.tracing import mark_thread, name_thread
 from nodes.settings import Settings, settings_of
 from nodes.shared.masking import mask_text, trace_of
 from nodes.threads.fan_out import FanOut, fan_out
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 async def write_branch(state: BranchTask, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Write one thread when its turn comes, within its time limit."""
     task, settings = state, settings_of(runtime)
+    name_thread("write_branch", task.spec.id, task.round)
     client = await known_client(settings, "solve", until=latest(settings, task.run, "solve"))
     degree = min(task.degree, client.slots) if client and client.slots else task.degree
     shared = fan_out(task.run.id, task.round, lambda: _share(task, settings, degree))
@@ -37,6 +39,7 @@ async def write_branch(state: BranchTask, runtime: Runtime[Settings]) -> dict[st
     if entry.stopped:
         update["results"] = {task.spec.id: stop_result(task, update["results"].get(task.spec.id), entry)}
     shared.done += 1
+    mark_thread(update["results"][task.spec.id])
     tell_result(runtime, task, shared, update["results"][task.spec.id])
     return update
 

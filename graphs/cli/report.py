@@ -17,13 +17,15 @@ EXIT_USAGE = 2
 
 HELP = """Write a run as one HTML page that needs no network: timeline, threads, plan, review, cost.
 
-RUN is a file that apr … --json printed.
+RUN is a file that apr … --json printed. OTHER is one more, to see both side by side.
 
 [bold]Examples[/bold]
 
   apr report run.json
 
   apr report run.json --output page.html
+
+  apr report new.json old.json
 
   apr "…" --json | apr report - --output run.html
 """
@@ -34,6 +36,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 @app.command(help=HELP, no_args_is_help=True)
 def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run as JSON; - reads standard input.")],
+    other: Annotated[
+        str | None, typer.Argument(metavar="OTHER", help="Another run as JSON, to compare with.", show_default=False)
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option("--output", "-o", help="The page's file; - prints it. Default: beside RUN, ending in .html."),
@@ -45,13 +50,15 @@ def report(
     target = None if output == "-" else Path(output)
     if target and (why := find_write_problem(target)):
         refuse(f"--output {output}: {why}")
-    solution = _solution(run)
+    if run == other == "-":
+        refuse("OTHER -: standard input holds one run; name a file")
+    solution, beside = _solution(run), _solution(other) if other else None
     if target is None:
         from graphs.page.page import page
 
-        sys.stdout.buffer.write(page(solution).encode())
+        sys.stdout.buffer.write(page(solution, beside=beside).encode())
         return
-    if why := write_run(solution, target):
+    if why := write_run(solution, target, beside=beside):
         refuse(f"--output {output}: {why}")
 
 
@@ -69,15 +76,20 @@ def find_write_problem(path: Path) -> str:
     return ""
 
 
-def write_run(solution: "Solution", path: Path) -> str:
+def write_run(solution: "Solution", path: Path, *, beside: "Solution | None" = None) -> str:
     """Write a run to a file, whole or not at all: as JSON where its name ends so, else as a page.
+
+    Args:
+        solution: The run.
+        path: The file.
+        beside: Another run that the page compares it with.
 
     Returns:
         Why it could not be written; empty if it was.
     """
     from graphs.page.page import page
 
-    text = solution.model_dump_json(indent=2) if path.suffix.lower() == ".json" else page(solution)
+    text = solution.model_dump_json(indent=2) if path.suffix.lower() == ".json" else page(solution, beside=beside)
     # Beside the target, so that it can take its place in one step.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -1,6 +1,8 @@
-"""The picture of a run: one page of HTML that needs nothing else, no network and no script."""
+"""The picture of a run: one page of HTML that needs nothing else, no network; its one script only copies texts."""
 
-from collections.abc import Callable, Mapping, Sequence
+import base64
+import hashlib
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -8,14 +10,17 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from graphs.page.solving import Shown, list_solving
+from graphs.page.figures import compare_runs, list_changes, list_facts, list_figures
+from graphs.page.room import Room
+from graphs.page.solving import list_solving
 from graphs.page.timeline import length, rows_of, ticks_of
 from graphs.page.wording import (
     MAX_NAME_BYTES,
-    Clipped,
     clip_text,
     compare_with,
     count_of,
+    decided,
+    describe_edit,
     describe_outline,
     money,
     percent,
@@ -30,51 +35,70 @@ from nodes.state import Solution
 from nodes.threads.context_rot import MARK_WORDS
 
 FOLDER = Path(__file__).parent
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-"""Even if something slipped through the escaping, nothing would run and nothing would be fetched."""
-MAX_TEXT_BYTES = 500_000
-"""Bytes of all texts together, as they are written into the page; the rest of it stays under 1 MB with them."""
+SCRIPT = (FOLDER / "copy.js").read_text(encoding="utf-8").strip()
+"""Copies texts; without it, the page only lacks the buttons for that."""
+_HASH = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+POLICY = (
+    f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
+)
+"""Even if something slipped through the escaping, nothing but our own script would run and nothing would be fetched."""
+MAX_QUESTION_CHARACTERS, MAX_QUESTION_LINES = 280, 4
+"""A longer question is folded."""
 MAX_CALLS_SHOWN = 500
 """Calls of models, and of tools, that the page shows one by one."""
 _SECTIONS = {
     "answer": "Answer",
+    "beside": "Beside another run",
     "timeline": "Timeline",
     "trajectory": "Trajectory",
     "threads": "Threads",
     "plan": "Plan",
     "review": "Review",
+    "decisions": "Decisions",
     "cost": "Time and cost",
     "baseline": "Against one call",
     "settings": "Settings",
 }
 
 
-def page(solution: Solution) -> str:
+def page(solution: Solution, *, beside: Solution | None = None) -> str:
     """Write the page of a run.
 
     Args:
         solution: What the run came to. Every text in it is data: it is escaped, and what is too long for a page
             of less than 1 MB is shortened with a note.
+        beside: Another run to compare it with: figures, answers and the settings that differ.
 
     Returns:
         A whole HTML document.
     """
     solving = list_solving(solution)
-    report, calls, clip = solution.report, solution.calls[:MAX_CALLS_SHOWN], _clipper(solution, solving)
+    report, calls, room = solution.report, solution.calls[:MAX_CALLS_SHOWN], Room()
     rows = rows_of(calls, solution)
     with_content = {
         "trajectory": bool(solution.trajectory),
+        "beside": beside is not None,
         "threads": bool(solution.threads),
         "plan": bool(solution.plan or solution.assessment or report.repairs),
         "review": bool(solution.reviews or solution.contradictions),
+        "decisions": bool(solution.decisions),
     }
-    html: str = _template().render(
+    write = partial(
+        _template().render,
         run=solution,
         report=report,
-        title=one_line(clip(solution.question).shown, 80) or "A run",
+        title=one_line(clip_text(solution.question, MAX_NAME_BYTES).shown, 80) or "A run",
         policy=POLICY,
         css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
-        figures=_figures(solution),
+        script=Markup(SCRIPT),
+        figures=list_figures(solution),
+        facts=list_facts(solution),
+        folded=len(solution.question) > MAX_QUESTION_CHARACTERS or solution.question.count("\n") >= MAX_QUESTION_LINES,
+        other=beside,
+        pairs=compare_runs(solution, beside) if beside else [],
+        changes=list_changes(solution, beside) if beside else [],
+        place_of={thread.id: place for place, thread in enumerate(solution.threads, 1)},
+        some_stand=len({thread.status == "answered" for thread in solution.threads}) == 2,
         sections=[(id, name) for id, name in _SECTIONS.items() if with_content.get(id, True)],
         rows=rows,
         ticks=ticks_of(length(calls, solution)),
@@ -88,17 +112,12 @@ def page(solution: Solution) -> str:
         models=_models(solution),
         sources_of=_sources_of(solution),
         solving=solving,
-        clip=clip,
-        name=lambda text: clip_text(text, MAX_NAME_BYTES).shown,
-        words=words,
-        tone=tone,
-        percent=percent,
-        times=times,
-        compared=compare_with,
-        counted=count_of,
-        found=describe_outline,
-        money=money,
+        clip=room.clip,
+        markdown=room.render,
     )
+    write()
+    room.share_out()
+    html: str = write()
     return html
 
 
@@ -111,36 +130,21 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {
+        "name": lambda text: clip_text(text, MAX_NAME_BYTES).shown,
+        "words": words,
+        "tone": tone,
+        "percent": percent,
+        "times": times,
+        "compared": compare_with,
+        "counted": count_of,
+        "found": describe_outline,
+        "decided": decided,
+        "edit_words": describe_edit,
+        "money": money,
+    }
     environment.filters["mark"] = lambda mark: MARK_WORDS[mark]
     return environment.get_template("page.html.j2")
-
-
-def _clipper(solution: Solution, solving: Mapping[str, Sequence[Shown]]) -> Callable[[str], Clipped]:
-    """Give each text of the page an equal share of its room, measured as it will be written."""
-    texts = 20 + 9 * len(solution.threads) + len(solution.sources) + len(solution.report.repairs)
-    texts += len(solution.assessment.parts) if solution.assessment else 0
-    texts += len(solution.plan.open_parts) if solution.plan else 0
-    conflicts = [conflict.threads for review in solution.reviews for conflict in review.conflicts]
-    conflicts += [found.thread_ids for found in solution.contradictions]
-    texts += sum(1 + 2 * len(ids) for ids in conflicts) + sum(len(review.redo) for review in solution.reviews)
-    texts += len(solution.report.settings) + sum(bool(call.reasoning) for call in solution.calls[:MAX_CALLS_SHOWN])
-    shown = [one for each in solving.values() for one in each]
-    texts += sum(1 + len(one.votes) + 3 * len(one.nodes) + len(one.told.lessons) for one in shown)
-    return partial(clip_text, most=max(40, MAX_TEXT_BYTES // texts))
-
-
-def _figures(solution: Solution) -> list[tuple[str, str, str]]:
-    report = solution.report
-    threads = f"{report.threads_used} of {report.threads_planned} used" if solution.threads else "none"
-    return [
-        ("Outcome", solution.outcome, tone(solution.outcome)),
-        ("Route", solution.route, ""),
-        ("Wall time", f"{report.wall_s:.1f} s", ""),
-        ("Threads", threads, ""),
-        ("Calls", f"{report.calls:,}", ""),
-        ("Tokens", f"{report.tokens.total:,}", ""),
-        ("Cost", money(report.cost_usd), ""),
-    ]
 
 
 def _tokens(solution: Solution) -> list[dict[str, Any]]:

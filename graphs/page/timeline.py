@@ -26,6 +26,8 @@ class Row:
 
     name: str
     bars: list[Bar] = field(default_factory=list)
+    thread: str = ""
+    """Id of the thread that it is about; empty for another stage."""
 
     @property
     def signs(self) -> str:
@@ -45,10 +47,11 @@ def rows_of(calls: list[Call], solution: Solution) -> list[Row]:
     for call in calls:
         name = names.get(call.thread_id or "") or _name(call.thread_id)
         name = name or (f"{call.stage}, round {call.round}" if call.round else call.stage)
-        rows.setdefault(name, Row(name)).bars.extend(_bars(call, whole))
+        rows.setdefault(name, Row(name, thread=call.thread_id or "")).bars.extend(_bars(call, whole))
     for name, thread in ((names[thread.id], thread) for thread in solution.threads if thread.cached):
         left = round(100 * thread.started_s / whole, 3)
-        rows.setdefault(name, Row(name, [Bar(left, 0.5, "cached", f"{name}: from the cache", "cached")]))
+        bar = Bar(left, 0.5, "cached", f"{name}: from the cache", "cached")
+        rows.setdefault(name, Row(name, [bar], thread.id))
     return list(rows.values())
 
 

@@ -5,6 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from nodes.planning.edits import Edit
     from nodes.state import Assessment
 
 MAX_NAME_BYTES = 100
@@ -20,6 +21,11 @@ def mark_controls(text: str) -> str:
     return _UNSEEN.sub("\ufffd", text.replace("\r\n", "\n")).replace("\r", "\ufffd")
 
 
+def mark_unseen(text: str) -> str:
+    """Mark what a browser would hide, or read another way round; ends of lines stay."""
+    return _UNSEEN.sub("\ufffd", text)
+
+
 class Clipped(NamedTuple):
     """A text as the page shows it."""
 
@@ -30,7 +36,7 @@ class Clipped(NamedTuple):
 
 def clip_text(text: str, most: int) -> Clipped:
     """Shorten a text to so many bytes as they will be written; what cannot be seen is marked."""
-    clean = _UNSEEN.sub("\ufffd", text[:most])
+    clean = mark_unseen(text[:most])
     if len(text) <= most and len(escape(clean).encode()) <= most:
         return Clipped(clean, 0)
     size = kept = 0
@@ -98,6 +104,21 @@ def describe_outline(assessment: "Assessment") -> str:
     once = "all of which" if ready == parts else f"{ready:,} of which"
     form = {"list": "the results in turn are the answer", "text": "the answer must be written from the results"}
     return f"{told}, {once} can be worked on at the same time; {form[assessment.answer]}."
+
+
+def decided(action: str) -> str:
+    """Say what a person did."""
+    return {"approve": "approved", "edit": "edited", "reject": "rejected", "send_back": "sent back"}.get(action, action)
+
+
+def describe_edit(edit: "Edit") -> str:
+    """Say what a person changed in a plan."""
+    told = " ".join([edit.op, ", ".join(edit.thread_ids)]).strip()
+    if edit.parallelism is not None:
+        told += f" to {edit.parallelism}"
+    if edit.sources:
+        told += f", reading {', '.join(map(str, edit.sources))}"
+    return f"{told}: {edit.subquestion}" if edit.subquestion else told
 
 
 def money(usd: float | None) -> str:

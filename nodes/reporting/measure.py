@@ -1,4 +1,4 @@
-"""Taking the measures of a run from the record of its calls (pure)."""
+"""Taking the measures of a run from the record of its calls ."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,6 +11,8 @@ from nodes.planning.repair import Repair
 from nodes.reporting.prices import Cost
 from nodes.reporting.report import Context, Degree, Estimate, Report, Stage, ToolTotal
 from nodes.reporting.spans import peak_overlap, sum_covered
+from nodes.reporting.version import VERSION
+from nodes.shared.run import Run, now
 from nodes.threads.results import Mark, ThreadResult
 from nodes.threads.solving import Solving
 
@@ -34,6 +36,7 @@ def make_report(
     settings: Mapping[str, Any] | None = None,
     forecast: Forecast | None = None,
     solving: Mapping[str, list[Solving]] | None = None,
+    run: Run | None = None,
 ) -> Report:
     """Put the report of a run together.
 
@@ -52,6 +55,7 @@ def make_report(
         settings: The settings in force, without keys.
         forecast: What the split was expected to take.
         solving: By thread id, what votes and searches came by.
+        run: Which run it is, which has its answer now.
     """
     by_model, needs = _tokens_by(calls, lambda call: call.model), {thread.id: thread.needs for thread in threads}
     back = sum(thread.rounds - 1 for thread in threads) + sum(bool(into) for into in (refined or {}).values())
@@ -84,6 +88,8 @@ def make_report(
         settings=dict(settings or {}),
         forecast=forecast,
         solving=dict(solving or {}),
+        **({"run_id": run.id, "ended_at": round(now(), 3)} if run else {}),
+        version=VERSION,
     )
 
 

@@ -208,3 +208,9 @@ class Report(Record):
     that works on several parts has one for each."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """The settings of the run. They name the variable that holds a key, never the key itself."""
+    run_id: str = ""
+    """Which run this is: the `run_id` of its calls."""
+    ended_at: float = 0.0
+    """When it had its answer, in seconds since the epoch; 0 in reports of earlier versions."""
+    version: str = ""
+    """Version of this package that ran it."""

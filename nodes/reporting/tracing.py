@@ -16,6 +16,7 @@ from langsmith.utils import tracing_is_enabled
 
 from nodes.reporting.report import Report
 from nodes.shared.masking import mask, mask_all
+from nodes.threads.results import ThreadResult
 
 MAX_NAME_CHARACTERS = 80
 """Characters of a run's name."""
@@ -69,6 +70,27 @@ def name_run(graph: str, question: str) -> None:
         run.name = name if len(name) <= MAX_NAME_CHARACTERS else name[: MAX_NAME_CHARACTERS - 2] + " …"
 
 
+def name_thread(node: str, id: str, round: int) -> None:
+    """Name the run of the node that works on a thread after it: `solve T2`, and `solve T2 (round 1)` once sent back.
+
+    LangGraph names the runs of nodes after their nodes and has no option for it, so the tracers' own record is renamed.
+    """
+    for run in _node_runs():
+        run.name = mask(f"{node} {id} (round {round})" if round else f"{node} {id}")
+        run.add_metadata({"apr_thread": id, "apr_round": round})
+
+
+def mark_thread(result: ThreadResult) -> None:
+    """Mark the run of a thread that failed or ran out of time as one that broke, though its node did its work.
+
+    One that somebody stopped did not break.
+    """
+    for run in _node_runs():
+        run.add_metadata({"apr_status": result.status})
+        if result.status in ("failed", "timed_out") and not result.stopped:
+            run.error = mask(result.error) or result.status
+
+
 def tell_outcome(outcome: str, route: str, report: Report) -> None:
     """Put the outcome and the figures into the metadata of the graph's run."""
     for run in _graph_runs():
@@ -79,12 +101,23 @@ def tell_outcome(outcome: str, route: str, report: Report) -> None:
 
 def _graph_runs() -> list[Any]:
     """Return what each tracer keeps of the graph whose node runs now."""
+    return [known[str(run.parent_run_id)] for known, run in _traced() if str(run.parent_run_id) in known]
+
+
+def _node_runs() -> list[Any]:
+    """Return what each tracer keeps of the node that runs now."""
+    return [run for _, run in _traced()]
+
+
+def _traced() -> list[tuple[Any, Any]]:
+    """Return of each tracer the runs that it has under way, and of these the node's."""
     try:
         manager = get_config().get("callbacks")
-        if not isinstance(manager, BaseCallbackManager):
-            return []
-        maps = [handler.run_map for handler in manager.handlers if isinstance(handler, BaseTracer | AsyncBaseTracer)]
-        node = str(manager.parent_run_id)
-        return [known[str(known[node].parent_run_id)] for known in maps]
-    except (RuntimeError, KeyError):  # outside of a graph, or a tracer that has let go of it
+    except RuntimeError:  # outside of a graph
         return []
+    if not isinstance(manager, BaseCallbackManager):
+        return []
+    maps = [handler.run_map for handler in manager.handlers if isinstance(handler, BaseTracer | AsyncBaseTracer)]
+    node = str(manager.parent_run_id)
+    # A tracer may have let go of it.
+    return [(known, known[node]) for known in maps if node in known]

@@ -42,6 +42,18 @@ async def test_the_page_of_a_printed_run_is_the_same(server: ModelServer, apr: A
     assert piped.out == first.read_text() and piped.err == ""
 
 
+async def test_two_runs_can_be_written_side_by_side(apr: Apr, tmp_path: Path) -> None:
+    for name in ("new", "old"):
+        (tmp_path / f"{name}.json").write_text(Solution(question="?", answer=f"The {name} one.").model_dump_json())
+    ended = await apr("report", str(tmp_path / "new.json"), str(tmp_path / "old.json"))
+    html = (tmp_path / "new.html").read_text()
+    assert ended.status == 0 and "Beside another run" in html and "The old one." in html
+    missing = await apr("report", str(tmp_path / "new.json"), "nowhere.json")
+    assert missing.status == 2 and "nowhere.json: no such file" in missing.err
+    twice = await apr("report", "-", "-", stdin=b"{}")
+    assert twice.status == 2 and "holds one run" in twice.err
+
+
 async def test_a_run_can_be_kept_as_json(server: ModelServer, apr: Apr, tmp_path: Path) -> None:
     split(server)
     await apr(QUESTION, "--report", str(tmp_path / "run.json"))

@@ -12,8 +12,10 @@ import pytest
 
 from graphs import graph
 from graphs.page.page import page
+from nodes.planning.edits import Decision, Edit
 from nodes.state import Solution
 from tests.support.server import Fault, ModelServer, Reply, outline, review
+from tests.support.subjects.page import run, thread
 
 PROJECT = Path(__file__).parents[2]
 AXE = PROJECT / "node_modules" / "axe-core" / "axe.min.js"
@@ -45,7 +47,9 @@ async def shown(server: ModelServer, context: dict[str, Any], tmp_path: Path) ->
     solution = Solution.model_validate(await graph.ainvoke(problem, context=context))
     assert solution.outcome == "complete" and solution.report.refined
     file = tmp_path / "run.html"
-    file.write_text(page(solution), encoding="utf-8")
+    decided = Decision(stage="plan", action="edit", edits=[Edit(op="drop", thread_ids=["T9"])])
+    decided_on = solution.model_copy(update={"decisions": [decided]})
+    file.write_text(page(decided_on, beside=Solution(question="?", answer="- One\n- Two")), encoding="utf-8")
     return file
 
 
@@ -102,7 +106,7 @@ async def test_the_page_is_sound_at_every_width_and_in_both_schemes(
 
 async def test_a_script_in_an_answer_is_shown_and_not_run(browser: Any, shown: Path, heard: list[str]) -> None:
     tab = await opened(browser, shown, heard)
-    assert await tab.title() != "alive" and await tab.locator("script").count() == 0
+    assert await tab.title() != "alive" and await tab.locator("script").count() == 1
     assert ALIVE in await tab.locator("#answer").inner_text()
     assert ALIVE in await tab.locator("#threads").inner_text()
     assert f"“{ALIVE}”" in await tab.locator("#review").inner_text()
@@ -125,11 +129,37 @@ async def test_everything_can_be_reached_by_keyboard(browser: Any, shown: Path, 
     assert await tab.locator("#timeline tbody tr").first.is_visible()
 
 
+async def test_a_long_question_unfolds_and_threads_narrow_down_without_a_script(
+    browser: Any, tmp_path: Path, heard: list[str]
+) -> None:
+    file = tmp_path / "run.html"
+    threads = [thread("T1"), thread("T2", status="failed", answer="")]
+    file.write_text(page(run(question="Why is it so? " * 60, threads=threads)), encoding="utf-8")
+    tab = await opened(browser, file, heard, java_script_enabled=False)
+    title = tab.locator("h1")
+    folded = (await title.bounding_box())["height"]
+    await tab.get_by_text("The whole question").click()
+    assert (await title.bounding_box())["height"] > 1.5 * folded
+    await tab.get_by_label("Only those without").check()
+    assert [await one.is_visible() for one in await tab.locator("article").all()] == [False, True]
+    await tab.get_by_role("link", name="T2", exact=True).first.click()
+    assert tab.url.endswith("#thread-2") and not await tab.locator("button").first.is_visible()
+
+
+async def test_texts_are_copied_as_they_were_written(browser: Any, tmp_path: Path, heard: list[str]) -> None:
+    file = tmp_path / "run.html"
+    file.write_text(page(run(answer="1. It is **so**.\n2. <b>2*3</b>")), encoding="utf-8")
+    tab = await opened(browser, file, heard, permissions=["clipboard-read", "clipboard-write"])
+    await tab.get_by_role("button", name="Copy answer").click()
+    await tab.get_by_role("button", name="Copied").wait_for()
+    assert await tab.evaluate("navigator.clipboard.readText()") == "1. It is **so**.\n2. <b>2*3</b>"
+
+
 async def test_printed_it_is_whole(browser: Any, shown: Path, heard: list[str]) -> None:
     # A page of A4, in CSS pixels and without its margins.
     tab = await opened(browser, shown, heard, viewport={"width": 718, "height": 1000})
     await tab.emulate_media(media="print")
-    for folded in await tab.locator("details > :not(summary)").all():
+    for folded in await tab.locator("details:not(.raw) > :not(summary)").all():
         assert await folded.is_visible()
     assert await tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     wide = "[...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth).length"

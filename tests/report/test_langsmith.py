@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from nodes.reporting.tracing import anonymizer
 from nodes.shared.masking import mask
-from tests.support.server import Fault, ModelServer, Reply, outline
+from tests.support.server import Fault, ModelServer, Reply, outline, review
 from tests.support.traces import TraceServer, trace_server
 
 PARTS = [f"What is part {number}?" for number in range(1, 7)]
@@ -112,11 +112,12 @@ async def test_the_posted_tree_is_named_and_every_call_stands_under_its_thread(
     root = sent.root
     assert root["name"] == "adaptive: Tell me all of [secret] and [secret], please."
     stages = sent.below(root)
-    assert [stage["name"] for stage in stages if stage["name"] != "solve"][:2] == ["assess", "decompose"]
+    assert [stage["name"] for stage in stages if not stage["name"].startswith("solve")][:2] == ["assess", "decompose"]
     told = {}
-    for node in (stage for stage in stages if stage["name"] == "solve"):
+    for node in (stage for stage in stages if stage["name"].startswith("solve")):
         calls = sent.below(node)
         threads = {call["extra"]["metadata"]["apr_thread"] for call in calls}
+        assert {f"solve {id}" for id in threads} == {node["name"]} and not node.get("error")
         assert len(threads) == 1 and {call["run_type"] for call in calls} == {"llm"}
         told[threads.pop()] = calls
     assert sorted(told) == ["T1", "T2", "T3", "T4", "T5", "T6"]
@@ -128,6 +129,23 @@ async def test_the_posted_tree_is_named_and_every_call_stands_under_its_thread(
             assert (about["apr_round"], about["apr_attempt"]) == (0, attempt)
             assert about["apr_prompt"].startswith(("solve@", "spawn@"))
     assert [bool(call.get("error")) for call in told["T3"]] == [True, False] and len(told["T1"]) == 1
+
+
+async def test_a_thread_that_failed_is_marked_in_its_trace_and_the_run_goes_on(
+    server: ModelServer, problem: dict[str, Any]
+) -> None:
+    server.on(PARTS[1], Fault(status=400, body=json.dumps({"error": {"message": f"no such thing, {KEY}"}})))
+    server.on("review", review("", "T5: look again"), review("All of it."))
+    async with trace_server() as sent:
+        solution = await traced(server, problem, sent)
+    assert solution["outcome"] == "partial" and solution["threads"][1]["status"] == "failed"
+    nodes = {stage["name"]: stage for stage in sent.below(sent.root) if stage["name"].startswith("solve")}
+    assert {"solve T2", "solve T5", "solve T5 (round 1)"} < nodes.keys()
+    broken = {name for name, node in nodes.items() if node.get("error")}
+    assert broken and {name.split(" (")[0] for name in broken} == {"solve T2"} and not sent.root.get("error")
+    assert "no such thing" in nodes["solve T2"]["error"] and secrets_in(sent.bytes) == []
+    assert nodes["solve T2"]["outputs"] and nodes["solve T2"]["extra"]["metadata"]["apr_status"] == "failed"
+    assert nodes["solve T5 (round 1)"]["extra"]["metadata"]["apr_round"] == 1
 
 
 async def test_the_root_carries_the_outcome_and_the_figures(server: ModelServer, problem: dict[str, Any]) -> None:
@@ -178,14 +196,17 @@ async def test_the_same_leaves_through_opentelemetry(server: ModelServer, proble
     assert sent.runs == {}
     spans = json.loads(out.splitlines()[-1])
     assert secrets_in(json.dumps(spans).encode()) == []
-    calls = [span for span in spans if span["name"].startswith("solve T")]
+    calls = [span for span in spans if "langsmith.metadata.apr_subquestion" in span["attributes"]]
     about = [
         (span["attributes"]["langsmith.metadata.apr_thread"], span["attributes"]["langsmith.metadata.apr_attempt"])
         for span in calls
     ]
     assert sorted(about) == sorted([(f"T{n}", 1) for n in range(1, 7)] + [("T3", 2)])
     parents = {span["context"]["span_id"]: span for span in spans}
-    assert all(parents[span["parent_id"]]["name"] == "solve" for span in calls)
+    named = "langsmith.metadata.apr_thread"
+    # A span keeps the name that its run had when it was opened; what is told of it later are attributes.
+    assert all(parents[span["parent_id"]]["name"].startswith("solve") for span in calls)
+    assert all(parents[span["parent_id"]]["attributes"][named] == span["attributes"][named] for span in calls)
     (root,) = [span for span in spans if span["parent_id"] is None]
     assert root["attributes"]["langsmith.metadata.apr_outcome"] == "complete"
 
