@@ -11,8 +11,8 @@ from nodes.asking.planner import check_planner, plan
 from nodes.asking.weigh import known_clients, weigh
 from nodes.boundary.progress import tell_stage
 from nodes.llm import flights
-from nodes.llm.clients import check_configuration
 from nodes.llm.replies.errors import ConfigurationError, ModelError
+from nodes.llm.resolve import check_configuration
 from nodes.planning.needs import widest
 from nodes.planning.outline import read_parts
 from nodes.planning.solvers import OutlineOfSolvers, hardest

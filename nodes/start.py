@@ -4,7 +4,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from nodes.llm.clients import check_configuration
+from nodes.llm.resolve import check_configuration
 from nodes.reporting.tracing import name_run
 from nodes.settings import Settings, settings_of
 from nodes.shared.run import Run

@@ -12,8 +12,8 @@ from evals.run.judge import Judge
 from evals.run.row import Row, known_of
 from evals.run.store import Cell, StoreError, commit, prompt_labels, resumed, save
 from evals.run.variants import REVIEWERS, VARIANTS, Variant, answer
-from nodes.llm.clients import prepare
 from nodes.llm.replies.errors import ConfigurationError
+from nodes.llm.resolve import prepare
 from nodes.settings import Settings
 from nodes.shared.record import Record
 

@@ -23,8 +23,8 @@ from graphs.sequential import build_sequential
 from graphs.streaming import ANSWER_MODES, AnswerStream
 from nodes.boundary.access import for_request
 from nodes.boundary.stored_types import DeclaredTypes
-from nodes.llm.clients import prepare
 from nodes.llm.replies.errors import ConfigurationError
+from nodes.llm.resolve import prepare
 from nodes.settings import Settings
 from nodes.shared.environment import environment_store, use_store
 from nodes.state import Problem, Solution

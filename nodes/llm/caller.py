@@ -20,7 +20,6 @@ from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN, UNSEEN_REPLY_TOK
 from nodes.llm.limits.limiter import ShutTooLong, Turn
 from nodes.llm.limits.time_limit import TimeLimit, too_late
 from nodes.llm.limits.window import Ceilings
-from nodes.llm.replies import errors
 from nodes.llm.replies.classify import classify
 from nodes.llm.replies.errors import OUT_OF_BUDGET, CallFailed, ConfigurationError, ModelError
 from nodes.llm.replies.overhear import OnText, overhear
@@ -197,25 +196,11 @@ class Caller:
                 call.left_out = list(form.left_out)
                 return await self._send(client, call, messages, form)
             finally:
-                self._give_back(client, turn)
+                client.take_back(turn, self.calls[-1], self._asked_to_wait)
         finally:
             self._reading.end()
             used = sum(call.usage.total for call in self.calls[calls_before:])
             self._task.budget.ledger.settle(reserved, used)
-
-    def _give_back(self, client: Client, turn: Turn) -> None:
-        """Give the turn of the last call back, with what the call has shown."""
-        call = self.calls[-1]
-        if call.status == "ok":
-            client.learnt.shown.see(call)
-        overload = errors.tell_overload(call.status, call.latency_s)
-        client.limiter.release(
-            turn,
-            tokens=call.usage.total,
-            ok=call.status == "ok",
-            overload=overload,
-            wait=self._asked_to_wait if overload else None,
-        )
 
     async def _turn(self, client: Client, tokens: int, messages: Sequence[BaseMessage]) -> Turn:
         """Wait until the endpoint may be sent one more request; the task's clock stands meanwhile."""
