@@ -54,8 +54,18 @@ class Options(TypedDict, total=False):
     solve_model: str | None
     review_model: str | None
     fallback_model: str | None
-    base_url: str | None
+    base_url: str | list[str] | None
     api_key_env: str | None
+    assess_base_url: str | list[str] | None
+    assess_api_key_env: str | None
+    decompose_base_url: str | list[str] | None
+    decompose_api_key_env: str | None
+    solve_base_url: str | list[str] | None
+    solve_api_key_env: str | None
+    review_base_url: str | list[str] | None
+    review_api_key_env: str | None
+    fallback_base_url: str | list[str] | None
+    fallback_api_key_env: str | None
     temperature: float | None
     max_tokens: int | None
     reasoning_effort: Effort | None

@@ -4,7 +4,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from nodes.llm.clients import check_configuration
+from nodes.llm.resolve import check_configuration
 from nodes.native.asking import ask_question, write_prompt
 from nodes.native.state import fresh_trajectory
 from nodes.reporting.tracing import name_run

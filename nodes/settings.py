@@ -6,16 +6,17 @@ holds is read in `nodes.shared.environment`.
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from pydantic import PrivateAttr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from nodes.shared.address import sound_address
+from nodes.shared.address import sound_addresses
 from nodes.shared.environment import MIN_NAME_LIKENESS, NEVER_KEYS, find_misspelt
 from nodes.shared.knobs.limits import LimitKnobs
 from nodes.shared.knobs.models import Effort, ModelKnobs
 from nodes.shared.knobs.native import NativeKnobs
+from nodes.shared.knobs.servers import ServerKnobs
 from nodes.shared.knobs.solvers import SolverKnobs
 from nodes.shared.knobs.work import WorkKnobs
 from nodes.shared.providers import check_model_name
@@ -27,9 +28,33 @@ if TYPE_CHECKING:
 
 Role = Literal["assess", "decompose", "solve", "review"]
 """What a call is for; each role may have a model of its own."""
+Seat = Literal[Role, "fallback", "general"]
+"""Who may have a model, servers and a key of its own: the roles, the fallback, and what holds for all of them."""
+SEATS: tuple[Seat, ...] = ("general", *get_args(Role), "fallback")
 
 
-class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ModelKnobs, BaseSettings):
+class Servers(NamedTuple):
+    """Where a model is asked."""
+
+    addresses: tuple[str, ...]
+    """None where no setting names one."""
+    key_env: str | None
+    """The variable that holds the key; `None` where no setting names one."""
+    keyless: bool
+    """Whether no key is sent where none is named."""
+
+
+def address_field(seat: Seat) -> str:
+    """Name the setting that holds the addresses of a seat."""
+    return "base_url" if seat == "general" else f"{seat}_base_url"
+
+
+def key_field(seat: Seat) -> str:
+    """Name the setting that names the variable with a seat's key."""
+    return "api_key_env" if seat == "general" else f"{seat}_api_key_env"
+
+
+class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ServerKnobs, ModelKnobs, BaseSettings):
     """How a run is made. Pass it as `context`, as a dict or as this class."""
 
     model_config = SettingsConfigDict(
@@ -95,22 +120,37 @@ class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ModelKnobs, Base
             raise ValueError(f"`{value}` names no planner; write `dspy:` and the path of a saved DSPy program")
         return value
 
-    @field_validator("base_url")
+    @field_validator(*map(address_field, SEATS))
     @classmethod
-    def _base_url_is_http(cls, value: str | None) -> str | None:
-        return None if value is None else sound_address(value)
+    def _addresses_are_http(cls, value: str | None) -> str | None:
+        return None if value is None else ",".join(sound_addresses(value))
 
-    @field_validator("api_key_env")
+    @field_validator(*map(key_field, SEATS))
     @classmethod
     def _key_is_a_models(cls, value: str | None) -> str | None:
         if value and value.upper().startswith(NEVER_KEYS):
             raise ValueError(f"variables that begin with {', '.join(NEVER_KEYS)} never hold the key of a model server")
         return value
 
-    def model_for(self, role: Role) -> str:
+    def model_for(self, seat: Seat) -> str:
         """Name the model of a role, as `provider:name`."""
-        override: str | None = getattr(self, f"{role}_model")
+        override: str | None = getattr(self, f"{seat}_model", None)
         return override or self.model
+
+    def servers_for(self, seat: Seat) -> Servers:
+        """Say where the model of a role is asked, and with which key.
+
+        Servers of a role's own get the key that is named for the role, and no other: a key goes nowhere unsaid.
+        """
+        own, key = getattr(self, address_field(seat)), getattr(self, key_field(seat))
+        if own and seat != "general":
+            return Servers(tuple(own.split(",")), key, keyless=True)
+        addresses = str(self.base_url).split(",") if self.base_url else ()
+        return Servers(tuple(addresses), None if self._keyless else key or self.api_key_env, self._keyless)
+
+    def seats(self) -> list[Seat]:
+        """List who may be asked in the run: every role, and the fallback where there is one."""
+        return [*get_args(Role), *(["fallback"] if self.fallback_model else [])]
 
     def effort_for(self, role: Role) -> Effort | None:
         """Say how long the model of a role is to think; `None` leaves it to the server."""
@@ -123,8 +163,7 @@ class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ModelKnobs, Base
 
     def models(self) -> set[str]:
         """Name all models that the run may ask."""
-        named = {self.model_for(role) for role in get_args(Role)}
-        return named | ({self.fallback_model} if self.fallback_model else set())
+        return {self.model_for(seat) for seat in self.seats()}
 
 
 def nearest_setting(name: str) -> str:

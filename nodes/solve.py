@@ -13,8 +13,8 @@ from nodes.asking.thread import by_part, messages, stage_of
 from nodes.boundary.needs import is_settled, lack, take_needs
 from nodes.boundary.progress import tell_result, tell_thread
 from nodes.boundary.stopped import stop_if_enough, stop_result
-from nodes.llm.clients import known_client
 from nodes.llm.endpoints.usage import Call
+from nodes.llm.group import known_group
 from nodes.llm.limits.budget import Budget, latest
 from nodes.llm.limits.ledger import Ledger
 from nodes.llm.replies.errors import ModelError
@@ -52,8 +52,8 @@ async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]
     name_thread("solve", task.spec.id, task.round)
     if task.needed:
         board.expect(task.spec.id)
-    client = await known_client(settings, "solve", until=latest(settings, task.run, "solve"))
-    slots = client.slots if client else None
+    servers = await known_group(settings, "solve", until=latest(settings, task.run, "solve"))
+    slots = servers.slots if servers else None
     shared = fan_out(task.run.id, task.round, lambda: _share(task, settings, slots))
     with at_work(task.run, task.spec.id) as entry:
         if board.enough:

@@ -105,5 +105,5 @@ def stage_failed(stage: str, caller: Caller, error: ModelError) -> dict[str, Any
         caller: Who asked.
         error: Why there was no reply.
     """
-    dead = caller.model if error.hopeless else ""
+    dead = caller.model if error.hopeless and caller.asks_as("solve") else ""
     return {"problems": [f"{stage}: {error}"], "dead_model": dead, "calls": caller.calls}

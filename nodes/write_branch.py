@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 from nodes.asking.outcome import thread_result
 from nodes.boundary.progress import tell_result, tell_thread
 from nodes.boundary.stopped import stop_result
-from nodes.llm.clients import known_client
+from nodes.llm.group import known_group
 from nodes.llm.limits.budget import latest
 from nodes.llm.limits.ledger import Ledger
 from nodes.llm.replies.errors import ModelError
@@ -30,8 +30,8 @@ async def write_branch(state: BranchTask, runtime: Runtime[Settings]) -> dict[st
     """Write one thread when its turn comes, within its time limit."""
     task, settings = state, settings_of(runtime)
     name_thread("write_branch", task.spec.id, task.round)
-    client = await known_client(settings, "solve", until=latest(settings, task.run, "solve"))
-    degree = min(task.degree, client.slots) if client and client.slots else task.degree
+    servers = await known_group(settings, "solve", until=latest(settings, task.run, "solve"))
+    degree = min(task.degree, servers.slots) if servers and servers.slots else task.degree
     shared = fan_out(task.run.id, task.round, lambda: _share(task, settings, degree))
     with at_work(task.run, task.spec.id) as entry:
         update = await entry.finish(_write(task, settings, shared, runtime))

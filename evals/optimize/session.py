@@ -15,7 +15,7 @@ from evals.optimize.optimizers import Search, choose_optimizer, make_proposer, o
 from evals.optimize.program import PromptProgram, fields, make_asker
 from evals.optimize.tasks import Judged, Task, mean
 from evals.optimize.write import make_default, next_version, write_version
-from nodes.llm.clients import client_for
+from nodes.llm.group import group_for
 from nodes.settings import Settings
 from nodes.shared.record import Record
 from prompts import FOLDER, Prompt
@@ -79,8 +79,8 @@ def optimise(task: Task, start: Prompt, settings: Settings, order: Order, tell: 
         tell(f"{start.label}: {before}")
         name = choose_optimizer(order.calls, len(scored)) if order.optimizer == "auto" else order.optimizer
         tell(f"{name}: about {order.calls} calls, on {len(scored)} items; examples out of {len(train)}")
-        client = asyncio.run_coroutine_threadsafe(client_for(settings, settings.model), loop).result()
-        endpoint = client.endpoint
+        group = asyncio.run_coroutine_threadsafe(group_for(settings, "general"), loop).result()
+        endpoint = group.best().endpoint
         search = Search(
             metric=_metric(task),
             feedback=_feedback(task),

@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Awaitable, Callable
 
 from evals.item import Item
-from nodes.llm.clients import client_for
+from nodes.llm.group import group_for
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 
@@ -31,7 +31,7 @@ def judge_by(model: str, judged: Settings) -> Judge:
     settings = Settings(model=model)
 
     async def judge(item: Item, answer: str) -> float | None:
-        client = await client_for(settings, model)
+        client = (await group_for(settings, "general")).best()
         ask = create_async_llm_as_judge(prompt=CORRECTNESS_PROMPT, judge=client.chat, feedback_key="correctness")
         expected = "; ".join(" or ".join(wanted) for wanted in item.answers)
         told = await ask(inputs=item.question, outputs=answer, reference_outputs=expected)

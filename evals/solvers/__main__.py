@@ -14,8 +14,8 @@ from evals.item import Item
 from evals.items import DataError, load_items, sample
 from evals.solvers.compare import Compared, Equal, compare
 from evals.solvers.game24 import make_puzzles
-from nodes.llm.clients import prepare
 from nodes.llm.replies.errors import ConfigurationError
+from nodes.llm.resolve import prepare
 from nodes.settings import Settings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

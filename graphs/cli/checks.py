@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from nodes.llm.servers.catalog import Catalog
-    from nodes.settings import Settings
+    from nodes.settings import Seat, Settings
 
 DEV_PORT = 2024
 """Where `make dev` listens."""
@@ -32,8 +32,8 @@ async def find_all() -> list[Finding]:
     settings, found = _settings()
     found += _variables()
     if settings:
-        for model in sorted(settings.models()):
-            found.append(await _model(settings, model))
+        for seat in _one_each(settings):
+            found += await _model(settings, seat)
         found += await _extras(settings)
     found.append(await _store())
     found.append(_port())
@@ -74,29 +74,40 @@ def _variables() -> list[Finding]:
     return [tokens, addresses, Finding("ok", "tracing", "on" if traced else "off")]
 
 
-async def _model(settings: "Settings", model: str) -> Finding:
-    from nodes.llm.clients import check_configuration, resolve
+def _one_each(settings: "Settings") -> "list[Seat]":
+    """List the roles, one for each model at each of its servers."""
+    asked = {(settings.model_for(seat), settings.servers_for(seat)): seat for seat in reversed(settings.seats())}
+    return [asked[one] for one in sorted(asked, key=str)]
+
+
+async def _model(settings: "Settings", seat: "Seat") -> list[Finding]:
     from nodes.llm.replies.errors import ConfigurationError
+    from nodes.llm.resolve import check_seat, resolve
     from nodes.llm.servers.catalog import ask_catalog
 
+    model = settings.model_for(seat)
     what = f"model {model}"
-    alone = dict.fromkeys((name for name in type(settings).model_fields if name.endswith("_model")), None)
     try:
-        check_configuration(settings.model_copy(update=alone | {"model": model}))
+        check_seat(settings, seat)
         if model == "local":
             from nodes.llm.embedded.server import check_embedded
 
             await asyncio.to_thread(check_embedded)
-            return Finding("ok", what, "the embedded model can start")
-        endpoint = await resolve(settings, model)
+            return [Finding("ok", what, "the embedded model can start")]
+        endpoints = await resolve(settings, seat)
     except ConfigurationError as error:
-        return Finding("mend", what, str(error))
-    offered = await ask_catalog(endpoint)
-    if offered.problem:
-        return Finding("note" if offered.silent else "mend", what, offered.problem)
-    if endpoint.name not in offered.models:
-        return Finding("mend", what, f"{endpoint.address} does not offer it: `apr models` lists what it offers")
-    return Finding("ok", what, f"{endpoint.address} offers it")
+        return [Finding("mend", what, str(error))]
+    found = []
+    for endpoint in endpoints:
+        offered = await ask_catalog(endpoint)
+        if offered.problem:
+            found.append(Finding("note" if offered.silent else "mend", what, offered.problem))
+        elif endpoint.name not in offered.models:
+            unlisted = f"{endpoint.address} does not offer it: `apr models` lists what it offers"
+            found.append(Finding("mend", what, unlisted))
+        else:
+            found.append(Finding("ok", what, f"{endpoint.address} offers it"))
+    return found
 
 
 async def _extras(settings: "Settings") -> list[Finding]:
@@ -156,9 +167,10 @@ async def list_catalogs(settings: "Settings") -> "list[tuple[str, Catalog]]":
     Raises:
         ConfigurationError: A key is missing.
     """
-    from nodes.llm.clients import resolve
+    from nodes.llm.resolve import resolve
     from nodes.llm.servers.catalog import ask_catalog
 
-    one_each = {model.partition(":")[0]: model for model in sorted(settings.models()) if model != "local"}
-    endpoints = [(provider, await resolve(settings, model)) for provider, model in one_each.items()]
-    return [(provider, await ask_catalog(endpoint)) for provider, endpoint in endpoints]
+    seats = [seat for seat in _one_each(settings) if settings.model_for(seat) != "local"]
+    found = [(seat, endpoint) for seat in seats for endpoint in await resolve(settings, seat)]
+    places = {(endpoint.provider, endpoint.base_url): endpoint for _, endpoint in found}
+    return [(endpoint.provider, await ask_catalog(endpoint)) for endpoint in places.values()]

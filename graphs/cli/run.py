@@ -21,7 +21,7 @@ from graphs.history.runs import Entry, RunError, Runs, config
 from graphs.history.store import open_store
 from graphs.sequential import build_sequential
 from graphs.streaming import ANSWER_MODES, AnswerStream
-from nodes.boundary.access import for_request
+from nodes.boundary.access import OPERATORS, for_request
 from nodes.boundary.stored_types import DeclaredTypes
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.llm.resolve import prepare
@@ -128,8 +128,7 @@ def _settings_of(entry: Entry, base_url: str | None) -> Settings:
         kept = Settings(**entry.settings)
         if base_url:
             own = Settings()
-            named = {"base_url": base_url, "api_key_env": own.api_key_env, "planner": own.planner}
-            named |= {"mcp_config": own.mcp_config}
+            named = {name: getattr(own, name) for name in OPERATORS if name != "prompts"} | {"base_url": base_url}
             return Settings(**kept.given | named)
         return for_request(kept, but=("prompts",))
     except ValidationError as error:

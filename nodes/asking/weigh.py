@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from nodes.llm.clients import Client, known_client
+from nodes.llm.clients import Client
+from nodes.llm.group import known_client
 from nodes.llm.limits.budget import latest
 from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN
 from nodes.planning.forecast import Forecast, forecast

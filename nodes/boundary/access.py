@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from nodes.llm.replies.errors import ConfigurationError
-from nodes.settings import Settings
+from nodes.settings import SEATS, Seat, Settings, address_field, key_field
 from nodes.shared.environment import environment_endpoints, environment_settings
 
-OPERATORS = ("base_url", "api_key_env", "prompts", "planner", "mcp_config")
+OPERATORS = (*map(address_field, SEATS), *map(key_field, SEATS), "prompts", "planner", "mcp_config")
 """Settings that are the operator's."""
 
 
@@ -22,17 +22,9 @@ def find_refusal(given: Mapping[str, Any]) -> str:
         given: Settings by name, all of them valid ones.
     """
     operator, allowed = Settings(), environment_endpoints()
-    address, variable = given.get("base_url"), given.get("api_key_env")
-    if address is not None and address not in (operator.base_url, *allowed):
-        return (
-            "`base_url` is not a request's to choose, since the server's key would go there; whoever runs the server "
-            "lists the addresses that requests may name in APR_ALLOW_ENDPOINTS"
-        )
-    if variable is not None and variable not in (operator.api_key_env, allowed.get(str(address))):
-        return (
-            "`api_key_env` is not a request's to choose; whoever runs the server pairs addresses with the variables "
-            "of their keys in APR_ALLOW_ENDPOINTS"
-        )
+    for seat in SEATS:
+        if why := _find_theft(seat, given, operator, allowed):
+            return why
     if given.get("mcp_config") not in (None, operator.mcp_config):
         # The file names programs that are started.
         return "`mcp_config` is not a request's to choose, but of whoever runs the server"
@@ -44,12 +36,29 @@ def find_refusal(given: Mapping[str, Any]) -> str:
             "`planner` is not a request's to choose, since loading a program runs its code; whoever runs the server "
             "names one in APR_PLANNER"
         )
-    return "" if address in allowed else _crossing(given, operator)
+    return "" if given.get("base_url") in allowed else _crossing(given, operator)
+
+
+def _find_theft(seat: Seat, given: Mapping[str, Any], operator: Settings, allowed: Mapping[str, str | None]) -> str:
+    """Say why a request may not choose a role's servers and key; one address, or the operator's own list."""
+    at, by = address_field(seat), key_field(seat)
+    address, variable = given.get(at), given.get(by)
+    if address is not None and address not in (getattr(operator, at), *allowed):
+        return (
+            f"`{at}` is not a request's to choose, since the server's key would go there; whoever runs the server "
+            "lists the addresses that requests may name in APR_ALLOW_ENDPOINTS"
+        )
+    if variable is not None and variable not in (getattr(operator, by), allowed.get(str(address))):
+        return (
+            f"`{by}` is not a request's to choose; whoever runs the server pairs addresses with the variables "
+            "of their keys in APR_ALLOW_ENDPOINTS"
+        )
+    return ""
 
 
 def _crossing(given: Mapping[str, Any], operator: Settings) -> str:
     """Keep the key of one provider from the server that was set up for another."""
-    if operator.base_url is None and operator.api_key_env is None:
+    if not any(getattr(operator, name(seat)) for seat in SEATS for name in (address_field, key_field)):
         return ""
     used = {_provider(model) for model in operator.models()} | {"local"}
     for name, value in given.items():
@@ -78,9 +87,14 @@ def for_request(settings: Settings, *, but: Collection[str] = ()) -> Settings:
     given = {name: value for name, value in settings.given.items() if value is not None or name not in OPERATORS}
     if why := find_refusal({name: value for name, value in given.items() if name not in but}):
         raise ConfigurationError(why)
-    address, allowed = given.get("base_url"), environment_endpoints()
-    if address not in allowed:
-        return Settings(**given)
-    variable = allowed[address]
-    chosen = Settings(**given | {"api_key_env": variable})
-    return chosen if variable else chosen.without_key()
+    allowed = environment_endpoints()
+    # Each address that the operator lists gets the key that is listed with it, whatever else the environment names.
+    paired: dict[str, Any] = {
+        key_field(seat): allowed[address] for seat in SEATS if (address := given.get(address_field(seat))) in allowed
+    }
+    if key_field("general") not in paired:
+        return Settings(**given | paired)
+    own = Settings(**given)
+    at_general = [seat for seat in SEATS if seat != "general" and not getattr(own, address_field(seat))]
+    chosen = Settings(**given | paired | dict.fromkeys(map(key_field, at_general)))
+    return chosen if chosen.api_key_env else chosen.without_key()

@@ -12,9 +12,10 @@ from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
 from nodes.llm import structured
-from nodes.llm.clients import Client, client_for
+from nodes.llm.clients import Client
 from nodes.llm.embedded.slots import Purpose
 from nodes.llm.endpoints.usage import Call, Usage
+from nodes.llm.group import Group, group_for
 from nodes.llm.limits import retries
 from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN, UNSEEN_REPLY_TOKENS, count_characters, estimate_usage
 from nodes.llm.limits.limiter import ShutTooLong, Turn
@@ -30,7 +31,7 @@ from nodes.llm.servers.options import Form, find_refused
 from nodes.llm.siblings import Reading, enter
 from nodes.llm.task import Task
 from nodes.llm.trace import name_call
-from nodes.settings import Settings
+from nodes.settings import Seat, Settings
 
 R = TypeVar("R")
 T = TypeVar("T", bound=BaseModel)
@@ -70,6 +71,7 @@ class Caller:
         """
         self.calls: list[Call] = []
         self.model = settings.model_for(task.role)
+        self._seat: Seat = task.role
         self._settings, self._task, self.on_start, self._on_text = settings, task, on_start, on_text
         self._seconds = settings.request_timeout if task.time_limit is None else task.time_limit
         self._limit_name = "request_timeout" if task.time_limit is None else "thread_timeout"
@@ -92,7 +94,7 @@ class Caller:
             ConfigurationError: A key or an extra is missing.
         """
         try:
-            return await self._ask(lambda client: self.request(client, messages, **extra or {}))
+            return await self._ask(lambda group: self.request(group, messages, **extra or {}))
         except ModelError as error:
             error.reply = richer(error.reply, self.said)
             if error.reply:
@@ -110,33 +112,38 @@ class Caller:
         strict = self._task.role in ("review", "solve")
         self._steers = not strict
         return await self._ask(
-            lambda client: structured.ask(partial(self.request, client), client.learnt, messages, shape, strict=strict)
+            lambda group: structured.ask(
+                partial(self.request, group), group.best().learnt, messages, shape, strict=strict
+            )
         )
 
-    async def _ask(self, ask: Callable[[Client], Awaitable[R]]) -> R:
+    async def _ask(self, ask: Callable[[Group], Awaitable[R]]) -> R:
         try:
             return await self._in_time(ask)
         except ModelError as error:
-            other = self._settings.fallback_model
-            if other in (None, self.model) or error.kind in OUT_OF_BUDGET:
+            other, same = self._settings.fallback_model, self.asks_as("fallback")
+            if other is None or (other == self.model and same) or error.kind in OUT_OF_BUDGET:
                 raise
             _log.info("%s falls back to %s: %s", self._task.role, other, error)
-            first, self.model = error, str(other)
+            first, self.model, self._seat = error, str(other), "fallback"
         try:
             return await self._in_time(ask)
         except ModelError as error:
             raise ModelError(error.kind, f"{error}; before that: {first}") from first
 
-    async def _in_time(self, ask: Callable[[Client], Awaitable[R]]) -> R:
+    def asks_as(self, seat: Seat) -> bool:
+        """Whether the servers asked, and their key, are those of another role."""
+        return self._settings.servers_for(self._seat) == self._settings.servers_for(seat)
+
+    async def _in_time(self, ask: Callable[[Group], Awaitable[R]]) -> R:
         self._fault = None
         self._limit = limit = TimeLimit(self._seconds, self._task.budget.latest)
         try:
             async with limit:
                 with limit.stop_clock():  # the embedded model may have to be loaded first
-                    client = await client_for(self._settings, self.model)
-                    await client.prepare(self._task.prompt)
-                self._where = f" at {client.endpoint.address}"
-                return await ask(client)
+                    group = await group_for(self._settings, self._seat)
+                    await group.best().prepare(self._task.prompt)
+                return await ask(group)
         except TimeoutError as late:
             raise self._late() from late
 
@@ -144,11 +151,11 @@ class Caller:
         who = f"`{self.model}`{self._where}"
         return too_late(self._settings, self._limit_name, who, by_run=self._limit.by_run, fault=self._fault)
 
-    async def request(self, client: Client, messages: Sequence[BaseMessage], **extra: Any) -> Reply:
+    async def request(self, group: Group, messages: Sequence[BaseMessage], **extra: Any) -> Reply:
         """Send a request, again where another try may mend a fault (see `nodes.llm.replies.errors.RETRYABLE`).
 
         Args:
-            client: Whom to ask.
+            group: Whom to ask: a try goes to the server that is the best one then.
             messages: The conversation.
             extra: Fields for the request's body.
 
@@ -161,9 +168,11 @@ class Caller:
             wait=retries.wait,
             reraise=True,
         )
-        return await retrying(self._once, client, messages, extra)
+        return await retrying(self._once, group, messages, extra)
 
     def _enough(self, before: int, other_way: bool, state: tenacity.RetryCallState) -> bool:
+        if retries.goes_elsewhere(state):  # not without end: each server that fails is left out for a while
+            return self._limit.left() <= 0
         tried = self.calls[before:]
         if not tried:  # it had no turn at all
             return True
@@ -171,18 +180,24 @@ class Caller:
         too_late = state.upcoming_sleep + tried[-1].latency_s >= self._limit.left()
         return too_late or retries.often_enough(tried, other_way=other_way)
 
-    async def _once(self, client: Client, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
+    async def _once(self, group: Group, messages: Sequence[BaseMessage], extra: dict[str, Any]) -> Reply:
         """Send a request, and again without a field that the server refuses; that is remembered."""
         while True:
-            form = client.form(self._settings, self._task, extra)
-            try:
-                return await self._try(client, messages, form)
-            except ModelError as error:
-                refused = find_refused(error, form.sent)
-                if refused is None:
+            with group.lease() as client:
+                self._where = f" at {client.endpoint.address}"
+                form = client.form(self._settings, self._task, extra)
+                try:
+                    return await self._try(client, messages, form)
+                except ModelError as error:
+                    refused = find_refused(error, form.sent)
+                    if refused is None:
+                        raise
+                    _log.info("%s takes no %s", self.model, refused.name)
+                    client.learnt.refused.add(refused.name)
+                except asyncio.CancelledError:
+                    if self._limit.expired and not self._limit.by_run:
+                        group.fail(client, "timed_out")
                     raise
-                _log.info("%s takes no %s", self.model, refused.name)
-                client.learnt.refused.add(refused.name)
 
     async def _try(self, client: Client, messages: Sequence[BaseMessage], form: Form) -> Reply:
         written = max(UNSEEN_REPLY_TOKENS, client.learnt.pace.expect(self._task.stage))
@@ -221,7 +236,8 @@ class Caller:
 
     def _begin(self, client: Client, turn: Turn, queued: float) -> Call:
         call = self._task.record(self.model, attempt=len(self.calls) + 1 - self._first, turn=turn)
-        call.queued_s, (call.window, call.window_source) = queued, client.window(self._settings)
+        call.queued_s, call.server = queued, client.endpoint.address
+        call.window, call.window_source = client.window(self._settings)
         self.calls.append(call)
         self._asked_to_wait = None
         if len(self.calls) == 1 and self.on_start:

@@ -1,7 +1,6 @@
 """One client per endpoint for the whole process."""
 
 import asyncio
-import math
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -17,15 +16,13 @@ from nodes.llm.endpoints.kept_pace import KeptPace
 from nodes.llm.endpoints.recent import Recent
 from nodes.llm.endpoints.usage import Call
 from nodes.llm.limits.limiter import Limiter, Turn
-from nodes.llm.limits.time_limit import TimeLimit
 from nodes.llm.replies.errors import ConfigurationError, tell_overload, without_key
-from nodes.llm.resolve import resolve
 from nodes.llm.servers.chat import CarefulOpenAI, deep_seek
 from nodes.llm.servers.connections import Connection, Connections, open_connection
 from nodes.llm.servers.facts import ask_server
 from nodes.llm.servers.options import Form, form_request, wishes
 from nodes.llm.task import Task
-from nodes.settings import Role, Settings
+from nodes.settings import Settings
 from nodes.shared.providers import DEFAULT_BASE_URL
 
 MAX_CLIENTS = 32
@@ -107,17 +104,12 @@ _limiters: Recent[Endpoint | str, Limiter] = Recent(MAX_LEARNT)
 """By endpoint, since rate limits are a model's; by address where a server tells its slots, which its models share."""
 
 
-async def client_for(settings: Settings, model: str) -> Client:
-    """Return the process's one client for a model's endpoint, opening it on first use.
-
-    Args:
-        settings: The run's settings.
-        model: As `provider:name`.
+async def client_of(endpoint: Endpoint) -> Client:
+    """Return the process's one client for an endpoint, opening it on first use.
 
     Raises:
-        ConfigurationError: A key, an extra or a file of certificates is missing, or the embedded server cannot start.
+        ConfigurationError: A file of certificates is missing, or the embedded server cannot start.
     """
-    endpoint = await resolve(settings, model)
     pool = await _pool()
     task = pool.clients.get(endpoint)
     if task and task.done() and (task.cancelled() or task.exception()):
@@ -131,21 +123,6 @@ def _open_client(pool: _Pool, endpoint: Endpoint) -> asyncio.Task[Client]:
     task = asyncio.create_task(_open(pool, endpoint))
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return task
-
-
-async def known_client(settings: Settings, role: Role, *, until: float) -> Client | None:
-    """Return the client of a role; nothing where it cannot be had, since the call itself will tell why.
-
-    Args:
-        settings: The run's settings.
-        role: What it is asked for.
-        until: When the run has no more time to find out, in seconds since the epoch.
-    """
-    try:
-        async with TimeLimit(math.inf, until):
-            return await client_for(settings, settings.model_for(role))
-    except Exception:
-        return None
 
 
 async def _open(pool: _Pool, endpoint: Endpoint) -> Client:

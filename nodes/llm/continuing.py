@@ -8,6 +8,7 @@ from langchain_core.messages import HumanMessage
 
 from nodes.llm.caller import Caller
 from nodes.llm.clients import Client
+from nodes.llm.group import Group
 from nodes.llm.replies.errors import ModelError
 from nodes.llm.replies.overhear import OnText
 from nodes.llm.replies.read import keep_continuation, read_continuation
@@ -52,8 +53,8 @@ class Continuer(Caller):
             ConfigurationError: A key or an extra is missing.
         """
 
-        async def ask(client: Client) -> Reply:
-            return await self.request(client, [HumanMessage(text)], **self._body(client, stop, read))
+        async def ask(group: Group) -> Reply:
+            return await self.request(group, [HumanMessage(text)], **self._body(group.best(), stop, read))
 
         try:
             return await self._in_time(ask)

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 
 from nodes.input.excerpts import whole
-from nodes.llm.clients import known_client
 from nodes.llm.continuing import Continuer
 from nodes.llm.endpoints.usage import Call
+from nodes.llm.group import known_client
 from nodes.llm.limits.budget import Budget, latest
 from nodes.llm.limits.ledger import Ledger, spending
 from nodes.llm.servers.template import apply_template

@@ -29,8 +29,10 @@ def cost_of(settings: Settings, model: str, usage: Usage) -> Cost:
     provider, _, name = model.partition(":")
     if provider not in DEFAULT_BASE_URL:
         return Cost(model=model, source="the embedded model has no price")
-    address = settings.base_url or environment_base_url(provider) or DEFAULT_BASE_URL[provider]
-    if address.rstrip("/") != DEFAULT_BASE_URL[provider]:
+    named = [settings.servers_for(seat).addresses for seat in settings.seats() if settings.model_for(seat) == model]
+    held = environment_base_url(provider)
+    asked = {address for one in named or [()] for address in one or [(held or DEFAULT_BASE_URL[provider]).rstrip("/")]}
+    if asked != {DEFAULT_BASE_URL[provider]}:
         return Cost(model=model, source="the price of a server of one's own is unknown")
     # Imported here: most runs ask for no price, and its tables are large.
     import genai_prices

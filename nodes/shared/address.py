@@ -3,6 +3,15 @@
 from urllib.parse import urlsplit
 
 
+def sound_addresses(value: str) -> list[str]:
+    """Return the addresses between commas, each once and as `sound_address` returns it.
+
+    Raises:
+        ValueError: One of them is none.
+    """
+    return list(dict.fromkeys(sound_address(one) for one in value.split(",") if one.strip())) or [sound_address(value)]
+
+
 def sound_address(value: str) -> str:
     """Return an address without spaces around it and a slash at its end.
 

@@ -24,8 +24,12 @@ def without_key(error: ValidationError) -> ValidationError:
         InitErrorDetails(
             type=PydanticCustomError("value_error", "{said}", {"said": item["msg"]}),
             loc=item["loc"],
-            input="…" if item["loc"] in (("api_key_env",), ("base_url",)) else item["input"],
+            input="…" if _may_hold_key(item["loc"]) else item["input"],
         )
         for item in error.errors(include_url=False)
     ]
     return ValidationError.from_exception_data(error.title, details)
+
+
+def _may_hold_key(where: tuple[int | str, ...]) -> bool:
+    return str(where[0] if where else "").endswith(("api_key_env", "base_url"))

@@ -188,16 +188,16 @@ def key_of(messages: list[BaseMessage], settings: Settings, prompt: str, solver:
         solver: What else a vote or a search depends on; nothing for a chain.
     """
     model = settings.model_for("solve")
-    provider = model.partition(":")[0]
-    where = (
-        str(environment_model_file() or "") if model == "local" else settings.base_url or environment_base_url(provider)
-    )
+    addresses = ",".join(settings.servers_for("solve").addresses) or environment_base_url(model.partition(":")[0])
+    where = str(environment_model_file() or "") if model == "local" else addresses
     asked = {
         "messages": [[message.type, message.content] for message in messages],
         "model": [model, where, settings.fallback_model],
         "sampling": [settings.temperature, settings.max_tokens],
         "prompt": prompt,
     }
+    if elsewhere := settings.fallback_base_url:
+        asked["fallback"] = elsewhere
     if effort := settings.effort_for("solve"):
         asked["effort"] = effort
     if solver:

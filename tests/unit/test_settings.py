@@ -45,6 +45,8 @@ def test_a_value_that_equals_the_default_still_beats_the_environment(
     other |= {"solver": "vote", "tree_tokens": "700"}
     other |= {"grammar": "multiverse", "prompt_template": "Q: {question}"}
     other |= dict.fromkeys(("max_total_tokens", "tokens_per_minute"), "7000")
+    other |= {at: "http://h/v1" for at in Settings.model_fields if at.endswith("_base_url")}
+    other |= {by: "KEY" for by in Settings.model_fields if by.endswith("_api_key_env")}
     other |= {effort: "low" for effort in Settings.model_fields if effort.endswith("_effort")}
     monkeypatch.setenv(f"APR_{name.upper()}", other.get(name, "openai:x" if name.endswith("model") else "7"))
     assert getattr(Settings(), name) != default

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from nodes.llm.endpoints.health import Health
 from nodes.llm.endpoints.kept_pace import KeptPace
 from nodes.llm.endpoints.pace import Pace
 
@@ -75,6 +76,8 @@ class Learnt:
 
     shown: KeptPace
     """How fast it is, and how much it writes; earlier processes' calls included."""
+    health: Health = field(default_factory=Health)
+    """Whether it answers, where a role has others to ask instead."""
     ladder: Ladder = field(default_factory=Ladder)
     """Where structured output starts."""
     slots: int | None = None

@@ -73,6 +73,8 @@ class Call(Record):
     """Whether it began so and was not needed; what it used is an estimate where it was broken off."""
     model: str = ""
     """`provider:name`."""
+    server: str = ""
+    """Address of the server that was asked."""
     status: str = "running"
     """`ok`, or the kind of the failure (see `nodes.llm.replies.errors.Kind`), or `cancelled`."""
     queued_s: float = 0.0

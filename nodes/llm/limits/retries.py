@@ -30,10 +30,18 @@ def often_enough(tried: Sequence[Call], *, other_way: bool = False) -> bool:
     return counted >= MAX_TRIES_OF_A_KIND.get(tried[-1].status, MAX_ATTEMPTS)
 
 
+def goes_elsewhere(state: tenacity.RetryCallState) -> bool:
+    """Whether another server may answer instead, as it is now."""
+    error = state.outcome.exception() if state.outcome else None
+    return isinstance(error, ModelError) and error.elsewhere
+
+
 def wait(state: tenacity.RetryCallState) -> float:
     """Return the seconds to wait: as many as the server asked, else more each time, with jitter against lockstep."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, ModelError) else None
+    if goes_elsewhere(state):
+        return 0.0
     if asked is None:
         return _backoff(state)
     # A server that refuses again after the wait it asked for does not know how long it will take.

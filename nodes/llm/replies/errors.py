@@ -67,7 +67,10 @@ class ModelError(Exception):
         retry_after: Seconds that the server asked to wait, if it did.
         reply: What the model had said by then, if anything; it is not whole.
         param: The field of the request that the server names as wrong, if it names one.
+        elsewhere: Whether another server of the role may answer instead.
     """
+
+    elsewhere = False
 
     def __init__(
         self,
@@ -87,7 +90,7 @@ class ModelError(Exception):
     @property
     def retryable(self) -> bool:
         """Whether the same request may succeed if sent again."""
-        return self.kind in RETRYABLE
+        return self.elsewhere or self.kind in RETRYABLE
 
     @property
     def hopeless(self) -> bool:

@@ -27,17 +27,6 @@ class ModelKnobs(BaseModel):
     fallback_model: str | None = Field(
         None, description="Model to try once, with a time limit of its own, when the first one fails."
     )
-    base_url: str | None = Field(
-        None,
-        description="Address of an OpenAI-compatible server, such as `http://127.0.0.1:8000/v1`. Default: the "
-        "provider's own, or OPENAI_BASE_URL.",
-    )
-    api_key_env: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
-        description="Name of the environment variable that holds the API key, never the key itself. Default: "
-        "OPENAI_API_KEY or DEEPSEEK_API_KEY, by provider.",
-    )
     temperature: float | None = Field(
         None,
         ge=0,
