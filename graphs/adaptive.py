@@ -1,8 +1,9 @@
 """The workflow: assess, split, solve side by side, review, answer once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
 from langgraph.cache.base import BaseCache
 from langgraph.graph import END, START, StateGraph
@@ -23,6 +24,7 @@ from nodes.baseline import baseline
 from nodes.boundary.node import bound_node
 from nodes.decompose import decompose
 from nodes.direct import direct
+from nodes.llm.endpoints.own import MODELS, know_models
 from nodes.refine import refine
 from nodes.reporting.tracing import mask_traces
 from nodes.review import review
@@ -38,6 +40,7 @@ def build_graph(
     *,
     cache: BaseCache[Any] | None = None,
     checker: Checker | None = None,
+    models: Mapping[str, BaseChatModel] | None = None,
     tools: Iterable[BaseTool | Callable[..., Any]] = (),
     **compile_options: Any,
 ) -> Any:
@@ -50,10 +53,12 @@ def build_graph(
             synchronous or not, that returns a score from 0 to 1, a truth value, or a pair of either and a message.
         tools: What threads and direct answers may call: LangChain tools, or functions whose docstrings say what they
             are for.
+        models: Chat models of your own, by the role that asks them (`assess`, `decompose`, `solve`, `review`,
+            `fallback`), or `model` for every role. Settings name them `own:ROLE`.
         compile_options: What LangGraph's `compile` takes, such as `checkpointer=`.
 
     Raises:
-        ValueError: A tool has no docstring, or a name that cannot be used.
+        ValueError: A tool has no docstring, or a name that cannot be used; a model is for no role, or is none.
     """
     box = make_toolbox(tools)
     builder = StateGraph(State, context_schema=Settings, input_schema=Problem, output_schema=Solution)
@@ -81,7 +86,9 @@ def build_graph(
     mask_traces()
     compiled = Bindable.of(builder.compile(name="adaptive", **know_our_types(compile_options)))
     given = ((CACHE, cache), (CHECKER, checker), (TOOLS, box if box.tools else None))
-    own = {name: one for name, one in given if one is not None}
+    own: dict[str, Any] = {name: one for name, one in given if one is not None}
+    if models:
+        own[MODELS] = know_models(models)
     return compiled.with_config(configurable=own) if own else compiled
 
 

@@ -19,7 +19,7 @@ from nodes.shared.knobs.native import NativeKnobs
 from nodes.shared.knobs.servers import ServerKnobs
 from nodes.shared.knobs.solvers import SolverKnobs
 from nodes.shared.knobs.work import WorkKnobs
-from nodes.shared.providers import check_model_name
+from nodes.shared.providers import check_model_name, dialect_of
 from nodes.shared.refusals import refuse, without_key
 from prompts import read_versions
 
@@ -145,6 +145,9 @@ class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ServerKnobs, Mod
         own, key = getattr(self, address_field(seat)), getattr(self, key_field(seat))
         if own and seat != "general":
             return Servers(tuple(own.split(",")), key, keyless=True)
+        if seat != "general" and dialect_of(self.model_for(seat)) != dialect_of(self.model):
+            # What is said of `model`'s server is not said of one that speaks otherwise.
+            return Servers((), key, keyless=False)
         addresses = str(self.base_url).split(",") if self.base_url else ()
         return Servers(tuple(addresses), None if self._keyless else key or self.api_key_env, self._keyless)
 

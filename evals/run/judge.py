@@ -32,7 +32,9 @@ def judge_by(model: str, judged: Settings) -> Judge:
 
     async def judge(item: Item, answer: str) -> float | None:
         client = (await group_for(settings, "general")).best()
-        ask = create_async_llm_as_judge(prompt=CORRECTNESS_PROMPT, judge=client.chat, feedback_key="correctness")
+        ask = create_async_llm_as_judge(
+            prompt=CORRECTNESS_PROMPT, judge=getattr(client.chat, "chat", client.chat), feedback_key="correctness"
+        )
         expected = "; ".join(" or ".join(wanted) for wanted in item.answers)
         told = await ask(inputs=item.question, outputs=answer, reference_outputs=expected)
         score = told["score"] if isinstance(told, dict) else None

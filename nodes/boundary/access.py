@@ -10,6 +10,8 @@ from typing import Any
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import SEATS, Seat, Settings, address_field, key_field
 from nodes.shared.environment import environment_endpoints, environment_settings
+from nodes.shared.integrations import INTEGRATIONS
+from nodes.shared.providers import OWN
 
 OPERATORS = (*map(address_field, SEATS), *map(key_field, SEATS), "prompts", "planner", "mcp_config")
 """Settings that are the operator's."""
@@ -36,7 +38,7 @@ def find_refusal(given: Mapping[str, Any]) -> str:
             "`planner` is not a request's to choose, since loading a program runs its code; whoever runs the server "
             "names one in APR_PLANNER"
         )
-    return "" if given.get("base_url") in allowed else _crossing(given, operator)
+    return _crossing(given, operator, paired=given.get("base_url") in allowed)
 
 
 def _find_theft(seat: Seat, given: Mapping[str, Any], operator: Settings, allowed: Mapping[str, str | None]) -> str:
@@ -56,15 +58,20 @@ def _find_theft(seat: Seat, given: Mapping[str, Any], operator: Settings, allowe
     return ""
 
 
-def _crossing(given: Mapping[str, Any], operator: Settings) -> str:
-    """Keep the key of one provider from the server that was set up for another."""
-    if not any(getattr(operator, name(seat)) for seat in SEATS for name in (address_field, key_field)):
+def _crossing(given: Mapping[str, Any], operator: Settings, *, paired: bool) -> str:
+    """Keep the key of one provider from the server that was set up for another, and out what nobody set up."""
+    chosen = {name: _provider(value) for name, value in given.items() if name.endswith("model") and value}
+    ours = {_provider(model) for model in operator.models()}
+    for name, provider in chosen.items():
+        if provider in INTEGRATIONS and provider not in ours:
+            return f"`{name}`: models of {provider} are not a request's to choose, unless the server's own settings do"
+    if paired or not any(getattr(operator, name(seat)) for seat in SEATS for name in (address_field, key_field)):
         return ""
-    used = {_provider(model) for model in operator.models()} | {"local"}
-    for name, value in given.items():
-        if name.endswith("model") and value and _provider(value) not in used:
+    used = ours | {"local", OWN}
+    for name, provider in chosen.items():
+        if provider not in used:
             return (
-                f"`{name}`: this server is set up for {', '.join(sorted(used))}, and a key of {_provider(value)} "
+                f"`{name}`: this server is set up for {', '.join(sorted(used))}, and a key of {provider} "
                 "would go to where it does not belong"
             )
     return ""

@@ -12,8 +12,10 @@ from langgraph.runtime import Runtime, get_runtime
 from pydantic import ValidationError
 
 from nodes.boundary.access import for_request
+from nodes.llm.endpoints.own import MODELS
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
+from nodes.shared.providers import OWN
 from nodes.shared.run import Run
 
 CONTEXT_KEY = "__apr_context"
@@ -34,14 +36,15 @@ def choose(runtime: Runtime[Any], begun_with: Mapping[str, Any]) -> Settings:
     # In a node of another graph, or called by one.
     inside = "|" in str(configurable.get("checkpoint_ns", ""))
     bound = {name: configurable[name] for name in Settings.model_fields if name in configurable}
+    own = {"model" if name == "model" else f"{name}_model": f"{OWN}:{name}" for name in configurable.get(MODELS, ())}
     bound |= _own_settings(configurable.get(CONTEXT_KEY), inside=False)
     given = _own_settings(runtime.context, inside=inside)
     try:
-        settings = _make_settings(runtime.context, {**begun_with, **bound, **given})
+        settings = _make_settings(runtime.context, {**own, **begun_with, **bound, **given})
     except ValidationError as error:
         if not inside:
             raise _wrong(error) from None
-        settings = _make_settings(None, {**begun_with, **_keep_valid(bound), **_keep_valid(given)})
+        settings = _make_settings(None, {**own, **begun_with, **_keep_valid(bound), **_keep_valid(given)})
     # What a server runs was asked for in a request, whatever way it took to get here.
     return for_request(settings) if runtime.server_info else settings
 

@@ -17,6 +17,7 @@ from nodes.llm.endpoints.recent import Recent
 from nodes.llm.endpoints.usage import Call
 from nodes.llm.limits.limiter import Limiter, Turn
 from nodes.llm.replies.errors import ConfigurationError, tell_overload, without_key
+from nodes.llm.servers.any_chat import AnyChat
 from nodes.llm.servers.chat import CarefulOpenAI, deep_seek
 from nodes.llm.servers.connections import Connection, Connections, open_connection
 from nodes.llm.servers.facts import ask_server
@@ -37,7 +38,7 @@ class Client:
 
     endpoint: Endpoint
     connection: Connection
-    chat: BaseChatModel
+    chat: BaseChatModel | AnyChat
     learnt: Learnt
     limiter: Limiter
     local: Slots | None = None
@@ -59,8 +60,9 @@ class Client:
 
     def form(self, settings: Settings, task: Task, extra: Mapping[str, Any]) -> Form:
         """Say how a request is put here, with more fields for its body."""
+        takes = self.chat.takes if isinstance(self.chat, AnyChat) else None
         wished = wishes(self.endpoint, settings, task.role, varied=task.varied)
-        return form_request(wished, self.learnt.refused, self.chat.profile, extra)
+        return form_request(wished, self.learnt.refused, self.chat.profile, extra, takes)
 
     def take_back(self, turn: Turn, call: Call, asked_to_wait: float | None) -> None:
         """Take the turn of a call back, with what the call has shown.
@@ -131,6 +133,8 @@ async def _open(pool: _Pool, endpoint: Endpoint) -> Client:
         try:
             connection = await open_connection(pool.connections, endpoint)
             chat = await asyncio.to_thread(_chat_model, endpoint, connection.http)
+        except ConfigurationError:
+            raise
         except (OSError, ValueError, httpx2.InvalidURL) as error:
             raise ConfigurationError(
                 f"no connection to {endpoint.address!r} can be set up ({type(error).__name__}: "
@@ -138,6 +142,8 @@ async def _open(pool: _Pool, endpoint: Endpoint) -> Client:
             ) from None
     learnt = _learnt.get_or_make(endpoint, lambda: Learnt(KeptPace(endpoint.fingerprint)))
     await learnt.shown.recall()
+    if isinstance(chat, AnyChat):
+        learnt.ladder.top, learnt.asked = chat.top, True
     if endpoint.base_url not in DEFAULT_BASE_URL.values() and not learnt.asked:
         learnt.asked, learnt.slots, learnt.window = await ask_server(endpoint, connection.http)
     slots = endpoint.slots or learnt.slots
@@ -177,7 +183,14 @@ async def _close_with_loop(pool: _Pool) -> AsyncGenerator[None, None]:
         pool.clients.clear()
 
 
-def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> BaseChatModel:
+def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> BaseChatModel | AnyChat:
+    if endpoint.own:
+        return AnyChat(endpoint.own.chat, endpoint.api_key)
+    if not endpoint.as_openai:
+        # On use: LangChain's packages are the user's to install.
+        from nodes.llm.servers.integrations import make_chat
+
+        return make_chat(endpoint)
     common: dict[str, Any] = {
         "model": endpoint.name,
         "base_url": endpoint.base_url,

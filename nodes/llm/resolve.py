@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pydantic import SecretStr
 
 from nodes.llm.endpoints.endpoint import Endpoint
+from nodes.llm.endpoints.own import Own, own_models
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Seat, Servers, Settings, key_field
 from nodes.shared.address import sound_addresses
 from nodes.shared.environment import environment_base_url, environment_key
-from nodes.shared.providers import DEFAULT_BASE_URL, DEFAULT_KEY_ENV
+from nodes.shared.integrations import INTEGRATIONS
+from nodes.shared.providers import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, OWN
 
 _NEEDS = {"local": ("xllamacpp", "local"), "deepseek": ("langchain_deepseek", "deepseek")}
 
@@ -32,7 +34,13 @@ def check_seat(settings: Settings, seat: Seat) -> None:
         ConfigurationError: A key or an extra is missing for it.
     """
     provider = settings.model_for(seat).partition(":")[0]
-    if provider in DEFAULT_KEY_ENV:
+    if provider in INTEGRATIONS:
+        from nodes.llm.servers.integrations import check_installed
+
+        check_installed(provider)
+    if provider == OWN:
+        _own(settings.model_for(seat).partition(":")[2])
+    if provider in DEFAULT_KEY_ENV or provider in INTEGRATIONS:
         _key(settings.servers_for(seat), seat, provider, needed=not _addresses(settings, seat, provider))
     package, extra = _NEEDS.get(provider, (None, ""))
     if package and importlib.util.find_spec(package) is None:
@@ -58,14 +66,28 @@ async def resolve(settings: Settings, seat: Seat) -> list[Endpoint]:
 
         server = await local.running_server()
         secret = SecretStr(server.api_key)
-        return [Endpoint(model, "local", "local", server.base_url, secret, None, server.at_once, server.same_as)]
+        return [
+            Endpoint(model, "local", "local", server.base_url, secret, None, server.at_once, same_as=server.same_as)
+        ]
     provider, _, name = model.partition(":")
+    if provider == OWN:
+        own = _own(name)
+        return [Endpoint(model, provider, name, "", SecretStr("none"), own=own, same_as=own.kind)]
     addresses = _addresses(settings, seat, provider)
     key, key_env = _key(settings.servers_for(seat), seat, provider, needed=not addresses)
     return [
         Endpoint(model, provider, name, address, SecretStr(key), key_env)
-        for address in addresses or [DEFAULT_BASE_URL[provider]]
+        for address in addresses or [DEFAULT_BASE_URL.get(provider, "")]
     ]
+
+
+def _own(name: str) -> Own:
+    known = own_models()
+    if name not in known:
+        raise ConfigurationError(
+            f"`own:{name}` is no model of this graph; build it with build_graph(models={{{name!r}: …}})"
+        )
+    return known[name]
 
 
 def _addresses(settings: Settings, seat: Seat, provider: str) -> Sequence[str]:
@@ -81,7 +103,11 @@ def _key(servers: Servers, seat: Seat, provider: str, *, needed: bool) -> tuple[
     """Read the key; servers of one's own mostly need none, so a default one may be missing there."""
     if servers.keyless and not servers.key_env:
         return "none", None
-    name = servers.key_env or DEFAULT_KEY_ENV[provider]
+    name = servers.key_env or (
+        INTEGRATIONS[provider].key_env if provider in INTEGRATIONS else DEFAULT_KEY_ENV[provider]
+    )
+    if not name:
+        return "none", None
     key = environment_key(name)
     if key and not (key.isascii() and key.isprintable()):
         raise ConfigurationError(f"the environment variable {name} holds characters that no key has; set it anew")

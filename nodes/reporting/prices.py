@@ -6,6 +6,9 @@ from nodes.shared.environment import environment_base_url
 from nodes.shared.providers import DEFAULT_BASE_URL
 from nodes.shared.record import Record
 
+_LISTED = {"google_genai": "google", "mistralai": "mistral"}
+"""What genai-prices calls providers, where LangChain has another name."""
+
 
 class Cost(Record):
     """What one model's calls of a run cost."""
@@ -27,12 +30,16 @@ def cost_of(settings: Settings, model: str, usage: Usage) -> Cost:
         usage: What the server counted.
     """
     provider, _, name = model.partition(":")
-    if provider not in DEFAULT_BASE_URL:
+    if provider == "local":
         return Cost(model=model, source="the embedded model has no price")
     named = [settings.servers_for(seat).addresses for seat in settings.seats() if settings.model_for(seat) == model]
     held = environment_base_url(provider)
-    asked = {address for one in named or [()] for address in one or [(held or DEFAULT_BASE_URL[provider]).rstrip("/")]}
-    if asked != {DEFAULT_BASE_URL[provider]}:
+    asked = {
+        address
+        for one in named or [()]
+        for address in one or [(held or DEFAULT_BASE_URL.get(provider, "")).rstrip("/")]
+    }
+    if asked != {DEFAULT_BASE_URL.get(provider, "")}:
         return Cost(model=model, source="the price of a server of one's own is unknown")
     # Imported here: most runs ask for no price, and its tables are large.
     import genai_prices
@@ -41,7 +48,7 @@ def cost_of(settings: Settings, model: str, usage: Usage) -> Cost:
         input_tokens=usage.input, output_tokens=usage.output, cache_read_tokens=min(usage.cached, usage.input)
     )
     try:
-        price = genai_prices.calc_price(tokens, model_ref=name, provider_id=provider)
+        price = genai_prices.calc_price(tokens, model_ref=name, provider_id=_LISTED.get(provider, provider))
     except (LookupError, ValueError):
         return Cost(model=model, source="genai-prices lists no price for it")
     return Cost(model=model, usd=float(price.total_price), source="genai-prices")

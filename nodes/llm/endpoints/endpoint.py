@@ -10,7 +10,9 @@ from pydantic import SecretStr
 
 from nodes.llm.endpoints.health import Health
 from nodes.llm.endpoints.kept_pace import KeptPace
+from nodes.llm.endpoints.own import Own
 from nodes.llm.endpoints.pace import Pace
+from nodes.shared.providers import dialect_of
 
 Rung = Literal["json_schema", "tool", "json", "text"]
 """A way of asking for structured output, the surest first."""
@@ -35,6 +37,8 @@ class Endpoint:
     """The variable that held the key; `None` when no key is needed."""
     slots: int | None = None
     """How many requests the server works on at once, where it is known."""
+    own: Own | None = None
+    """The model itself, where a graph was built with it."""
     same_as: str = ""
     """What later processes know it by, where its address says nothing: the embedded server's is another each time."""
 
@@ -47,13 +51,20 @@ class Endpoint:
     def address(self) -> str:
         """The base URL as it may be shown, without a name and password in it."""
         parts = urlsplit(self.base_url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() or self.provider
+
+    @property
+    def as_openai(self) -> bool:
+        """Whether it is spoken to as OpenAI's servers are, and not through LangChain's interface."""
+        return dialect_of(self.model) == "openai"
 
 
 @dataclass
 class Ladder:
     """Where structured output starts at a server: higher rungs were seen not to work there, and a lower one to work."""
 
+    top: Rung = RUNGS[0]
+    """The highest rung that there is."""
     _first: Rung = RUNGS[0]
     _calls: int = 0
     _until: float = 0.0
@@ -61,7 +72,7 @@ class Ladder:
     def start(self) -> Rung:
         """Return the rung to start from; the highest one again after a while."""
         if self._calls <= 0 or time.monotonic() >= self._until:
-            return RUNGS[0]
+            return self.top
         self._calls -= 1
         return self._first
 

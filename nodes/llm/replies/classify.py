@@ -1,7 +1,5 @@
 """What a client raised, as an error of ours that says what can be done about it."""
 
-import email.utils
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +12,7 @@ from nodes.llm.endpoints.bounded import ReplyTooLarge
 from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.replies.codes import not_this_way, status_in, too_long, words_of
 from nodes.llm.replies.errors import CallFailed, ErrorInside, ModelError, Unended, without_key
+from nodes.llm.replies.other_clients import retry_after, tell
 from nodes.shared.cleaning import one_line, storable
 from nodes.shared.masking import mask
 
@@ -32,6 +31,8 @@ def classify(error: Exception, endpoint: Endpoint) -> ModelError:
         return error
     if isinstance(error, CallFailed):
         error = error.error
+    if not endpoint.as_openai:
+        return _from_other(error, endpoint)
     if isinstance(error, openai.APIStatusError):
         body = error.body if isinstance(error.body, Mapping) else {}
         wait = retry_after(error.response.headers.get("retry-after"))
@@ -45,6 +46,18 @@ def classify(error: Exception, endpoint: Endpoint) -> ModelError:
         said = error.body if isinstance(error.body, Mapping) else {"message": str(error.body or error.message)}
         return _from_inside(said, endpoint)
     return _from_transport(error, endpoint)
+
+
+def _from_other(error: Exception, endpoint: Endpoint) -> ModelError:
+    """Read what another client raised: by its status, or by what broke; no words of it decide."""
+    told = tell(error)
+    if told.status:
+        return _from_status(
+            told.status, words_of(told.body) if told.body else str(error), told.body, endpoint, told.wait
+        )
+    said = f"{type(error).__name__}: {_excerpt(str(error), endpoint.api_key)}"
+    kind, words = told.broke or ("server_error", "failed")
+    return ModelError(kind, f"`{endpoint.model}` at {endpoint.address} {words} ({said})", retry_after=told.wait)
 
 
 _WRONG = (openai.APIResponseValidationError, openai.APIConnectionError)
@@ -131,20 +144,6 @@ def _from_status(
     named = body.get("param")
     param = named if isinstance(named, str) else ""
     return ModelError("bad_request", f"{address} refused the request (HTTP {status}): {said}", param=param)
-
-
-def retry_after(value: str | None) -> float | None:
-    """Read a Retry-After header, in seconds from now; it holds seconds or an HTTP date (RFC 9110, 10.2.3)."""
-    if not value:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
 
 
 def _excerpt(text: str, key: SecretStr) -> str:

@@ -69,8 +69,10 @@ class Careful(_Base):
             _check(heard, response)
             if not (ended or heard.finished):
                 raise Unended
-        info = _info(heard)
-        return ChatResult(generations=[ChatGeneration(message=_message(heard), generation_info=info)], llm_output=info)
+        info = end_of(heard)
+        return ChatResult(
+            generations=[ChatGeneration(message=message_of(heard), generation_info=info)], llm_output=info
+        )
 
     async def _astream(
         self,
@@ -233,7 +235,8 @@ def _check(heard: Heard, response: httpx2.Response) -> None:
         raise NotChat(f"no message in the reply ({kind})")
 
 
-def _info(heard: Heard) -> dict[str, Any]:
+def end_of(heard: Heard) -> dict[str, Any]:
+    """Say how a reply ended, and whose it is."""
     told = {"finish_reason": heard.finish_reason, "model_name": heard.model}
     return told | ({MATCHED: heard.matched} if heard.matched else {})
 
@@ -243,7 +246,8 @@ def _extras(heard: Heard) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value}
 
 
-def _message(heard: Heard) -> AIMessage:
+def message_of(heard: Heard) -> AIMessage:
+    """Make a message of a whole reply."""
     sound, unsound = [], []
     for number, arguments in enumerate(heard.tools):
         try:
@@ -279,7 +283,7 @@ def _last_chunk(heard: Heard) -> ChatGenerationChunk:
         usage_metadata=heard.usage,
         response_metadata={"model_provider": "openai"},
     )
-    return ChatGenerationChunk(message=message, generation_info=_info(heard))
+    return ChatGenerationChunk(message=message, generation_info=end_of(heard))
 
 
 class CarefulOpenAI(Careful, ChatOpenAI):

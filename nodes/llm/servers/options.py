@@ -79,7 +79,11 @@ class Form(NamedTuple):
 
 
 def form_request(
-    wished: Sequence[Wish], refused: Collection[str], profile: Mapping[str, Any] | None, extra: Mapping[str, Any]
+    wished: Sequence[Wish],
+    refused: Collection[str],
+    profile: Mapping[str, Any] | None,
+    extra: Mapping[str, Any],
+    takes: Collection[str] | None = None,
 ) -> Form:
     """Choose what is sent: each setting once, and nothing that the server is known to refuse.
 
@@ -88,11 +92,12 @@ def form_request(
         refused: What the server has refused, by the names of the wishes.
         profile: What LangChain knows of the model, if anything.
         extra: More fields for the request's body.
+        takes: The fields that can be passed on at all; `None` for any.
     """
     known = {"temperature"} if profile and profile.get("temperature") is False else set()
     sent: dict[str, Wish] = {}
     for wish in wished:
-        if wish.name not in refused and wish.field not in known:
+        if wish.name not in refused and wish.field not in known and (takes is None or wish.field in takes):
             sent.setdefault(wish.setting, wish)
     left_out = dict.fromkeys(wish.setting for wish in wished if wish.setting not in sent)
     return Form(tuple(sent.values()), tuple(left_out), extra)
