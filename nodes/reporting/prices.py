@@ -33,10 +33,10 @@ def cost_of(settings: Settings, model: str, usage: Usage) -> Cost:
     if provider == "local":
         return Cost(model=model, source="the embedded model has no price")
     named = [settings.servers_for(seat).addresses for seat in settings.seats() if settings.model_for(seat) == model]
-    held = environment_base_url(provider)
+    general, held = settings.servers_for("general").addresses, environment_base_url(provider)
     asked = {
         address
-        for one in named or [()]
+        for one in named or [general]
         for address in one or [(held or DEFAULT_BASE_URL.get(provider, "")).rstrip("/")]
     }
     if asked != {DEFAULT_BASE_URL.get(provider, "")}:

@@ -153,7 +153,7 @@ async def test_its_fallback_answers_for_it() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "outcome"),
-    [("max_tokens", "partial"), ("end_turn", "complete"), ("refusal", "failed"), ("", "complete")],
+    [("max_tokens", "partial"), ("end_turn", "complete"), ("refusal", "partial"), ("", "complete")],
 )
 async def test_how_its_reply_ended_counts_as_anybodys(reason: str, outcome: str) -> None:
     mine = Scripted(lines=["Half of it"], reason=reason)
