@@ -67,6 +67,9 @@ class Options(TypedDict, total=False):
     fallback_base_url: str | list[str] | None
     fallback_api_key_env: str | None
     temperature: float | None
+    top_p: float | None
+    seed: int | None
+    extra_body: dict[str, Any] | None
     max_tokens: int | None
     reasoning_effort: Effort | None
     assess_effort: Effort | None

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nodes.shared.address import sound_addresses
 from nodes.shared.environment import MIN_NAME_LIKENESS, NEVER_KEYS, find_misspelt
+from nodes.shared.extra_body import check_extra
 from nodes.shared.knobs.limits import LimitKnobs
 from nodes.shared.knobs.models import Effort, ModelKnobs
 from nodes.shared.knobs.native import NativeKnobs
@@ -106,6 +107,11 @@ class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ServerKnobs, Mod
     def _review_was_a_switch(cls, value: Any) -> Any:
         """Take what the setting was before it had three values."""
         return {"true": "brief", "false": "off"}.get(str(value).lower(), value)
+
+    @field_validator("extra_body")
+    @classmethod
+    def _extra_fields_are_no_others(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        return None if value is None else check_extra(value)
 
     @field_validator("prompts")
     @classmethod

@@ -13,7 +13,7 @@ from nodes.shared.environment import environment_endpoints, environment_settings
 from nodes.shared.integrations import INTEGRATIONS
 from nodes.shared.providers import OWN
 
-OPERATORS = (*map(address_field, SEATS), *map(key_field, SEATS), "prompts", "planner", "mcp_config")
+OPERATORS = (*map(address_field, SEATS), *map(key_field, SEATS), "extra_body", "prompts", "planner", "mcp_config")
 """Settings that are the operator's."""
 
 
@@ -30,6 +30,10 @@ def find_refusal(given: Mapping[str, Any]) -> str:
     if given.get("mcp_config") not in (None, operator.mcp_config):
         # The file names programs that are started.
         return "`mcp_config` is not a request's to choose, but of whoever runs the server"
+    if given.get("extra_body") not in (None, operator.extra_body) and "extra_body" not in environment_settings():
+        return (
+            "`extra_body` is not a request's to choose, unless whoever runs the server lists it in APR_ALLOW_SETTINGS"
+        )
     prompts = given.get("prompts")
     if prompts not in (None, "", operator.prompts) and "prompts" not in environment_settings():
         return "`prompts` is not a request's to choose, unless whoever runs the server lists it in APR_ALLOW_SETTINGS"

@@ -196,6 +196,10 @@ def key_of(messages: list[BaseMessage], settings: Settings, prompt: str, solver:
         "sampling": [settings.temperature, settings.max_tokens],
         "prompt": prompt,
     }
+    if more := {
+        name: value for name in ("top_p", "seed", "extra_body") if (value := getattr(settings, name)) is not None
+    }:
+        asked["more"] = more
     if elsewhere := settings.fallback_base_url:
         asked["fallback"] = elsewhere
     if effort := settings.effort_for("solve"):

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from graphs import graph
 from nodes.llm.replies.errors import ConfigurationError
+from nodes.settings import Settings
 from tests.support.server import Fault, ModelServer, Reply, model_server, outline
 from tests.support.subjects.calls import PARTS, ask, both_ways, reported, spent, split
 
@@ -27,6 +28,34 @@ async def test_sampling_and_limits_reach_the_request_and_nothing_unasked_does(
     assert not {"temperature", "max_tokens", "max_completion_tokens"} & set(plain.body)
     assert (plain.body["model"], chosen.body["temperature"], chosen.body["max_tokens"]) == ("scripted", 0.25, 77)
     assert server.calls("assess")[1].body["max_tokens"] == 77
+
+
+async def test_more_fields_reach_the_request_unless_the_server_refuses_them(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    more = {"top_p": 0.5, "seed": 7, "extra_body": {"top_k": 20, "provider": {"order": ["a"]}}}
+    solution = await ask({**context, **more})
+    body = server.calls("direct")[0].body
+    assert (body["top_p"], body["seed"], body["top_k"], body["provider"]) == (0.5, 7, 20, {"order": ["a"]})
+    server.refuses = {"top_k", "seed"}
+    solution = await ask({**context, **more})
+    assert solution["outcome"] == "complete"
+    assert set(solution["calls"][-1].left_out) == {"seed", "extra_body.top_k"}
+    assert "provider" in server.calls("direct")[-1].body
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ({"messages": []}, "says itself how it asks"),
+        ({"temperature": 1}, "a setting of its own"),
+        ({"a": float("nan")}, "must be JSON"),
+        ({"a": "x" * 20_000}, "the limit is 20,000"),
+    ],
+)
+def test_what_may_not_be_added_to_a_request_is_refused(extra: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Settings(extra_body=extra)
 
 
 async def test_the_key_is_sent_as_authorization_and_nowhere_else(

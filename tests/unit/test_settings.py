@@ -41,6 +41,7 @@ def test_a_value_that_equals_the_default_still_beats_the_environment(
     other = {"base_url": "http://h/v1", "api_key_env": "KEY", "temperature": "1", "max_tokens": "99"}
     other |= {"baseline": "true", "context_window": "7000", "window_share": "0.5", "prompts": "solve@1"}
     other |= {"split": "always", "scoped": "false", "review": "false", "cache": "true", "oversight": "both"}
+    other |= {"top_p": "0.5", "extra_body": '{"top_k": 1}'}
     other |= {"head_start": "off", "share_prefix": "off", "planner": "dspy:x", "stop_when": "agreement"}
     other |= {"solver": "vote", "tree_tokens": "700"}
     other |= {"grammar": "multiverse", "prompt_template": "Q: {question}"}

@@ -54,8 +54,11 @@ def wishes(endpoint: Endpoint, settings: Settings, role: Role, *, varied: bool =
     newer = endpoint.base_url == DEFAULT_BASE_URL["openai"]
     wished = [
         Wish("temperature", temperature, "temperature"),
+        Wish("top_p", settings.top_p, "top_p"),
+        Wish("seed", settings.seed, "seed"),
         Wish("reasoning_effort", effort, "reasoning_effort"),
         *(Wish(name, max_tokens, "max_tokens") for name in (_LIMITS[::-1] if newer else _LIMITS)),
+        *(Wish(name, value, f"extra_body.{name}") for name, value in (settings.extra_body or {}).items()),
     ]
     return [wish for wish in wished if wish.value is not None]
 

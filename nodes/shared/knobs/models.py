@@ -1,6 +1,6 @@
 """Which models are asked, where, and how they are sampled."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -33,6 +33,20 @@ class ModelKnobs(BaseModel):
         le=2,
         description="Sampling temperature. Default: 0 for the embedded model, else the server's own, since "
         "reasoning models refuse any other.",
+    )
+    top_p: float | None = Field(
+        None, ge=0, le=1, description="Share of the likeliest tokens that are sampled. Default: the server's own."
+    )
+    seed: int | None = Field(
+        None,
+        ge=-(2**63),
+        lt=2**63,
+        description="Seed of the sampling, for servers that take one. Default: none is sent.",
+    )
+    extra_body: dict[str, Any] | None = Field(
+        None,
+        description='More fields of each request to an OpenAI-compatible server, such as `{"top_k": 20}`. Requests to '
+        "our server may give them only if APR_ALLOW_SETTINGS lists `extra_body`.",
     )
     max_tokens: int | None = Field(
         None,
