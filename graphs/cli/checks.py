@@ -99,6 +99,9 @@ async def _model(settings: "Settings", seat: "Seat") -> list[Finding]:
         return [Finding("mend", what, str(error))]
     found = []
     for endpoint in endpoints:
+        if not endpoint.as_openai:
+            found.append(Finding("ok", what, "what it needs is installed"))
+            continue
         offered = await ask_catalog(endpoint)
         if offered.problem:
             found.append(Finding("note" if offered.silent else "mend", what, offered.problem))
@@ -171,6 +174,6 @@ async def list_catalogs(settings: "Settings") -> "list[tuple[str, Catalog]]":
     from nodes.llm.servers.catalog import ask_catalog
 
     seats = [seat for seat in _one_each(settings) if settings.model_for(seat) != "local"]
-    found = [(seat, endpoint) for seat in seats for endpoint in await resolve(settings, seat)]
+    found = [(seat, endpoint) for seat in seats for endpoint in await resolve(settings, seat) if endpoint.as_openai]
     places = {(endpoint.provider, endpoint.base_url): endpoint for _, endpoint in found}
     return [(endpoint.provider, await ask_catalog(endpoint)) for endpoint in places.values()]

@@ -54,6 +54,8 @@ class Scripted(BaseChatModel):
         line = self.lines.pop(0) if len(self.lines) > 1 else self.lines[0]
         if isinstance(line, BaseException):
             raise line
+        if isinstance(line, AIMessage):
+            return line
         return AIMessage(content=line, usage_metadata=USED, response_metadata=told)
 
     def _planned(self, planned: dict[str, Any], asked: dict[str, Any], told: dict[str, Any]) -> AIMessage:
@@ -143,6 +145,20 @@ async def test_what_it_raises_is_told_apart_by_status_and_class(fault: Exception
     direct = [call.status for call in solution["calls"] if call.role == "solve"]
     assert direct == ([kind, "ok"] if tries == 2 else [kind])
     assert solution["outcome"] == ("complete" if tries == 2 else "failed")
+
+
+@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
+async def test_it_calls_tools(streaming: bool) -> None:
+    def height_of(tower: str) -> str:
+        """Tell how tall a tower is."""
+        return f"{tower}: 330 m"
+
+    wish = {"name": "height_of", "args": {"tower": "Eiffel"}, "id": "c1"}
+    mine = WithTools(lines=[AIMessage(content="", tool_calls=[wish], usage_metadata=USED), "It is 330 m tall."])
+    built = build_graph(models={"model": mine}, tools=[height_of])
+    solution = await ask({"head_start": "off"}, built, streaming=streaming)
+    assert (solution["outcome"], solution["answer"]) == ("complete", "It is 330 m tall."), solution["stop_reason"]
+    assert "Eiffel: 330 m" in mine.asked[-1]["prompt"] and mine.asked[-1]["tools"]
 
 
 async def test_its_fallback_answers_for_it() -> None:

@@ -16,11 +16,11 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import SecretStr
 
 from nodes.llm.endpoints.endpoint import Rung
-from nodes.llm.replies.errors import CallFailed
+from nodes.llm.replies.errors import CallFailed, ModelError
 from nodes.llm.replies.finish import reason_in
 from nodes.llm.replies.overhear import listen
 from nodes.llm.replies.wire import Heard
-from nodes.llm.servers.chat import end_of, message_of
+from nodes.llm.servers.chat import CONTINUE, end_of, message_of
 
 _WAYS = ("response_format", "tools", "tool_choice")
 """Fields of a request that say how an object is asked for; the others are sampling, which a model is made with."""
@@ -81,6 +81,8 @@ class AnyChat:
         """
         fields = {**sampling, **(extra_body or {})}
         fields.pop("timeout", None)
+        if CONTINUE in fields:
+            raise ModelError("bad_request", "texts are continued by servers that speak as OpenAI's, and by no others")
         ways = {name: fields.pop(name) for name in _WAYS if name in fields}
         heard = listen(self._key.get_secret_value())
         try:
@@ -112,7 +114,10 @@ class AnyChat:
 def _ask_for(model: BaseChatModel, ways: Mapping[str, Any]) -> Runnable[Any, AIMessage]:
     """Have a model reply in a way; JSON mode is no part of LangChain's interface, so there the words must do."""
     if "tools" in ways:
-        return model.bind_tools(ways["tools"], tool_choice=ways["tool_choice"]["function"]["name"])
+        choice = ways.get("tool_choice")
+        # Other choices are not the same with all of LangChain's packages.
+        forced = {"tool_choice": choice["function"]["name"]} if isinstance(choice, Mapping) else {}
+        return model.bind_tools(ways["tools"], **forced)
     wanted = ways.get("response_format", {})
     return model.bind(response_format=wanted) if wanted.get("type") == "json_schema" else model
 
@@ -132,14 +137,16 @@ def _as_said(message: AIMessage, usage: UsageMetadata | None, *, whole: bool) ->
     said: dict[str, Any] = {"content": str(message.text), "reasoning_content": _thoughts(message)}
     if refusal := message.additional_kwargs.get("refusal"):
         said["refusal"] = refusal
+    called: list[tuple[int | None, Any, str]]
     if isinstance(message, AIMessageChunk) and not whole:
-        called = [(call["index"], call["id"], call["args"] or "") for call in message.tool_call_chunks]
+        called = [(call["index"], call, call["args"] or "") for call in message.tool_call_chunks]
     else:
-        called = [(None, None, json.dumps(call["args"], ensure_ascii=False)) for call in message.tool_calls]
-        called += [(None, None, call["args"] or "") for call in message.invalid_tool_calls]
+        called = [(None, call, json.dumps(call["args"], ensure_ascii=False)) for call in message.tool_calls]
+        called += [(None, call, call["args"] or "") for call in message.invalid_tool_calls]
     if called:
         said["tool_calls"] = [
-            {"index": index, "id": id, "function": {"arguments": arguments}} for index, id, arguments in called
+            {"index": index, "id": call["id"], "function": {"name": call["name"], "arguments": arguments}}
+            for index, call, arguments in called
         ]
     reason = reason_in(message.response_metadata)
     choice = {"message" if whole else "delta": said, "finish_reason": reason or None}
