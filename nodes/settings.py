@@ -43,6 +43,8 @@ class Servers(NamedTuple):
     """The variable that holds the key; `None` where no setting names one."""
     keyless: bool
     """Whether no key is sent where none is named."""
+    key_setting: str
+    """The setting that names that variable."""
 
 
 def address_field(seat: Seat) -> str:
@@ -150,12 +152,13 @@ class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ServerKnobs, Mod
         """
         own, key = getattr(self, address_field(seat)), getattr(self, key_field(seat))
         if own and seat != "general":
-            return Servers(tuple(own.split(",")), key, keyless=True)
+            return Servers(tuple(own.split(",")), key, True, key_field(seat))
         if seat != "general" and dialect_of(self.model_for(seat)) != dialect_of(self.model):
             # What is said of `model`'s server is not said of one that speaks otherwise.
-            return Servers((), key, keyless=False)
+            return Servers((), key, False, key_field(seat))
         addresses = str(self.base_url).split(",") if self.base_url else ()
-        return Servers(tuple(addresses), None if self._keyless else key or self.api_key_env, self._keyless)
+        setting = key_field(seat if key else "general")
+        return Servers(tuple(addresses), None if self._keyless else key or self.api_key_env, self._keyless, setting)
 
     def seats(self) -> list[Seat]:
         """List who may be asked in the run: every role, and the fallback where there is one."""

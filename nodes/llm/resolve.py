@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.endpoints.own import Own, own_models
 from nodes.llm.replies.errors import ConfigurationError
-from nodes.settings import Seat, Servers, Settings, key_field
+from nodes.settings import Seat, Servers, Settings
 from nodes.shared.address import sound_addresses
 from nodes.shared.environment import environment_base_url, environment_key
 from nodes.shared.integrations import INTEGRATIONS
@@ -41,7 +41,7 @@ def check_seat(settings: Settings, seat: Seat) -> None:
     if provider == OWN:
         _own(settings.model_for(seat).partition(":")[2])
     if provider in DEFAULT_KEY_ENV or provider in INTEGRATIONS:
-        _key(settings.servers_for(seat), seat, provider, needed=not _addresses(settings, seat, provider))
+        _key(settings.servers_for(seat), provider, needed=not _addresses(settings, seat, provider))
     package, extra = _NEEDS.get(provider, (None, ""))
     if package and importlib.util.find_spec(package) is None:
         raise ConfigurationError(
@@ -74,7 +74,7 @@ async def resolve(settings: Settings, seat: Seat) -> list[Endpoint]:
         own = _own(name)
         return [Endpoint(model, provider, name, "", SecretStr("none"), own=own, same_as=own.kind)]
     addresses = _addresses(settings, seat, provider)
-    key, key_env = _key(settings.servers_for(seat), seat, provider, needed=not addresses)
+    key, key_env = _key(settings.servers_for(seat), provider, needed=not addresses)
     return [
         Endpoint(model, provider, name, address, SecretStr(key), key_env)
         for address in addresses or [DEFAULT_BASE_URL.get(provider, "")]
@@ -99,7 +99,7 @@ def _addresses(settings: Settings, seat: Seat, provider: str) -> Sequence[str]:
         raise ConfigurationError(f"{provider.upper()}_BASE_URL: {error}") from None
 
 
-def _key(servers: Servers, seat: Seat, provider: str, *, needed: bool) -> tuple[str, str | None]:
+def _key(servers: Servers, provider: str, *, needed: bool) -> tuple[str, str | None]:
     """Read the key; servers of one's own mostly need none, so a default one may be missing there."""
     if servers.keyless and not servers.key_env:
         return "none", None
@@ -116,7 +116,7 @@ def _key(servers: Servers, seat: Seat, provider: str, *, needed: bool) -> tuple[
     if needed or servers.key_env:
         raise ConfigurationError(
             f"no API key for `{provider}`: the environment variable {name} is not set; set it, name another one "
-            f"with `{key_field(seat)}`, or choose `local` as `model`"
+            f"with `{servers.key_setting}`, or choose `local` as `model`"
         )
     return "none", None
 

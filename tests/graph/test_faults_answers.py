@@ -167,7 +167,7 @@ async def test_the_page_has_a_block_of_its_own_for_what_is_missing(german: Model
     page = tmp_path / "run.html"
     await apr(german, LIST, "--report", str(page), APR_MAX_ROUNDS="0")
     html = page.read_text()
-    assert f'<div class="text answer">{WRITTEN}</div>' in html
+    assert f"<p>{WRITTEN}</p>" in html
     after = html.partition("Why it is not complete</p>")[2].partition("</section>")[0]
     assert f"{T3}: failed: " in after
 
