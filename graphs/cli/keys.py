@@ -1,11 +1,35 @@
-"""The key of a server that nobody gave tokens."""
+"""Who may ask a server that `apr` starts, and the key of one that nobody gave tokens."""
 
 import os
 import secrets
 import sys
+from typing import TYPE_CHECKING
+
+from graphs.cli.report import refuse
+
+if TYPE_CHECKING:
+    from nodes.settings import Settings
 
 KEY_BYTES = 24
 """Random bytes of a key that is made here."""
+
+
+def read_environment() -> "tuple[Settings, dict[str, str]]":
+    """Return the settings and who may ask; what is wrong with either is said at the start, before anything listens."""
+    from pydantic import ValidationError
+
+    from graphs.cli.answer import lines
+    from nodes.settings import Settings
+    from nodes.shared.environment import environment_endpoints, environment_tokens
+
+    try:
+        settings, tokens = Settings(), environment_tokens()
+        environment_endpoints()
+    except ValidationError as error:
+        refuse("\n".join(lines(error)))
+    except ValueError as error:
+        refuse(str(error))
+    return settings, tokens
 
 
 def make_key() -> None:

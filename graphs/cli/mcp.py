@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from graphs.cli.keys import make_key
+from graphs.cli.keys import make_key, read_environment
 from graphs.cli.report import refuse
 
 HELP = """Serve the tools answer and review_files to an MCP client (an editor, an assistant, an agent).
@@ -53,7 +53,7 @@ def mcp(
     for folder in roots:
         if not folder.is_dir():
             refuse(f"--root {folder}: is no folder")
-    tokens = _read_tokens()
+    _, tokens = read_environment()
     from graphs.mcp.server import serve_http, serve_stdio
 
     if not http:
@@ -68,20 +68,3 @@ def mcp(
     if not tokens:
         make_key()
     asyncio.run(serve_http(roots, taken))
-
-
-def _read_tokens() -> dict[str, str]:
-    """Return who may ask; what is wrong in the environment is said at the start."""
-    from pydantic import ValidationError
-
-    from graphs.cli.answer import lines
-    from nodes.settings import Settings
-    from nodes.shared.environment import environment_tokens
-
-    try:
-        Settings()
-        return environment_tokens()
-    except ValidationError as error:
-        refuse("\n".join(lines(error)))
-    except ValueError as error:
-        refuse(str(error))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from graphs.cli.keys import make_key
+from graphs.cli.keys import make_key, read_environment
 from graphs.cli.report import refuse
 
 HELP = """Serve the workflow as a model of OpenAI's API, on 127.0.0.1.
@@ -46,20 +46,7 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="Port; 0 takes any that is free.")] = 8008,
 ) -> None:
     """Serve until Ctrl-C."""
-    from pydantic import ValidationError
-
-    from graphs.cli.answer import lines
-    from nodes.settings import Settings
-    from nodes.shared.environment import environment_endpoints, environment_tokens
-
-    try:
-        settings = Settings()
-        tokens = environment_tokens()
-        environment_endpoints()
-    except ValidationError as error:
-        refuse("\n".join(lines(error)))
-    except ValueError as error:
-        refuse(str(error))
+    settings, tokens = read_environment()
     try:
         from graphs.server.v1 import app as server
     except ModuleNotFoundError as error:
