@@ -1,16 +1,13 @@
 """Threads that need each other's results, and calls that began early, in runs that are killed at any moment."""
 
-import asyncio
-import contextlib
 import json
 import random
-import time
 
 import pytest
 
-from tests.support.command import apr, environment, launch
+from tests.support.command import apr
 from tests.support.server import Reply, model_server, outline, review
-from tests.support.subjects.runs import KILLS, LATENCY, MORE_KILLS, SEED, entries, finished_threads, resumed
+from tests.support.subjects.runs import KILLS, LATENCY, MORE_KILLS, SEED, entries, finished_threads, kill_run, resumed
 
 DIAMOND = ["Who wrote Faust?", "Where was #1 born?", "When was #1 born?", "What was in #2 in #3?", "Who wrote Emma?"]
 NEEDS: list[list[str]] = [[], ["T1"], ["T1"], ["T2", "T3"], []]
@@ -29,14 +26,8 @@ async def test_a_killed_diamond_goes_on_with_the_right_results_and_pays_none_twi
         server.on("direct", Reply("Too late.", delay=30))
         for part in DIAMOND:
             server.on(part, Reply(f"Result: so is {part[:-1]}.", delay=chance.uniform(0.0, 0.4)))
-        env = environment(server, APR_HEAD_START=head_start)
-        process = await launch("Tell me of Faust and Emma.", "--store", place, env=env)
-        await server.wait_for(chance.randint(1, 7))
-        await asyncio.sleep(chance.uniform(0.0, 0.5))
-        killed_at = time.perf_counter()
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.communicate()
+        asked = "Tell me of Faust and Emma."
+        killed_at = await kill_run(server, asked, place, chance, (1, 7), APR_HEAD_START=head_start)
         before = {part: len(server.about(part)) for part in DIAMOND}
         (entry,) = await entries(place)
         if entry.outcome == "complete":  # it was quicker

@@ -1,15 +1,13 @@
 """Threads that hand parts on, in runs that are killed at any moment."""
 
-import asyncio
-import contextlib
 import json
 import random
 
 import pytest
 
-from tests.support.command import apr, environment, launch
+from tests.support.command import apr
 from tests.support.server import Reply, model_server, outline, review
-from tests.support.subjects.runs import MORE_KILLS, SEED, entries, finished_threads, resumed
+from tests.support.subjects.runs import MORE_KILLS, SEED, entries, finished_threads, kill_run, resumed
 
 PICKS, CAPITAL = "How did the first picks bat?", "What is the capital of France?"
 PARTS = ["How did Ann bat?", "How did Bo bat?", "How did Cy bat?"]
@@ -26,12 +24,7 @@ async def test_a_killed_run_goes_on_with_the_parts_handed_on_and_pays_none_twice
         server.on(PICKS, Reply(f"Parts: {json.dumps(PARTS)}", delay=chance.uniform(0.0, 0.4)))
         for part in EVERY[1:]:
             server.on(part, Reply(f"Result: so is {part[:-1]}.", delay=chance.uniform(0.0, 0.4)))
-        process = await launch(f"{PICKS} {CAPITAL}", "--store", place, env=environment(server, APR_HEAD_START="off"))
-        await server.wait_for(chance.randint(2, 6))
-        await asyncio.sleep(chance.uniform(0.0, 0.5))
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.communicate()
+        await kill_run(server, f"{PICKS} {CAPITAL}", place, chance, (2, 6), APR_HEAD_START="off")
         before = {part: len(server.about(part)) for part in EVERY}
         (entry,) = await entries(place)
         if entry.outcome == "complete":  # it was quicker

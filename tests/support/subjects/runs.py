@@ -1,9 +1,14 @@
 """Runs that are kept: a question of many parts, and the list of a store."""
 
+import asyncio
+import contextlib
+import random
+import time
 from typing import Any
 
 from graphs.history.runs import Entry, Runs, config
 from graphs.history.store import open_store
+from tests.support.command import environment, launch
 from tests.support.server import ModelServer, outline
 
 PARTS = [f"What is part {number}?" for number in range(1, 9)]
@@ -17,6 +22,20 @@ LATENCY = 0.3
 def split(server: ModelServer, count: int = 8) -> None:
     parts = PARTS[:count]
     server.on("assess", outline(*(f"{number}: {part}" for number, part in enumerate(parts, 1))))
+
+
+async def kill_run(
+    server: ModelServer, question: str, place: str, chance: random.Random, requests: tuple[int, int], **more: str
+) -> float:
+    """Start a run and kill it within half a second of one of its first requests; returns when that was."""
+    process = await launch(question, "--store", place, env=environment(server, **more))
+    await server.wait_for(chance.randint(*requests))
+    await asyncio.sleep(chance.uniform(0.0, 0.5))
+    killed_at = time.perf_counter()
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.communicate()
+    return killed_at
 
 
 async def entries(place: str) -> list[Entry]:
