@@ -1,5 +1,6 @@
 """Runs that are kept: begun, resumed, listed, shown and pruned."""
 
+import asyncio
 import logging
 import secrets
 import time
@@ -31,6 +32,8 @@ ID_BYTES = 8
 """So many that no two runs have the same id, whoever shares the store."""
 MAX_ENTRY_CHARACTERS = 500
 """Characters of a question that an entry holds."""
+RELEASE_GRACE_S = 3.0
+"""Seconds for a database to see that the process of a run was killed."""
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +113,11 @@ class Runs:
         Raises:
             RunError: It is unknown, has ended, or is at work.
         """
-        entry = await self.find(id)
+        entry, until = await self.find(id), time.monotonic() + RELEASE_GRACE_S
+        # Looked at again and again, since the lock says nothing when it comes free.
+        while entry.outcome == "running" and time.monotonic() < until:
+            await asyncio.sleep(0.1)
+            entry = await self.find(entry.id)
         async with self.store.locks.hold(entry.id) as free:
             if entry.outcome == "running" or not free:
                 raise RunError(f"run {entry.id} is at work in another process; wait for it, or stop that process first")

@@ -22,6 +22,7 @@ from tests.support.subjects.runs import (
     PARTS,
     QUESTION,
     SEED,
+    at_rest,
     entries,
     finished_threads,
     resumed,
@@ -46,7 +47,7 @@ async def killed_and_resumed(place: str, number: int) -> None:
         await process.communicate()
         before = {part: len(server.about(part)) for part in PARTS}
         answered = {asked.key for asked in server.calls("solve") if asked.ended and asked.ended < killed_at - LATENCY}
-        (entry,) = await entries(place)
+        (entry,) = await at_rest(place)
         if entry.outcome == "complete":  # it was quicker
             await apr(server, "prune", "--keep", "0", "--store", place)
             return
@@ -70,7 +71,7 @@ async def test_a_run_killed_when_all_threads_had_ended_asks_none_again(server: M
     place = str(tmp_path / "runs.sqlite")
     split(server)
     assert (await apr(server, QUESTION, "--store", place))[0] == 0
-    (entry,) = await entries(place)
+    (entry,) = await at_rest(place)
     async with open_store(place) as store:
         runs = Runs(store)
         history = [one async for one in runs.graph(entry).aget_state_history(config(entry))]
@@ -93,7 +94,7 @@ async def test_a_drained_run_stops_at_a_step_and_goes_on_from_there(place: str, 
     await server.wait_for(3, "solve")
     process.send_signal(signal.SIGTERM)
     _, err = await process.communicate()
-    (entry,) = await entries(place)
+    (entry,) = await at_rest(place)
     assert (process.returncode, entry.outcome) == (143, "stopped"), err
     assert err.decode().endswith(f"apr: stopped; apr resume {entry.id} goes on\n")
     assert len(server.calls("solve")) == 3 and not server.calls("review")
@@ -113,7 +114,7 @@ async def test_an_interrupted_run_goes_on_where_it_was(place: str, server: Model
         await asyncio.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, err = await process.communicate()
-    (entry,) = await entries(place)
+    (entry,) = await at_rest(place)
     assert (process.returncode, entry.outcome) == (130, "stopped"), err
     server.on(PARTS[2], "Result: 3")
     status, out, _ = await apr(server, "resume", entry.id, "--store", place)
@@ -131,7 +132,7 @@ async def test_what_each_part_of_a_shared_thread_came_to_is_kept(place: str, ser
         await asyncio.sleep(0.05)
     process.send_signal(signal.SIGINT)
     await process.communicate()
-    (entry,) = await entries(place)
+    (entry,) = await at_rest(place)
     server.on(PARTS[3], "Result: 4")
     solution = await resumed(place, entry.id)
     found = [f"answer to {part}" for part in PARTS[:3]]
@@ -147,7 +148,7 @@ async def test_the_time_in_which_nobody_worked_counts_against_no_deadline(server
     await server.wait_for(2, "solve")
     process.kill()
     await process.communicate()
-    (entry,) = await entries(place)
+    (entry,) = await at_rest(place)
     server.on(PARTS[1], "Result: 2")
     # Longer than the whole run may take: nothing else can tell the two apart.
     await asyncio.sleep(5)

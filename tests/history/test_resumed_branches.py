@@ -7,7 +7,16 @@ import pytest
 
 from tests.support.command import apr
 from tests.support.server import Reply, model_server, outline, review
-from tests.support.subjects.runs import KILLS, LATENCY, MORE_KILLS, SEED, entries, finished_threads, kill_run, resumed
+from tests.support.subjects.runs import (
+    KILLS,
+    LATENCY,
+    MORE_KILLS,
+    SEED,
+    at_rest,
+    finished_threads,
+    kill_run,
+    resumed,
+)
 
 DIAMOND = ["Who wrote Faust?", "Where was #1 born?", "When was #1 born?", "What was in #2 in #3?", "Who wrote Emma?"]
 NEEDS: list[list[str]] = [[], ["T1"], ["T1"], ["T2", "T3"], []]
@@ -29,7 +38,7 @@ async def test_a_killed_diamond_goes_on_with_the_right_results_and_pays_none_twi
         asked = "Tell me of Faust and Emma."
         killed_at = await kill_run(server, asked, place, chance, (1, 7), APR_HEAD_START=head_start)
         before = {part: len(server.about(part)) for part in DIAMOND}
-        (entry,) = await entries(place)
+        (entry,) = await at_rest(place)
         if entry.outcome == "complete":  # it was quicker
             await apr(server, "prune", "--keep", "0", "--store", place)
             return

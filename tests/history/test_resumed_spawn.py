@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.command import apr
 from tests.support.server import Reply, model_server, outline, review
-from tests.support.subjects.runs import MORE_KILLS, SEED, entries, finished_threads, kill_run, resumed
+from tests.support.subjects.runs import MORE_KILLS, SEED, at_rest, finished_threads, kill_run, resumed
 
 PICKS, CAPITAL = "How did the first picks bat?", "What is the capital of France?"
 PARTS = ["How did Ann bat?", "How did Bo bat?", "How did Cy bat?"]
@@ -26,7 +26,7 @@ async def test_a_killed_run_goes_on_with_the_parts_handed_on_and_pays_none_twice
             server.on(part, Reply(f"Result: so is {part[:-1]}.", delay=chance.uniform(0.0, 0.4)))
         await kill_run(server, f"{PICKS} {CAPITAL}", place, chance, (2, 6), APR_HEAD_START="off")
         before = {part: len(server.about(part)) for part in EVERY}
-        (entry,) = await entries(place)
+        (entry,) = await at_rest(place)
         if entry.outcome == "complete":  # it was quicker
             await apr(server, "prune", "--keep", "0", "--store", place)
             return

@@ -17,7 +17,7 @@ from nodes.settings import Settings
 from nodes.state import Problem, State
 from tests.support.command import apr, start
 from tests.support.server import HANG, ModelServer, outline
-from tests.support.subjects.runs import PARTS, SEED, entries
+from tests.support.subjects.runs import PARTS, SEED, at_rest, entries
 
 
 async def test_runs_are_listed_and_shown(place: str, server: ModelServer) -> None:
@@ -67,10 +67,23 @@ async def test_a_run_that_has_ended_or_is_at_work_is_not_resumed(place: str, ser
     finally:
         process.kill()
         await process.communicate()
-    (stopped,) = await entries(place)
+    (stopped,) = await at_rest(place)
     assert stopped.outcome == "stopped"
     status, _, err = await apr(server, "show", stopped.id, "--store", place)
     assert status == 2 and f"was stopped; apr resume {stopped.id} goes on" in err
+
+
+async def test_a_run_is_resumed_though_its_lock_goes_only_after_a_moment(place: str, server: ModelServer) -> None:
+    server.on("direct", HANG, "Because.")
+    process = await start(server, "Why?", "--store", place)
+    await server.wait_for(1, "direct")
+    process.kill()
+    await process.communicate()
+    (stopped,) = await at_rest(place)
+    async with open_store(place) as store, store.locks.hold(stopped.id):
+        resuming = asyncio.create_task(apr(server, "resume", stopped.id, "--store", place))
+        assert not (await asyncio.wait([resuming], timeout=0.5))[0]
+    assert (await resuming)[:2] == (0, "Because.\n")
 
 
 async def test_several_processes_make_a_new_store_at_once(place: str, server: ModelServer) -> None:
@@ -126,7 +139,7 @@ async def test_documents_are_stored_once(place: str, server: ModelServer, tmp_pa
     assert all(text[:5000].strip() in asked.last for asked in server.calls("solve")) and len(server.calls("solve")) == 8
     written = await size(place)
     assert written < 2 * len(text)
-    (entry,) = await entries(place)
+    (entry,) = await at_rest(place)
     async with open_store(place) as store:
         state = await Runs(store).graph(entry).aget_state(config(entry))
     assert State.model_validate(state.values).documents[0].text == text

@@ -14,6 +14,9 @@ PIPE = asyncio.subprocess.PIPE
 
 Process = asyncio.subprocess.Process | Forked
 
+STEADY = {"APR_SPLIT": "if_independent", "APR_HEAD_START": "off"}
+"""For processes that answer many questions: how fast a busy machine was before decides nothing."""
+
 
 def environment(server: ModelServer, **more: str) -> dict[str, str]:
     """Return the environment in which the command uses a server."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from tests.support.command import start
+from tests.support.command import STEADY, start
 from tests.support.server import ModelServer
 
 
@@ -19,8 +19,8 @@ class Served(NamedTuple):
 
 @asynccontextmanager
 async def apr_serve(model: ModelServer, **environment: str) -> AsyncIterator[Served]:
-    """Start the server on a free port; how fast a busy machine was before does not decide what it splits."""
-    process = await start(model, "serve", "--port", "0", APR_SPLIT="if_independent", **environment)
+    """Start the server on a free port."""
+    process = await start(model, "serve", "--port", "0", **(STEADY | environment))
     try:
         assert process.stderr is not None
         said = (await process.stderr.readline()).decode()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.command import STEADY
+
 PROJECT = Path(__file__).parents[2]
 
 
@@ -32,7 +34,7 @@ async def dev_server(folder: Path, **environment: str) -> AsyncIterator[str]:
         *(sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"),
         *("--host", "127.0.0.1", "--port", str(port)),
         cwd=folder,
-        env=kept | own | environment,
+        env=kept | own | STEADY | environment,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )

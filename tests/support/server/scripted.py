@@ -18,6 +18,9 @@ from tests.support.server.steps import DROP, HANG, STALL, WORDS, Events, Fault, 
 from tests.support.server.texts import TextServer
 from tests.support.server.wire import as_reply, completion, deltas
 
+MAX_WAIT_S = 90
+"""Seconds that a test waits for a request."""
+
 
 class ModelServer:
     """The scripted server.
@@ -81,13 +84,13 @@ class ModelServer:
         return [request for request in self.asked if request.key == key]
 
     async def wait_for(self, count: int, role: str | None = None) -> None:
-        """Wait until so many requests of a role have arrived."""
-        async with self.arrived:
+        """Wait until so many requests of a role have arrived; what never comes fails the test, and soon."""
+        async with asyncio.timeout(MAX_WAIT_S), self.arrived:
             await self.arrived.wait_for(lambda: len(self.calls(role)) >= count)
 
     async def wait_until_idle(self) -> None:
         """Wait until no request is open."""
-        async with self.arrived:
+        async with asyncio.timeout(MAX_WAIT_S), self.arrived:
             await self.arrived.wait_for(lambda: self.open == 0)
 
     async def handle(self, http: web.Request) -> web.StreamResponse:

@@ -18,8 +18,9 @@ KEY = "sk-0123456789abcdefghij"
 
 
 def environment(server: ModelServer, **more: str) -> dict[str, str]:
-    """The environment of the server: it always splits, and never repeats."""
-    own = {"APR_MODEL": "openai:scripted", "APR_BASE_URL": server.url, "APR_SPLIT": "always", "APR_MAX_ROUNDS": "0"}
+    """The environment of the server: it always splits, never repeats, and begins nothing early."""
+    own = {"APR_MODEL": "openai:scripted", "APR_BASE_URL": server.url}
+    own |= {"APR_SPLIT": "always", "APR_MAX_ROUNDS": "0", "APR_HEAD_START": "off"}
     kept = {
         name: os.environ[name] for name in ("APR_STORE", "APR_CACHE_FILE", "PYTHONPATH", "PATH") if name in os.environ
     }
