@@ -17,11 +17,12 @@ from graphs.routing import (
     after_plan_approval,
     after_refine,
     after_review,
+    inline,
 )
 from nodes.approve import approve_answer, approve_plan
 from nodes.assess import assess
 from nodes.baseline import baseline
-from nodes.boundary.node import bound_node
+from nodes.boundary.node import Node, bound_node
 from nodes.decompose import decompose
 from nodes.direct import direct
 from nodes.llm.endpoints.own import MODELS, know_models
@@ -34,6 +35,39 @@ from nodes.solvers.checking import CHECKER, Checker
 from nodes.state import Problem, Solution, State, ThreadTask
 from nodes.threads.cache import CACHE
 from nodes.tools.toolbox import TOOLS, make_toolbox
+
+Layout = StateGraph[State, Settings, Problem, Solution]
+
+
+def lay_out(node: Callable[[Node], Any] = bound_node) -> Layout:
+    """Lay the workflow out: its nodes, and what comes after each.
+
+    Args:
+        node: Makes of a function what the graph calls in its place.
+    """
+    builder = StateGraph(State, context_schema=Settings, input_schema=Problem, output_schema=Solution)
+    builder.add_node("assess", node(assess), input_schema=Problem)
+    builder.add_node("direct", node(direct))
+    builder.add_node("decompose", node(decompose))
+    builder.add_node("approve_plan", node(approve_plan))
+    builder.add_node("solve", node(solve), input_schema=ThreadTask)
+    builder.add_node("review", node(review))
+    builder.add_node("refine", node(refine))
+    builder.add_node("approve_answer", node(approve_answer))
+    builder.add_node("baseline", node(baseline))
+    builder.add_edge(START, "assess")
+    builder.add_conditional_edges("assess", inline(after_assess), ["decompose", "direct"])
+    builder.add_conditional_edges("decompose", inline(after_decompose), ["solve", "approve_plan", "direct"])
+    builder.add_conditional_edges("approve_plan", inline(after_plan_approval), ["solve", "decompose", "direct"])
+    builder.add_edge("solve", "review")
+    builder.add_conditional_edges(
+        "review", inline(after_review), ["solve", "refine", "direct", "approve_answer", "baseline", END]
+    )
+    builder.add_conditional_edges("refine", inline(after_refine), ["solve", "direct"])
+    builder.add_conditional_edges("direct", inline(after_answer), ["approve_answer", "baseline", END])
+    builder.add_conditional_edges("approve_answer", inline(after_answer_approval), ["solve", "baseline", END])
+    builder.add_edge("baseline", END)
+    return builder
 
 
 def build_graph(
@@ -61,30 +95,8 @@ def build_graph(
         ValueError: A tool has no docstring, or a name that cannot be used; a model is for no role, or is none.
     """
     box = make_toolbox(tools)
-    builder = StateGraph(State, context_schema=Settings, input_schema=Problem, output_schema=Solution)
-    builder.add_node("assess", bound_node(assess), input_schema=Problem)
-    builder.add_node("direct", bound_node(direct))
-    builder.add_node("decompose", bound_node(decompose))
-    builder.add_node("approve_plan", bound_node(approve_plan))
-    builder.add_node("solve", bound_node(solve), input_schema=ThreadTask)
-    builder.add_node("review", bound_node(review))
-    builder.add_node("refine", bound_node(refine))
-    builder.add_node("approve_answer", bound_node(approve_answer))
-    builder.add_node("baseline", bound_node(baseline))
-    builder.add_edge(START, "assess")
-    builder.add_conditional_edges("assess", after_assess, ["decompose", "direct"])
-    builder.add_conditional_edges("decompose", after_decompose, ["solve", "approve_plan", "direct"])
-    builder.add_conditional_edges("approve_plan", after_plan_approval, ["solve", "decompose", "direct"])
-    builder.add_edge("solve", "review")
-    builder.add_conditional_edges(
-        "review", after_review, ["solve", "refine", "direct", "approve_answer", "baseline", END]
-    )
-    builder.add_conditional_edges("refine", after_refine, ["solve", "direct"])
-    builder.add_conditional_edges("direct", after_answer, ["approve_answer", "baseline", END])
-    builder.add_conditional_edges("approve_answer", after_answer_approval, ["solve", "baseline", END])
-    builder.add_edge("baseline", END)
     mask_traces()
-    compiled = Bindable.of(builder.compile(name="adaptive", **know_our_types(compile_options)))
+    compiled = Bindable.of(lay_out().compile(name="adaptive", **know_our_types(compile_options)))
     given = ((CACHE, cache), (CHECKER, checker), (TOOLS, box if box.tools else None))
     own: dict[str, Any] = {name: one for name, one in given if one is not None}
     if models:

@@ -1,11 +1,18 @@
 """Where the graph goes next: pure routers that never raise and never call a model."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
+from langgraph._internal._runnable import RunnableCallable
 from langgraph.types import Send
 
 from nodes.boundary.choice import settings_for_routing
 from nodes.state import State, tasks_of
+
+
+def inline(router: Callable[[State], Any]) -> RunnableCallable:
+    """Let a router run where the graph runs; LangGraph would have a thread of its own run it, for it might wait."""
+    return RunnableCallable(router, name=router.__name__)
 
 
 def after_assess(state: State) -> Literal["decompose", "direct"]:
