@@ -32,22 +32,23 @@ def finish(run: "Callable[[], Solution]", *, as_json: bool = False, report: Path
         report: Where its page is to be written.
     """
     from graphs.cli.oversee import Quit
-    from graphs.cli.run import Stopped, how_to_resume
+    from graphs.cli.run import Stopped, say_stopped
     from graphs.history.runs import RunError
     from graphs.history.store import StoreError
+    from graphs.temporal.address import EngineError
     from nodes.llm.replies.errors import ConfigurationError
 
     try:
         solution = run()
-    except (ConfigurationError, RunError, StoreError) as error:
+    except (ConfigurationError, EngineError, RunError, StoreError) as error:
         refuse(str(error))
     except Quit:
         refuse("left; this run is not kept, so it cannot be resumed")
     except Stopped as stopped:
-        sys.stderr.write(f"apr: stopped{how_to_resume(stopped.run)}\n")
+        sys.stderr.write(f"apr: {say_stopped(stopped.run)}\n")
         raise typer.Exit(EXIT_DRAINED) from None
     except KeyboardInterrupt:
-        sys.stderr.write(f"apr: stopped{how_to_resume()}\n")
+        sys.stderr.write(f"apr: {say_stopped()}\n")
         sys.stderr.flush()
         if "nodes.llm.embedded.server" in sys.modules:
             sys.modules["nodes.llm.embedded.server"].stop()

@@ -16,6 +16,7 @@ from graphs.cli import options
 from graphs.cli import report as cli_report
 from graphs.cli import runs as cli_runs
 from graphs.cli import serve as cli_serve
+from graphs.cli import worker as cli_worker
 from graphs.cli.answer import finish, lines
 from graphs.cli.config import load_config, read_assignments
 from graphs.cli.input import read_documents, read_standard_input
@@ -65,6 +66,10 @@ The model decides whether and how to split. The answer goes to standard output, 
 
   apr models: list what the model servers offer
 
+  apr worker: answer what others hand over, on as many machines as you like
+
+  apr cancel RUN: stop a run that workers work on
+
   apr mcp: serve the workflow as tools to an MCP client
 
 [bold]Settings[/bold] without an option: --set thread_timeout=60, or APR_THREAD_TIMEOUT=60 in the environment.
@@ -93,6 +98,7 @@ def apr(
     sequential: options.Sequential = False,
     compare: options.Compare = False,
     store: options.Store = None,
+    engine: options.Engine = None,
     as_json: options.AsJson = False,
     report: options.Report = None,
     version: options.Version = False,
@@ -103,6 +109,9 @@ def apr(
         refuse("--compare: --sequential is the baseline itself; use one of the two")
     if report and (why := find_write_problem(report)):
         refuse(f"--report {report}: {why}")
+    elsewhere = cli_worker.find_engine(engine)
+    if engine and sequential:
+        refuse("--engine: one call needs no workers; leave --sequential out, or --engine")
     given: dict[str, Any] = {"model": model, "base_url": base_url, "max_parallel": max_parallel, "deadline": deadline}
     given |= {"cache": cache, "cache_ttl": cache_ttl, "oversight": oversight}
     given |= {"baseline": True} if compare else {}
@@ -117,10 +126,12 @@ def apr(
     if settings.oversight != "none" and not sys.stdin.isatty():
         refuse(f"--oversight {settings.oversight}: asks in a terminal, and standard input is none")
 
+    elsewhere = None if sequential else elsewhere
+
     def run() -> "Solution":
         from graphs.cli.run import answer_question
 
-        return answer_question(problem, settings, sequential=sequential, store=store)
+        return answer_question(problem, settings, sequential=sequential, store=store, engine=elsewhere)
 
     finish(run, as_json=as_json, report=report)
 
@@ -160,6 +171,8 @@ def main() -> None:
         cli_cache.app(args=sys.argv[2:], prog_name="apr cache")
     elif sys.argv[1:2] == ["serve"]:
         cli_serve.app(args=sys.argv[2:], prog_name="apr serve")
+    elif sys.argv[1:2] and sys.argv[1] in ("worker", "cancel"):
+        cli_worker.app(args=sys.argv[1:], prog_name="apr")
     elif sys.argv[1:2] == ["mcp"]:
         cli_mcp.app(args=sys.argv[2:], prog_name="apr mcp")
     elif sys.argv[1:2] and sys.argv[1] in ("doctor", "models"):

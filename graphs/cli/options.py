@@ -75,6 +75,15 @@ Store = Annotated[
         "Default: APR_STORE, else a file in your state folder.",
     ),
 ]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="ADDRESS",
+        help="Have workers on other machines answer: temporal://HOST:PORT/NAMESPACE (see apr worker). "
+        "Default: APR_ENGINE, else this process.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the whole solution as JSON.")]
 Report = Annotated[
     Path | None,

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from graphs.adaptive import build_graph
 from graphs.cli.display import display
 from graphs.cli.oversee import Quit, ask
-from graphs.history.runs import Entry, RunError, Runs, config
-from graphs.history.store import open_store
+from graphs.history.runs import Entry, RunError, Runs, config, new_id
+from graphs.history.store import Store, open_store
 from graphs.sequential import build_sequential
 from graphs.streaming import ANSWER_MODES, AnswerStream
 from nodes.boundary.access import OPERATORS, for_request
@@ -31,6 +31,8 @@ from nodes.state import Problem, Solution
 
 _current: list[str] = []
 """The run at work, for who is interrupted."""
+_elsewhere: set[str] = set()
+"""Runs that workers work on."""
 
 
 class Stopped(Exception):
@@ -42,21 +44,35 @@ class Stopped(Exception):
         self.run = run
 
 
-def how_to_resume(run: str | None = None) -> str:
-    """Say how the run, by default the one at work, is resumed; nothing where it is not kept."""
+def say_stopped(run: str | None = None) -> str:
+    """Say what has become of a run, by default of the one at work, and how it goes on; nothing where it is not kept."""
     known = run or (_current[-1] if _current else "")
-    return f"; apr resume {known} goes on" if known else ""
+    if known in _elsewhere:
+        return f"left; the run goes on at its workers: apr resume {known} comes back to it, apr cancel {known} stops it"
+    return f"stopped; apr resume {known} goes on" if known else "stopped"
 
 
-def answer_question(problem: Problem, settings: Settings, *, sequential: bool, store: str | None) -> Solution:
+def answer_question(
+    problem: Problem, settings: Settings, *, sequential: bool, store: str | None, engine: str | None = None
+) -> Solution:
     """Answer a question in a run that is kept.
+
+    Args:
+        problem: The question.
+        settings: How.
+        sequential: Whether in one call.
+        store: Where it is kept.
+        engine: Where it is handed over to workers, if it is.
 
     Raises:
         StoreError: It cannot be kept where it was asked for.
+        EngineError: It cannot be handed over.
         Stopped: A signal stopped it.
     """
     if store:
         use_store(store)
+    if engine:
+        return asyncio.run(_hand_over(problem, settings, store or environment_store(), engine))
     return asyncio.run(_answer(problem, settings, sequential=sequential, store=store))
 
 
@@ -108,9 +124,32 @@ async def _run_without_store(problem: Problem, settings: Settings, *, sequential
     return Solution.model_validate(await _run_dialogue(graph, problem.model_dump(), settings, alone))
 
 
+async def _hand_over(problem: Problem, settings: Settings, store: str, engine: str) -> Solution:
+    """Have a question answered by workers; whoever leaves can come back."""
+    async with open_store(store) as opened:
+        return await _watch(opened, new_id(), engine, problem.model_dump(), settings)
+
+
+async def _watch(store: Store, run: str, engine: str, problem: dict[str, Any] | None, settings: Settings) -> Solution:
+    from graphs.temporal.graph import TemporalGraph
+
+    _current.append(run)
+    _elsewhere.add(run)
+    graph, alone = TemporalGraph(engine, store=store, stops=False), {"configurable": {"thread_id": run}}
+    try:
+        values = await _run_dialogue(graph, problem, settings, alone)
+    except Quit:
+        raise Stopped(run) from None
+    _current.remove(run)
+    return Solution.model_validate(values)
+
+
 async def _resume(id: str, store: str, base_url: str | None) -> Solution:
     async with open_store(store) as opened:
         runs = Runs(opened)
+        found = await runs.find(id)
+        if found.engine and found.outcome in ("running", "stopped"):
+            return await _watch(opened, found.id, found.engine, None, Settings())
         async with runs.resume(id) as entry:
             settings = _settings_of(entry, base_url)
             problem = await runs.left(entry)

@@ -58,10 +58,17 @@ class Entry(Record):
     active_at: float
     """When it was last begun, resumed or ended, in seconds since the epoch."""
     outcome: Standing = "running"
+    engine: str = ""
+    """Where the run is at work, if it was handed over to workers (`temporal://…`)."""
     taught: list[tuple[str, str, int, float]] = Field(default_factory=list)
     """What its calls teach about the models, for estimates; see `nodes.reporting.estimate`."""
     problem: dict[str, Any] = Field(default_factory=dict)
     """What was asked, without its long texts: for a run that was stopped before its first step was kept."""
+
+
+def new_id() -> str:
+    """Make an id that no run has."""
+    return secrets.token_hex(ID_BYTES)
 
 
 class Runs:
@@ -89,19 +96,34 @@ class Runs:
     @asynccontextmanager
     async def begin(self, problem: Problem, settings: dict[str, Any], *, sequential: bool) -> AsyncIterator[Entry]:
         """Enter a new run into the list, and hold its lock."""
-        now, id = time.time(), secrets.token_hex(ID_BYTES)
-        entry = Entry(
+        entry = await self._make(new_id(), problem, settings, graph="sequential" if sequential else "adaptive")
+        async with self.store.locks.hold(entry.id):
+            await self._write(entry)
+            yield entry
+
+    async def hand_over(self, id: str, problem: Problem, settings: dict[str, Any], engine: str) -> Entry:
+        """Enter a new run that workers work on into the list: nobody here holds its lock."""
+        entry = await self._make(id, problem, settings, engine=engine)
+        await self._write(entry)
+        return entry
+
+    async def give_up(self, id: str) -> None:
+        """Note that a run that was handed over does not go on; one that has ended stays as it is."""
+        entry = await self.find(id)
+        if entry.outcome == "running":
+            await self._write(entry.model_copy(update={"outcome": "stopped", "active_at": time.time()}))
+
+    async def _make(self, id: str, problem: Problem, settings: dict[str, Any], **more: Any) -> Entry:
+        now = time.time()
+        return Entry(
             id=id,
             question=problem.question[:MAX_ENTRY_CHARACTERS],
-            graph="sequential" if sequential else "adaptive",
             settings=settings,
             started_at=now,
             active_at=now,
             problem=await self.store.saver.lighten(id, problem.model_dump()),
+            **more,
         )
-        async with self.store.locks.hold(entry.id):
-            await self._write(entry)
-            yield entry
 
     @asynccontextmanager
     async def resume(self, id: str) -> AsyncIterator[Entry]:
@@ -219,7 +241,7 @@ class Runs:
         return [entry for item in entries if (entry := _read(item))]
 
     async def _as_it_stands(self, entry: Entry) -> Entry:
-        if entry.outcome != "running" or await self.store.locks.is_held(entry.id):
+        if entry.outcome != "running" or entry.engine or await self.store.locks.is_held(entry.id):
             return entry
         # Its process has gone; perhaps it had ended all but its own note of it.
         try:

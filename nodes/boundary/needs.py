@@ -1,6 +1,7 @@
 """What a thread waits for before it is asked anything: the results of other threads of its round."""
 
 import math
+from collections.abc import Mapping
 
 from nodes.boundary.earlier import read_earlier_results
 from nodes.llm.endpoints.usage import Usage
@@ -34,6 +35,11 @@ async def take_needs(task: ThreadTask, board: Board, *, until: float) -> tuple[T
                 given[id] = await board.wait_for(id)
     except TimeoutError:
         return task, f"the results that it needs ({', '.join(awaited)}) did not come in time"
+    return build_on(task, given)
+
+
+def build_on(task: ThreadTask, given: Mapping[str, ThreadResult]) -> tuple[ThreadTask, str]:
+    """Return a thread with the results that it builds on, and which of them are not to be had, as `take_needs` does."""
     missing = [id for id in task.spec.needs if id not in given or given[id].status != "answered"]
     if missing:
         return task, f"it needs the result of {', '.join(missing)}, which is missing"

@@ -1,14 +1,20 @@
 """What a run tells while it runs (`stream_mode="custom"`)."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from langgraph.runtime import Runtime
 
 from nodes.planning.plan import ThreadSpec
 from nodes.settings import Settings
 from nodes.state import State, ThreadTask
-from nodes.threads.fan_out import FanOut
 from nodes.threads.results import ThreadResult
+
+
+class Counted(Protocol):
+    """What the threads of a round share."""
+
+    done: int
+    """How many have ended, in whatever way."""
 
 
 def tell_stage(runtime: Runtime[Settings], stage: str, round: int = 0, *, why: str = "") -> None:
@@ -23,7 +29,7 @@ def tell_stage(runtime: Runtime[Settings], stage: str, round: int = 0, *, why: s
     runtime.stream_writer({"stage": stage, "round": round} | ({"why": why} if why else {}))
 
 
-def tell_thread(runtime: Runtime[Settings], task: ThreadTask, shared: FanOut, status: str, tokens: int = 0) -> None:
+def tell_thread(runtime: Runtime[Settings], task: ThreadTask, shared: Counted, status: str, tokens: int = 0) -> None:
     """Stream how a thread stands: `queued` or `running`.
 
     Args:
@@ -36,7 +42,7 @@ def tell_thread(runtime: Runtime[Settings], task: ThreadTask, shared: FanOut, st
     runtime.stream_writer(_event(task, shared, status, tokens))
 
 
-def tell_result(runtime: Runtime[Settings], task: ThreadTask, shared: FanOut, result: ThreadResult) -> None:
+def tell_result(runtime: Runtime[Settings], task: ThreadTask, shared: Counted, result: ThreadResult) -> None:
     """Stream how a thread ended, and the answer to each of its parts if nothing speaks against them so far."""
     tokens = 0 if result.cached else result.usage.total
     answers = {"answers": result.answers or [result.answer]} if result.sound else {}
@@ -44,7 +50,7 @@ def tell_result(runtime: Runtime[Settings], task: ThreadTask, shared: FanOut, re
     runtime.stream_writer(_event(task, shared, result.status, tokens) | answers | stopped)
 
 
-def _event(task: ThreadTask, shared: FanOut, status: str, tokens: int) -> dict[str, Any]:
+def _event(task: ThreadTask, shared: Counted, status: str, tokens: int) -> dict[str, Any]:
     return {
         "run_id": task.run.id,
         "thread_id": task.spec.id,

@@ -6,10 +6,10 @@ from nodes.state import ThreadTask
 from nodes.threads.board import Board
 from nodes.threads.enough import find_enough
 from nodes.threads.results import ThreadResult, keep_earlier
-from nodes.threads.stopping import AtWork, stop_others
+from nodes.threads.stopping import StoppedBy, stop_others
 
 
-def stop_result(task: ThreadTask, came: ThreadResult | None, by: AtWork) -> ThreadResult:
+def stop_result(task: ThreadTask, came: ThreadResult | None, by: StoppedBy) -> ThreadResult:
     """Return the result of a thread that was stopped: it failed, and what was written by then is its text.
 
     Args:
@@ -31,9 +31,14 @@ def stop_if_enough(task: ThreadTask, result: ThreadResult, settings: Settings, b
 
     A result that others wait for is a step on the way to an answer, and no answer itself.
     """
+    if why := is_enough(task, result, settings, board):
+        stop_others(task.run.id, why, but=task.spec.id)
+
+
+def is_enough(task: ThreadTask, result: ThreadResult, settings: Settings, board: Board) -> str:
+    """Note an answer, and say why no more of them are needed; empty while they are, and where that is known already."""
     if not result.sound or task.needed or board.enough:
-        return
+        return ""
     board.answers.append(result.answer)
     board.enough = find_enough(settings.stop_when, board.answers, task.planned)
-    if board.enough:
-        stop_others(task.run.id, board.enough, but=task.spec.id)
+    return board.enough

@@ -21,9 +21,11 @@ OTHER_NAMES = (
     "APR_ALLOW_SETTINGS",
     "APR_CACHE_FILE",
     "APR_CONFIG",
+    "APR_ENGINE",
     "APR_LOCAL_GGUF",
     "APR_REDIS_URL",
     "APR_STORE",
+    "APR_TEMPORAL_KEY",
     "APR_TOKENS",
 )
 """Variables of ours that are no settings."""

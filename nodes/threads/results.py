@@ -54,6 +54,8 @@ class ThreadResult(Record):
     """As the server gave it: `stop`, `length`, …"""
     model: str = ""
     """`provider:name`."""
+    worker: str = ""
+    """Who worked on it last, where runs are spread over several machines."""
     solver: SolverName = "chain"
     """How it was worked out in its last run."""
     solving: list[Solving] = Field(default_factory=list)

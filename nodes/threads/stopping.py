@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from langgraph.config import get_config
 
@@ -16,6 +16,18 @@ T = TypeVar("T")
 BY_A_PERSON = "stopped by a person"
 
 _lock = threading.Lock()
+
+
+class StoppedBy(Protocol):
+    """Who stopped a thread, and why."""
+
+    @property
+    def stopped(self) -> Stop:
+        """Who; empty while nobody has."""
+
+    @property
+    def why(self) -> str:
+        """Why, in words."""
 
 
 class AtWork:

@@ -41,10 +41,16 @@ def budget(settings: Settings, run: Run, stage: str, spent: Spending, ledger: Le
 
 def latest(settings: Settings, run: Run, stage: str) -> float:
     """Return when a stage must have ended, in seconds since the epoch; infinite without a deadline."""
+    left = left_for(settings, stage, 0.0)
+    return math.inf if left is None else run.started_at + left
+
+
+def left_for(settings: Settings, stage: str, elapsed: float) -> float | None:
+    """Return the seconds that a stage may still take, so long after the run's start; `None` without a deadline."""
     if settings.deadline is None:
-        return math.inf
+        return None
     reserve = (1 - SHARES[stage]) * settings.deadline
-    return run.started_at + settings.deadline - (min(reserve, MAX_RESERVE_S) if stage == "solve" else reserve)
+    return settings.deadline - (min(reserve, MAX_RESERVE_S) if stage == "solve" else reserve) - elapsed
 
 
 def find_exhaustion(settings: Settings, run: Run, spent: Spending) -> str:

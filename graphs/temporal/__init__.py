@@ -1,0 +1,1 @@
+"""The workflow on several machines, by Temporal (extra `temporal`)."""

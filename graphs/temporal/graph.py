@@ -1,0 +1,277 @@
+"""The workflow as those see it who hand runs over: a graph that is run elsewhere."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+from langgraph.types import Command, Interrupt
+
+from graphs.history.runs import RunError, Runs, new_id
+from graphs.history.store import Store, open_store
+from graphs.intake import storable_input
+from graphs.temporal.address import EngineAddress, EngineError, connect, read_engine
+from graphs.temporal.spoken import Spoken
+from graphs.temporal.texts import RunTexts
+from graphs.temporal.wire import WORKFLOW, News, RunCall
+from nodes.boundary.side_loop import run_aside
+from nodes.llm.replies.errors import ConfigurationError
+from nodes.settings import Settings
+from nodes.shared.environment import environment_store
+from nodes.state import Problem, Solution
+
+POLL_S = 0.3
+"""Seconds between two looks at a run."""
+QUERY_TIMEOUT = timedelta(seconds=5)
+TASK_TIMEOUT = timedelta(seconds=5)
+"""Of a decision of the workflow's; then another worker takes it."""
+
+
+class TemporalGraph:
+    """The workflow on workers of a Temporal server; it is run as the compiled graph is (`ainvoke`, `astream`)."""
+
+    def __init__(self, address: str, *, store: str | Store | None = None, stops: bool = True) -> None:
+        """Name the server.
+
+        Args:
+            address: `temporal://host:port/namespace?queue=name`.
+            store: The runs' store, which all workers share; `APR_STORE` by default.
+            stops: Whether who breaks off what it yields stops the run; else it goes on without anybody watching.
+
+        Raises:
+            ValueError: The address is none.
+        """
+        self.address: EngineAddress = read_engine(address)
+        self._store, self._stops = store, stops
+
+    async def ainvoke(self, input: Any, config: Any = None, *, context: Any = None, **options: Any) -> dict[str, Any]:
+        """Run it to its end; returns the solution's fields, or with `__interrupt__` what a person is asked."""
+        values: dict[str, Any] = {}
+        async for _, event in self.astream(input, config, context=context, stream_mode=["values"], **options):
+            values = event
+        return values
+
+    def invoke(self, input: Any, config: Any = None, *, context: Any = None, **options: Any) -> dict[str, Any]:
+        """Do the same where there is no event loop."""
+        return run_aside(self.ainvoke(input, config, context=context, **options))
+
+    async def astream(
+        self,
+        input: Any,
+        config: Any = None,
+        *,
+        context: Settings | Mapping[str, Any] | None = None,
+        stream_mode: list[str] | None = None,
+        **_: Any,
+    ) -> AsyncIterator[tuple[str, Any]]:
+        """Run it, and yield what it tells: `(mode, event)`.
+
+        A run goes on where the process dies that watches it. Who comes back to it passes no input (`None`), and its id
+        as the configuration's `thread_id`. `Command(resume=…)` replies to what it asked a person.
+
+        Args:
+            input: The problem; nothing to come back to a run; or a reply.
+            config: `{"configurable": {"thread_id": …}}` names the run.
+            context: Settings.
+            stream_mode: Of `custom`, `messages` and `values`; all of them by default.
+
+        Raises:
+            ConfigurationError: A setting is not to be used at the workers.
+            EngineError: The server does not answer, or the run broke.
+        """
+        modes = stream_mode or ["custom", "messages", "values"]
+        run = str((config or {}).get("configurable", {}).get("thread_id") or new_id())
+        async with self._open() as (client, store):
+            handle = await self._reach(client, store, run, input, context)
+            try:
+                async for mode, event in self._follow(handle, store, run):
+                    if mode in modes:
+                        yield mode, event
+            except (asyncio.CancelledError, GeneratorExit):
+                if self._stops:
+                    with suppress(Exception):
+                        await asyncio.shield(handle.cancel())
+                raise
+            except EngineError:
+                await Runs(store).give_up(run)
+                raise
+
+    async def stop_thread(self, run: str, thread: str) -> bool:
+        """Stop one thread of a run, which goes on without it; tells whether such a one was at work."""
+        async with self._open() as (client, _):
+            stopped: bool = await client.get_workflow_handle(run).execute_update("stop_thread", thread)
+            return stopped
+
+    async def cancel(self, run: str) -> None:
+        """Stop a run for good: its workers break off what they ask.
+
+        Raises:
+            RunError: There is no such run, or it has ended.
+        """
+        from temporalio.service import RPCError
+
+        async with self._open() as (client, store):
+            runs = Runs(store)
+            entry = await runs.find(run)
+            try:
+                await client.get_workflow_handle(entry.id).cancel()
+            except RPCError as error:
+                raise RunError(f"run {entry.id} is not at work: {error.message}") from error
+            finally:
+                await runs.give_up(entry.id)
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[tuple[Any, Store]]:
+        async with AsyncExitStack() as stack:
+            if isinstance(self._store, Store):
+                store = self._store
+            else:
+                place = self._store or environment_store()
+                if place.lower() == "none":
+                    raise EngineError("runs on other machines need a store that all share: set APR_STORE, or --store")
+                store = await stack.enter_async_context(open_store(place))
+            yield await connect(self.address), store
+
+    async def _reach(self, client: Any, store: Store, run: str, input: Any, context: Any) -> Any:
+        """Begin a run, come back to one, or reply to what one asks."""
+        from temporalio.client import RPCError
+
+        handle = client.get_workflow_handle(run, result_type=dict)
+        if isinstance(input, Command):
+            await handle.execute_update("reply", _reply_of(input))
+            return handle
+        runs = Runs(store)
+        if input is not None:
+            problem = Problem.model_validate(storable_input(dict(input)))
+            entry = await runs.hand_over(run, problem, _list_choices(context), str(self.address))
+        else:
+            entry = await runs.find(run)
+        call = RunCall(run=entry.id, problem=entry.problem, settings=entry.settings, trace=_trace())
+        from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+        from temporalio.exceptions import WorkflowAlreadyStartedError
+
+        try:
+            return await client.start_workflow(
+                WORKFLOW,
+                call,
+                id=entry.id,
+                task_queue=self.address.queue,
+                task_timeout=TASK_TIMEOUT,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                static_summary=entry.question[:100],
+                result_type=dict,
+            )
+        except WorkflowAlreadyStartedError:  # it has ended
+            return handle
+        except RPCError as error:
+            raise EngineError(f"the Temporal server does not take the run: {error.message}") from error
+
+    async def _follow(self, handle: Any, store: Store, run: str) -> AsyncIterator[tuple[str, Any]]:
+        """Yield what the run tells, until it has ended or asks a person."""
+        result = asyncio.create_task(handle.result())
+        spoken, seen, texts = Spoken(), 0, RunTexts(store)
+        try:
+            while True:
+                await asyncio.wait([result], timeout=POLL_S)
+                over = result.done()
+                news = await _ask(handle, seen)
+                for told in spoken.take_news(news.events):
+                    yield told
+                seen += len(news.events)
+                if over:
+                    break
+                if news.asks is not None:
+                    asks = await texts.complete(run, news.asks)
+                    yield "values", {"__interrupt__": (Interrupt(value=asks, id=f"{run}-{news.asked}"),)}
+                    return
+                for beat in await _list_heartbeats(handle):
+                    for told in spoken.take(beat):
+                        yield told
+            state = await texts.complete(run, await _read_result(result))
+            yield "values", {name: getattr(Solution.model_validate(state), name) for name in Solution.model_fields}
+        finally:
+            result.cancel()
+
+
+def _reply_of(command: Command[Any]) -> Any:
+    """Return what a person says: one thing is asked at a time, whatever its id."""
+    resume = command.resume
+    replies = list(resume.values()) if isinstance(resume, dict) and "action" not in resume else [resume]
+    return replies[0] if replies else None
+
+
+def _list_choices(context: Any) -> dict[str, Any]:
+    """Return the settings that differ from the defaults: for the rest the workers have their own."""
+    settings = context if isinstance(context, Settings) else Settings(**(context or {}))
+    given = settings.given
+    return {name: value for name, value in settings.shown().items() if name in given or value != _default_of(name)}
+
+
+def _default_of(name: str) -> Any:
+    field = Settings.model_fields[name]
+    return field.get_default(call_default_factory=True, validated_data={})
+
+
+def _trace() -> dict[str, str]:
+    """Return the headers of the trace that this is a part of."""
+    from langsmith.run_helpers import get_current_run_tree
+
+    tree = get_current_run_tree()
+    return dict(tree.to_headers()) if tree else {}
+
+
+async def _ask(handle: Any, seen: int) -> News:
+    """Ask the workflow for its news; none where no worker answers just now."""
+    from temporalio.client import WorkflowQueryFailedError
+    from temporalio.service import RPCError
+
+    try:
+        news: News = await handle.query("news", seen, result_type=News, rpc_timeout=QUERY_TIMEOUT)
+    except (RPCError, WorkflowQueryFailedError, TimeoutError):
+        return News()
+    return news
+
+
+async def _list_heartbeats(handle: Any) -> list[dict[str, Any]]:
+    """List what the steps at work told last."""
+    from temporalio.service import RPCError
+
+    try:
+        about = await handle.describe(rpc_timeout=QUERY_TIMEOUT)
+    except RPCError:
+        return []
+    converter = handle._client.data_converter
+    told = []
+    for pending in about.raw_description.pending_activities:
+        if pending.HasField("heartbeat_details"):
+            told += await converter.decode(pending.heartbeat_details.payloads, [dict])
+    return told
+
+
+async def _read_result(result: "asyncio.Task[Any]") -> dict[str, Any]:
+    """Return how a run ended.
+
+    Raises:
+        ConfigurationError: A worker refused its settings.
+        EngineError: It broke, or was stopped.
+    """
+    from temporalio.client import WorkflowFailureError
+    from temporalio.exceptions import ApplicationError, CancelledError
+    from temporalio.service import RPCError
+
+    try:
+        state: dict[str, Any] = await result
+    except RPCError as error:
+        raise EngineError(f"the Temporal server does not say how the run ended: {error.message}") from error
+    except WorkflowFailureError as failure:
+        why: BaseException = failure.cause
+        while not isinstance(why, ApplicationError | CancelledError) and why.__cause__:
+            why = why.__cause__
+        if isinstance(why, ApplicationError) and why.type in (ConfigurationError.__name__, "ValidationError"):
+            raise ConfigurationError(why.message) from None
+        if isinstance(why, CancelledError):
+            raise EngineError("the run was stopped") from None
+        raise EngineError(f"the run broke at its workers: {getattr(why, 'message', why)}") from failure
+    return state

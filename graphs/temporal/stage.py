@@ -1,0 +1,110 @@
+"""One node of the workflow on its own, as a worker runs it."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, Send
+
+from graphs.adaptive import lay_out
+from nodes.boundary.node import Node, bound_node
+from nodes.boundary.stored_types import DeclaredTypes
+from nodes.settings import Settings
+from nodes.state import Problem, State, ThreadTask
+
+STAGES: dict[str, Node] = {}
+"""The workflow's nodes by name."""
+
+
+def _note(node: Node) -> Any:
+    STAGES[node.__name__] = node
+    return bound_node(node)
+
+
+lay_out(_note)
+
+
+class Alone(State):
+    """What a graph of one node keeps."""
+
+    given: Any = None
+    """What the node is given."""
+
+
+def read_input(stage: str, values: dict[str, Any], problem: dict[str, Any]) -> Any:
+    """Read what a node is given; the segments of a thread are read from the problem again.
+
+    Args:
+        stage: The node.
+        values: Its input.
+        problem: What the segments are read from.
+    """
+    if stage == "assess":
+        return Problem.model_validate(values)
+    if stage != "solve":
+        return State.model_validate(values)
+    task = ThreadTask.model_validate(values)
+    segments = {segment.number: segment for segment in State.model_validate(problem).segments()}
+    own = [segments[number] for number in task.spec.sources if number in segments]
+    return task.model_copy(update={"segments": own})
+
+
+@lru_cache(maxsize=64)
+def _graph_of(stage: str) -> Any:
+    builder: Any = StateGraph(Alone, context_schema=Settings)
+    builder.add_node(stage, bound_node(STAGES[stage]), input_schema={"assess": Problem, "solve": ThreadTask}.get(stage))
+    builder.add_conditional_edges(START, lambda state: Send(stage, state.given), [stage])
+    return builder
+
+
+async def run_stage(
+    stage: str,
+    given: Any,
+    settings: Settings,
+    *,
+    thread: str,
+    replies: list[Any],
+    configurable: Mapping[str, Any],
+    hear: Callable[[str, Any], None],
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Run one node.
+
+    Args:
+        stage: Which.
+        given: Its input.
+        settings: The run's settings.
+        thread: The run's id.
+        replies: What a person has said to what it asks, in turn.
+        configurable: Tools, models and what else the worker brings.
+        hear: Is told of what it streams: the mode, and what came.
+
+    Returns:
+        What the node returned, and what it asks a person; one of the two.
+    """
+    # Only what asks a person needs to be kept in between.
+    saver = InMemorySaver(serde=DeclaredTypes()) if stage.startswith("approve") else None
+    graph = _graph_of(stage).compile(checkpointer=saver)
+    config: Any = {"configurable": {**configurable, "thread_id": thread}}
+    update: dict[str, Any] | None = None
+    asks: dict[str, Any] | None = None
+    steps: list[Any] = [{"question": "-", "given": given}, *(Command(resume=reply) for reply in replies)]
+    for step in steps:
+        asks = None
+        async for mode, event in _stream(graph, step, config, settings):
+            if mode != "updates":
+                hear(mode, event)
+            elif "__interrupt__" in event:
+                asks = event["__interrupt__"][0].value
+            else:
+                update = event[stage] or {}
+        if asks is None:
+            break
+    return update, asks
+
+
+async def _stream(graph: Any, step: Any, config: Any, settings: Settings) -> AsyncIterator[tuple[str, Any]]:
+    modes = ["updates", "custom", "messages"]
+    async for mode, event in graph.astream(step, config, context=settings, stream_mode=modes):
+        yield mode, event
