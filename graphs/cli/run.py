@@ -21,6 +21,7 @@ from graphs.history.runs import Entry, RunError, Runs, config, new_id
 from graphs.history.store import Store, open_store
 from graphs.sequential import build_sequential
 from graphs.streaming import ANSWER_MODES, AnswerStream
+from graphs.temporal.address import EngineError
 from nodes.boundary.access import OPERATORS, for_request
 from nodes.boundary.stored_types import DeclaredTypes
 from nodes.llm.replies.errors import ConfigurationError
@@ -126,6 +127,8 @@ async def _run_without_store(problem: Problem, settings: Settings, *, sequential
 
 async def _hand_over(problem: Problem, settings: Settings, store: str, engine: str) -> Solution:
     """Have a question answered by workers; whoever leaves can come back."""
+    if store.lower() == "none":
+        raise EngineError("workers, and who asks them, need a store that they share: set APR_STORE, or --store")
     async with open_store(store) as opened:
         return await _watch(opened, new_id(), engine, problem.model_dump(), settings)
 

@@ -109,17 +109,13 @@ class TemporalGraph:
         Raises:
             RunError: There is no such run, or it has ended.
         """
-        from temporalio.service import RPCError
-
         async with self._open() as (client, store):
             runs = Runs(store)
             entry = await runs.find(run)
-            try:
-                await client.get_workflow_handle(entry.id).cancel()
-            except RPCError as error:
-                raise RunError(f"run {entry.id} is not at work: {error.message}") from error
-            finally:
-                await runs.give_up(entry.id)
+            if entry.outcome != "running":
+                raise RunError(f"run {entry.id} is not at work: it is {entry.outcome}")
+            await client.get_workflow_handle(entry.id).cancel()
+            await runs.give_up(entry.id)
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[tuple[Any, Store]]:
@@ -129,7 +125,7 @@ class TemporalGraph:
             else:
                 place = self._store or environment_store()
                 if place.lower() == "none":
-                    raise EngineError("runs on other machines need a store that all share: set APR_STORE, or --store")
+                    raise EngineError("workers, and who asks them, need a store that they share: set APR_STORE")
                 store = await stack.enter_async_context(open_store(place))
             yield await connect(self.address), store
 

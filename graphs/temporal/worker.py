@@ -58,7 +58,7 @@ async def work(
         StoreError: The store cannot be opened.
     """
     if store.lower() == "none":
-        raise EngineError("a worker needs the store that all share: set APR_STORE to a file, or to postgresql://…")
+        raise EngineError("workers, and who asks them, need a store that they share: set APR_STORE")
     mask_traces()
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(open_store(store))

@@ -82,7 +82,9 @@ async def start_worker(model: ModelServer, engine: str, store: str, *options: st
 
 
 @asynccontextmanager
-async def workers(model: ModelServer, engine: str, store: str, count: int = 1, **more: str) -> AsyncIterator[list[Process]]:
+async def workers(
+    model: ModelServer, engine: str, store: str, count: int = 1, **more: str
+) -> AsyncIterator[list[Process]]:
     """Run so many workers while this block runs."""
     started: list[Process] = []
     try:
