@@ -6,6 +6,7 @@ as whole as a program that was started anew: with arguments, environment, folder
 
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import resource
@@ -29,6 +30,8 @@ MODULES = (
     "langsmith.run_trees",
     "openai",
 )
+FOR_WORKERS = ("graphs.temporal.worker", "graphs.temporal.graph")
+"""Imported where their extra is there."""
 STREAMS = 3
 
 
@@ -112,7 +115,7 @@ class _Children:
 
 def serve(channel: socket.socket) -> None:
     """Fork what is asked for, until the other end closes; returns in each process that was forked, too."""
-    for module in MODULES:
+    for module in (*MODULES, *(FOR_WORKERS if importlib.util.find_spec("temporalio") else ())):
         importlib.import_module(module)
     assert threading.active_count() == 1
     gc.freeze()
