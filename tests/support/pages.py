@@ -12,7 +12,7 @@ PROJECT = Path(__file__).parents[2]
 PAGES = [
     name
     for name in (
-        *("README.md", "CONTRIBUTING.md", "graphs/doors.md", "graphs/methods.md"),
+        *("README.md", "CONTRIBUTING.md", "graphs/doors.md", "graphs/machines.md", "graphs/methods.md"),
         *(f"{folder}/README.md" for folder in ("graphs", "nodes", "prompts", "evals")),
     )
     if (PROJECT / name).exists()
