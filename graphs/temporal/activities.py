@@ -96,21 +96,23 @@ class Activities:
         values, problem = await self._texts.complete(call.run, [call.state, call.problem])
         given = _set_clock(await asyncio.to_thread(read_input, call.stage, values, problem), call)
         progress = Progress()
-        with tracing_context(parent=call.trace or None):
-            work = asyncio.create_task(
-                run_stage(
-                    call.stage,
-                    given,
-                    settings,
-                    thread=call.run,
-                    replies=call.replies,
-                    configurable=self._configurable,
-                    hear=progress.hear,
-                )
-            )
+        work = asyncio.create_task(self._step(call, given, settings, progress))
         update, asks = await self._attend(work, call.stage, given, progress)
         light = await self._texts.lighten(call.run, [write_values(update), write_values(asks)])
         return StageReply(update=light[0], asks=light[1], events=progress.events, worker=self._worker)
+
+    async def _step(self, call: StageCall, given: Any, settings: Settings, progress: Progress) -> Any:
+        # Set within the task: what is set around it does not reach it.
+        with tracing_context(parent=call.trace or None):
+            return await run_stage(
+                call.stage,
+                given,
+                settings,
+                thread=call.run,
+                replies=call.replies,
+                configurable=self._configurable,
+                hear=progress.hear,
+            )
 
     async def _attend(self, work: "asyncio.Task[Any]", stage: str, given: Any, progress: Progress) -> Any:
         """Wait for a node to end, giving signs of life; a thread that is stopped still says how far it came."""

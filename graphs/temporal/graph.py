@@ -14,6 +14,7 @@ from graphs.intake import storable_input
 from graphs.temporal.address import EngineAddress, EngineError, connect, read_engine
 from graphs.temporal.spoken import Spoken
 from graphs.temporal.texts import RunTexts
+from graphs.temporal.traced import Trace
 from graphs.temporal.wire import WORKFLOW, News, RunCall
 from nodes.boundary.side_loop import run_aside
 from nodes.llm.replies.errors import ConfigurationError
@@ -83,9 +84,11 @@ class TemporalGraph:
         modes = stream_mode or ["custom", "messages", "values"]
         run = str((config or {}).get("configurable", {}).get("thread_id") or new_id())
         async with self._open() as (client, store):
-            handle = await self._reach(client, store, run, input, context)
+            problem = input if input is None or isinstance(input, Command) else _read_problem(input)
+            trace = Trace(problem if isinstance(problem, Problem) else None)
+            handle = await self._reach(client, store, run, problem, context, trace)
             try:
-                async for mode, event in self._follow(handle, store, run):
+                async for mode, event in self._follow(handle, store, run, trace):
                     if mode in modes:
                         yield mode, event
             except (asyncio.CancelledError, GeneratorExit):
@@ -93,7 +96,8 @@ class TemporalGraph:
                     with suppress(Exception):
                         await asyncio.shield(handle.cancel())
                 raise
-            except EngineError:
+            except EngineError as error:
+                trace.end(error=error)
                 await Runs(store).give_up(run)
                 raise
 
@@ -129,7 +133,7 @@ class TemporalGraph:
                 store = await stack.enter_async_context(open_store(place))
             yield await connect(self.address), store
 
-    async def _reach(self, client: Any, store: Store, run: str, input: Any, context: Any) -> Any:
+    async def _reach(self, client: Any, store: Store, run: str, input: Any, context: Any, trace: Trace) -> Any:
         """Begin a run, come back to one, or reply to what one asks."""
         from temporalio.client import RPCError
 
@@ -139,11 +143,10 @@ class TemporalGraph:
             return handle
         runs = Runs(store)
         if input is not None:
-            problem = Problem.model_validate(storable_input(dict(input)))
-            entry = await runs.hand_over(run, problem, _list_choices(context), str(self.address))
+            entry = await runs.hand_over(run, input, _list_choices(context), str(self.address))
         else:
             entry = await runs.find(run)
-        call = RunCall(run=entry.id, problem=entry.problem, settings=entry.settings, trace=_trace())
+        call = RunCall(run=entry.id, problem=entry.problem, settings=entry.settings, trace=trace.headers())
         from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
         from temporalio.exceptions import WorkflowAlreadyStartedError
 
@@ -164,7 +167,7 @@ class TemporalGraph:
         except RPCError as error:
             raise EngineError(f"the Temporal server does not take the run: {error.message}") from error
 
-    async def _follow(self, handle: Any, store: Store, run: str) -> AsyncIterator[tuple[str, Any]]:
+    async def _follow(self, handle: Any, store: Store, run: str, trace: Trace) -> AsyncIterator[tuple[str, Any]]:
         """Yield what the run tells, until it has ended or asks a person."""
         result = asyncio.create_task(handle.result())
         spoken, seen, texts = Spoken(), 0, RunTexts(store)
@@ -186,9 +189,15 @@ class TemporalGraph:
                     for told in spoken.take(beat):
                         yield told
             state = await texts.complete(run, await _read_result(result))
-            yield "values", {name: getattr(Solution.model_validate(state), name) for name in Solution.model_fields}
+            solution = Solution.model_validate(state)
+            trace.end(solution)
+            yield "values", {name: solution[name] for name in Solution.model_fields}
         finally:
             result.cancel()
+
+
+def _read_problem(input: Any) -> Problem:
+    return Problem.model_validate(storable_input(dict(input)))
 
 
 def _reply_of(command: Command[Any]) -> Any:
@@ -208,14 +217,6 @@ def _list_choices(context: Any) -> dict[str, Any]:
 def _default_of(name: str) -> Any:
     field = Settings.model_fields[name]
     return field.get_default(call_default_factory=True, validated_data={})
-
-
-def _trace() -> dict[str, str]:
-    """Return the headers of the trace that this is a part of."""
-    from langsmith.run_helpers import get_current_run_tree
-
-    tree = get_current_run_tree()
-    return dict(tree.to_headers()) if tree else {}
 
 
 async def _ask(handle: Any, seen: int) -> News:

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from langgraph._internal._runnable import RunnableCallable
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
-from langgraph.types import Command, Send
+from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from graphs.adaptive import lay_out
 from nodes.boundary.node import Node, bound_node
@@ -53,9 +55,14 @@ def read_input(stage: str, values: dict[str, Any], problem: dict[str, Any]) -> A
 
 @lru_cache(maxsize=64)
 def _graph_of(stage: str) -> Any:
+    node = bound_node(STAGES[stage])
+
+    async def ask(state: Alone, runtime: Runtime[Settings]) -> Any:
+        return await node.ainvoke(state.given, runtime=runtime)
+
     builder: Any = StateGraph(Alone, context_schema=Settings)
-    builder.add_node(stage, bound_node(STAGES[stage]), input_schema={"assess": Problem, "solve": ThreadTask}.get(stage))
-    builder.add_conditional_edges(START, lambda state: Send(stage, state.given), [stage])
+    builder.add_node(stage, RunnableCallable(None, ask, name=stage, trace=False))
+    builder.add_edge(START, stage)
     return builder
 
 
@@ -85,7 +92,7 @@ async def run_stage(
     """
     # Only what asks a person needs to be kept in between.
     saver = InMemorySaver(serde=DeclaredTypes()) if stage.startswith("approve") else None
-    graph = _graph_of(stage).compile(checkpointer=saver)
+    graph = _graph_of(stage).compile(checkpointer=saver, name=stage)
     config: Any = {"configurable": {**configurable, "thread_id": thread}}
     update: dict[str, Any] | None = None
     asks: dict[str, Any] | None = None

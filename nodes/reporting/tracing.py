@@ -65,9 +65,14 @@ def mask_traces() -> None:
 def name_run(graph: str, question: str) -> None:
     """Name the graph's run after what is asked."""
     for run in _graph_runs():
-        # Masked before it is shortened: half a key would not be known as one.
-        name = f"{graph}: {' '.join(mask(question).split())}"
-        run.name = name if len(name) <= MAX_NAME_CHARACTERS else name[: MAX_NAME_CHARACTERS - 2] + " …"
+        run.name = title(graph, question)
+
+
+def title(graph: str, question: str) -> str:
+    """Return the name of a graph's run."""
+    # Masked before it is shortened: half a key would not be known as one.
+    name = f"{graph}: {' '.join(mask(question).split())}"
+    return name if len(name) <= MAX_NAME_CHARACTERS else name[: MAX_NAME_CHARACTERS - 2] + " …"
 
 
 def name_thread(node: str, id: str, round: int) -> None:
@@ -94,9 +99,14 @@ def mark_thread(result: ThreadResult) -> None:
 def tell_outcome(outcome: str, route: str, report: Report) -> None:
     """Put the outcome and the figures into the metadata of the graph's run."""
     for run in _graph_runs():
-        tokens = {f"apr_tokens_{name}": count for name, count in report.tokens.model_dump().items()}
-        figures = {f"apr_{name}": report[name] for name in TRACED_FIGURES if report[name] is not None}
-        run.add_metadata({"apr_outcome": outcome, "apr_route": route, **tokens, **figures})
+        run.add_metadata(list_figures(outcome, route, report))
+
+
+def list_figures(outcome: str, route: str, report: Report) -> dict[str, Any]:
+    """List what of a run stands in the metadata of its trace."""
+    tokens = {f"apr_tokens_{name}": count for name, count in report.tokens.model_dump().items()}
+    figures = {f"apr_{name}": report[name] for name in TRACED_FIGURES if report[name] is not None}
+    return {"apr_outcome": outcome, "apr_route": route, **tokens, **figures}
 
 
 def _graph_runs() -> list[Any]:

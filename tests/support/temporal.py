@@ -71,10 +71,12 @@ async def temporal_server(folder: Path) -> AsyncIterator[Temporal]:
         await server.stop()
 
 
-async def start_worker(model: ModelServer, engine: str, store: str, *options: str, **more: str) -> Process:
-    """Start `apr worker`; returns when it takes work."""
+async def start_worker(
+    model: ModelServer, engine: str, store: str, *options: str, real: bool = False, **more: str
+) -> Process:
+    """Start `apr worker`, by default in a fork; returns when it takes work."""
     env = environment(model, **(STEADY | more))
-    process = await launch("worker", "--engine", engine, "--store", store, *options, env=env)
+    process = await launch("worker", "--engine", engine, "--store", store, *options, env=env, real=real)
     assert process.stderr is not None
     said = (await process.stderr.readline()).decode()
     assert "apr: works for temporal://" in said, said + (await process.stderr.read()).decode()
@@ -83,12 +85,12 @@ async def start_worker(model: ModelServer, engine: str, store: str, *options: st
 
 @asynccontextmanager
 async def workers(
-    model: ModelServer, engine: str, store: str, count: int = 1, **more: str
+    model: ModelServer, engine: str, store: str, count: int = 1, *, real: bool = False, **more: str
 ) -> AsyncIterator[list[Process]]:
     """Run so many workers while this block runs."""
     started: list[Process] = []
     try:
-        started += await asyncio.gather(*(start_worker(model, engine, store, **more) for _ in range(count)))
+        started += await asyncio.gather(*(start_worker(model, engine, store, real=real, **more) for _ in range(count)))
         yield started
     finally:
         for process in started:

@@ -14,10 +14,11 @@ from graphs.adaptive import build_graph
 from graphs.streaming import ANSWER_MODES, AnswerPiece, read_answer
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.state import Solution
-from tests.support.command import apr, start
+from tests.support.command import STEADY, apr, environment, launch, start
 from tests.support.server import HANG, STALL, WORDS, Fault, ModelServer, Reply, outline, review
 from tests.support.subjects.stopping import Running
 from tests.support.temporal import Temporal, start_worker, workers
+from tests.support.traces import trace_server
 
 PARTS = ["What is the capital of France?", "What is 12 * 7?", "Who wrote Hamlet?"]
 QUESTION = " ".join(PARTS)
@@ -308,3 +309,26 @@ async def test_what_cannot_be_handed_over_is_said_at_once(server: ModelServer, a
     status, out, err = await apr(server, "Why?", *arguments)
     assert (status, out) == (2, "") and said in err and "Traceback" not in err and "secret" not in err
     assert not server.asked
+
+
+async def test_the_steps_of_all_workers_hang_under_one_trace(
+    server: ModelServer, steady: dict[str, Any], engine: str, store: str
+) -> None:
+    server.on("assess", outline(*PARTS)).on("review", review("All of it."))
+    async with trace_server() as sent:
+        traced = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": sent.url, "LANGSMITH_API_KEY": "lsv2_pt_its_own"}
+        async with workers(server, engine, store, 2, real=True, **traced) as both:
+            asked = f"{QUESTION} They say sk-planted0123456789abcdef."
+            env = environment(server, **traced, **STEADY)
+            asking = await launch(asked, "--store", store, "--engine", engine, env=env, real=True)
+            assert (await asking.communicate())[0] == b"All of it.\n"
+            for process in both:
+                process.send_signal(signal.SIGTERM)
+                await process.wait()
+    assert sent.root["name"].startswith("adaptive: What is the capital of France? What is 12 * 7?")
+    about = sent.root["extra"]["metadata"]
+    assert (about["apr_outcome"], about["apr_calls"], sent.root["outputs"]["answer"]) == ("complete", 5, "All of it.")
+    steps = sent.below(sent.root)
+    nodes = [node["name"] for step in steps for node in sent.below(step)]
+    assert sorted(nodes) == ["assess", "decompose", "review", "solve T1", "solve T2", "solve T3"]
+    assert b"sk-planted" not in sent.bytes and b"[secret]" in sent.bytes
