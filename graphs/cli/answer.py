@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from graphs.cli.report import refuse, write_run
+from graphs.cli.refusal import refuse
+from graphs.cli.report import write_run
 from graphs.page.wording import mark_controls, money
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from graphs.cli.report import refuse
+from graphs.cli.refusal import refuse
 from graphs.page.wording import mark_controls
 
 EXIT_MISSING = 1

@@ -20,7 +20,8 @@ from graphs.cli import worker as cli_worker
 from graphs.cli.answer import finish, lines
 from graphs.cli.config import load_config, read_assignments
 from graphs.cli.input import read_documents, read_standard_input
-from graphs.cli.report import find_write_problem, refuse
+from graphs.cli.refusal import refuse
+from graphs.cli.report import find_write_problem
 from graphs.cli.standard_error import tolerate_standard_error
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from graphs.cli.keys import make_key, read_environment
-from graphs.cli.report import refuse
+from graphs.cli.refusal import refuse
 
 HELP = """Serve the tools answer and review_files to an MCP client (an editor, an assistant, an agent).
 

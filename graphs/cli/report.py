@@ -6,14 +6,14 @@ Everything heavy is imported when it is needed.
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphs.cli.refusal import refuse
+
 if TYPE_CHECKING:
     from nodes.state import Solution
-
-EXIT_USAGE = 2
 
 HELP = """Write a run as one HTML page that needs no network: timeline, threads, plan, review, cost.
 
@@ -127,10 +127,3 @@ def _solution(run: str) -> "Solution":
     if not (solution.question or solution.answer or solution.calls):
         refuse(f"{name}: is no run as `apr --json` prints it: it has neither a question nor an answer")
     return solution
-
-
-def refuse(message: str) -> NoReturn:
-    """Say what is wrong with the usage, and leave."""
-    for line in message.splitlines():
-        sys.stderr.write(f"apr: {line}\n")
-    raise typer.Exit(EXIT_USAGE)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from graphs.cli.keys import make_key, read_environment
-from graphs.cli.report import refuse
+from graphs.cli.refusal import refuse
 
 HELP = """Serve the workflow as a model of OpenAI's API, on 127.0.0.1.
 
