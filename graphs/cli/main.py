@@ -49,7 +49,7 @@ The model decides whether and how to split. The answer goes to standard output, 
 
 [bold]Other commands[/bold] (each has its own --help)
 
-  apr report RUN.json: write the page of a run that --json printed
+  apr report RUN: write the page of a saved run, or of a file that --json printed
 
   apr runs: list the saved runs
 
