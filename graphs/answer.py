@@ -87,6 +87,8 @@ class Options(TypedDict, total=False):
     hedge: float | None
     deadline: float | None
     max_total_tokens: int | None
+    max_cost: float | None
+    prices: dict[str, dict[str, float]] | None
     context_window: int | None
     window_share: float
     baseline: bool

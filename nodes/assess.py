@@ -27,7 +27,7 @@ from nodes.tools.toolbox import find_toolbox
 async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Start the run and decide whether the problem is split."""
     settings, run = settings_of(runtime), Run()
-    check_configuration(settings)
+    await check_configuration(settings)
     await check_planner(settings)
     name_run("adaptive", state.question)
     tell_stage(runtime, "assess")

@@ -20,6 +20,7 @@ from nodes.shared.knobs.native import NativeKnobs
 from nodes.shared.knobs.servers import ServerKnobs
 from nodes.shared.knobs.solvers import SolverKnobs
 from nodes.shared.knobs.work import WorkKnobs
+from nodes.shared.prices import check_prices
 from nodes.shared.providers import check_model_name, dialect_of
 from nodes.shared.refusals import refuse, without_key
 from prompts import read_versions
@@ -114,6 +115,11 @@ class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ServerKnobs, Mod
     @classmethod
     def _extra_fields_are_no_others(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         return None if value is None else check_extra(value)
+
+    @field_validator("prices")
+    @classmethod
+    def _prices_are_of_models(cls, value: dict[str, dict[str, float]] | None) -> dict[str, dict[str, float]] | None:
+        return None if value is None else check_prices({check_model_name(name): own for name, own in value.items()})
 
     @field_validator("prompts")
     @classmethod

@@ -177,7 +177,7 @@ def _share(task: ThreadTask, settings: Settings, slots: int | None) -> FanOut:
     """Make what the threads of this round share."""
     return FanOut(
         min(task.degree, slots or task.degree),
-        Ledger(settings.max_total_tokens, task.spent, kept=task.spent.join),
+        Ledger(settings, task.spent, keep_review=True),
         Stragglers(
             # A tool may do something that must not be done twice.
             None if uses_tools(settings) else settings.hedge,

@@ -34,6 +34,7 @@ async def find_all() -> list[Finding]:
     if settings:
         for seat in _one_each(settings):
             found += await _model(settings, seat)
+        found += await _prices(settings)
         found += await _extras(settings)
     found.append(await _store())
     found.append(_port())
@@ -111,6 +112,15 @@ async def _model(settings: "Settings", seat: "Seat") -> list[Finding]:
         else:
             found.append(Finding("ok", what, f"{endpoint.address} offers it"))
     return found
+
+
+async def _prices(settings: "Settings") -> list[Finding]:
+    if settings.max_cost is None:
+        return []
+    from nodes.llm.endpoints.price import ask_for_prices
+
+    lacking = await asyncio.to_thread(ask_for_prices, settings)
+    return [Finding("mend", "prices", lacking) if lacking else Finding("ok", "prices", "of every model are known")]
 
 
 async def _extras(settings: "Settings") -> list[Finding]:

@@ -92,6 +92,7 @@ def apr(
     base_url: options.BaseUrl = None,
     max_parallel: options.MaxParallel = None,
     deadline: options.Deadline = None,
+    max_cost: options.MaxCost = None,
     oversight: options.Oversight = None,
     cache: options.Cache = None,
     cache_ttl: options.CacheTtl = None,
@@ -114,7 +115,7 @@ def apr(
     if engine and sequential:
         refuse("--engine: one call needs no workers; leave --sequential out, or --engine")
     given: dict[str, Any] = {"model": model, "base_url": base_url, "max_parallel": max_parallel, "deadline": deadline}
-    given |= {"cache": cache, "cache_ttl": cache_ttl, "oversight": oversight}
+    given |= {"cache": cache, "cache_ttl": cache_ttl, "oversight": oversight, "max_cost": max_cost}
     given |= {"baseline": True} if compare else {}
     given |= _read_set(set_ or [], given)
 

@@ -134,12 +134,14 @@ async def keep_threads(state: State, settings: Settings) -> list[Call]:
 async def _head_start(problem: Problem, settings: Settings, run: Run) -> HeadStart | None:
     """Prepare to begin calls early, where that is wanted and worth it; the direct answer begins at once.
 
-    What a person is to approve first does not begin early, nor what has a limit that it would use up unseen: of tokens,
-    of requests a minute, of a server's slots. Nor do threads that may call tools: some cannot be undone.
+    What a person is to approve first does not begin early, nor what has a limit that it would use up unseen: of tokens
+    or dollars, of requests a minute, of a server's slots. Nor do threads that may call tools: some cannot be undone.
     """
     if settings.solver != "chain":
         return None
-    limited = settings.max_total_tokens or settings.requests_per_minute or settings.tokens_per_minute
+    limited = (
+        settings.max_total_tokens or settings.max_cost or settings.requests_per_minute or settings.tokens_per_minute
+    )
     if settings.head_start == "off" or limited or settings.oversight in ("plan", "both") or uses_tools(settings):
         return None
     clients = await known_clients(settings, run)

@@ -1,5 +1,6 @@
 """Which endpoints answer for a role: its address, its key, and what must be installed."""
 
+import asyncio
 import importlib.util
 from collections.abc import Sequence
 
@@ -7,6 +8,7 @@ from pydantic import SecretStr
 
 from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.endpoints.own import Own, own_models
+from nodes.llm.endpoints.price import ask_for_prices
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Seat, Servers, Settings
 from nodes.shared.address import sound_addresses
@@ -17,14 +19,17 @@ from nodes.shared.providers import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, OWN
 _NEEDS = {"local": ("xllamacpp", "local"), "deepseek": ("langchain_deepseek", "deepseek")}
 
 
-def check_configuration(settings: Settings) -> None:
+async def check_configuration(settings: Settings) -> None:
     """Find out before the first call what would stop a later one.
 
     Raises:
-        ConfigurationError: A key or an extra is missing for one of the roles.
+        ConfigurationError: A key or an extra is missing for one of the roles, or a price that `max_cost` needs.
     """
     for seat in settings.seats():
         check_seat(settings, seat)
+    # The published prices take a moment to load.
+    if settings.max_cost is not None and (lacking := await asyncio.to_thread(ask_for_prices, settings)):
+        raise ConfigurationError(lacking)
 
 
 def check_seat(settings: Settings, seat: Seat) -> None:
@@ -127,7 +132,7 @@ async def prepare(settings: Settings) -> None:
     Raises:
         ConfigurationError: A key or an extra is missing, or memory or disk does not suffice.
     """
-    check_configuration(settings)
+    await check_configuration(settings)
     if "local" in settings.models():
         from nodes.llm.embedded import server as local
 

@@ -135,8 +135,11 @@ async def test_commands_and_their_options_exist(block: Block, model: ModelServer
 def runs_here(line: Line) -> bool:
     """Tell whether a line can be run: no model but the scripted one, no person, and no run that is not there."""
     words = [word for command in line.commands for word in command]
+    saved = any(re.fullmatch("[0-9a-f]{4}", word) for word in words)
     elsewhere = {"…", "--help", "--oversight", "--model", "--base-url", "resume", "show", "serve", "mcp"} & set(words)
-    return bool(words) and {command[0] for command in line.commands} <= {"apr", "cat", "echo"} and not elsewhere
+    return (
+        bool(words) and {command[0] for command in line.commands} <= {"apr", "cat", "echo"} and not (elsewhere or saved)
+    )
 
 
 def fits(command: Any, words: list[str]) -> None:

@@ -131,6 +131,7 @@ async def test_what_comes_before_the_parts_is_told_to_those_that_begin_early(
         {"head_start": "off"},
         {"head_start": "auto"},
         {"max_total_tokens": 100_000},
+        {"max_cost": 100, "prices": {"openai:scripted": {"input": 1, "output": 1}}},
         {"requests_per_minute": 100},
         {"tokens_per_minute": 1_000_000},
     ],
