@@ -10,6 +10,8 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nodes.shared.install import how_to_install
+
 if TYPE_CHECKING:
     from nodes.llm.servers.catalog import Catalog
     from nodes.settings import Seat, Settings
@@ -143,8 +145,7 @@ async def _extras(settings: "Settings") -> list[Finding]:
 def _extra(what: str, package: str, extra: str, variable: str) -> Finding:
     if importlib.util.find_spec(package):
         return Finding("ok", what, f"the extra `{extra}` is there")
-    install = f"pip install 'adaptive-parallel-reasoning[{extra}]'"
-    return Finding("mend", what, f"{variable} needs the extra `{extra}`: {install}, or unset it")
+    return Finding("mend", what, f"{variable} needs the extra `{extra}`: {how_to_install(extra)}, or unset it")
 
 
 async def _store() -> Finding:

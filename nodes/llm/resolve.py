@@ -13,6 +13,7 @@ from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Seat, Servers, Settings
 from nodes.shared.address import sound_addresses
 from nodes.shared.environment import environment_base_url, environment_key
+from nodes.shared.install import how_to_install
 from nodes.shared.integrations import INTEGRATIONS
 from nodes.shared.providers import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, OWN
 
@@ -50,7 +51,7 @@ def check_seat(settings: Settings, seat: Seat) -> None:
     package, extra = _NEEDS.get(provider, (None, ""))
     if package and importlib.util.find_spec(package) is None:
         raise ConfigurationError(
-            f"`{provider}` needs an extra: pip install 'adaptive-parallel-reasoning[{extra}]', or choose another "
+            f"`{provider}` needs an extra: {how_to_install(extra)}, or choose another "
             "`model`, such as openai:gpt-5-mini with OPENAI_API_KEY set"
         )
 
