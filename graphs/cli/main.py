@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from graphs.cli import cache as cli_cache
-from graphs.cli import doctor as cli_doctor
-from graphs.cli import mcp as cli_mcp
 from graphs.cli import options
-from graphs.cli import report as cli_report
-from graphs.cli import runs as cli_runs
-from graphs.cli import serve as cli_serve
-from graphs.cli import worker as cli_worker
 from graphs.cli.answer import finish, lines
+from graphs.cli.commands import COMMANDS, refuse_slips, run_command
 from graphs.cli.config import load_config, read_assignments
 from graphs.cli.input import read_documents, read_standard_input
 from graphs.cli.refusal import refuse
@@ -73,6 +67,8 @@ The model decides whether and how to split. The answer goes to standard output, 
 
   apr mcp: serve the workflow as tools to an MCP client
 
+  apr completion SHELL: have the Tab key complete the words of apr
+
 [bold]Settings[/bold] without an option: --set thread_timeout=60, or APR_THREAD_TIMEOUT=60 in the environment.
 
 A file of such variables may lie in your configuration folder; apr doctor names it. See graphs/README.md.
@@ -106,7 +102,7 @@ def apr(
     version: options.Version = False,
 ) -> None:
     """Answer a question."""
-    cli_doctor.refuse_slips(question)
+    refuse_slips(question)
     if compare and sequential:
         refuse("--compare: --sequential is the baseline itself; use one of the two")
     if report and (why := find_write_problem(report)):
@@ -165,19 +161,7 @@ def main() -> None:
         load_config()
     except typer.Exit as refused:
         sys.exit(refused.exit_code)
-    if sys.argv[1:2] == ["report"]:
-        cli_report.app(args=sys.argv[2:], prog_name="apr report")
-    elif sys.argv[1:2] and sys.argv[1] in ("runs", "show", "resume", "prune"):
-        cli_runs.app(args=sys.argv[1:], prog_name="apr")
-    elif sys.argv[1:2] == ["cache"]:
-        cli_cache.app(args=sys.argv[2:], prog_name="apr cache")
-    elif sys.argv[1:2] == ["serve"]:
-        cli_serve.app(args=sys.argv[2:], prog_name="apr serve")
-    elif sys.argv[1:2] and sys.argv[1] in ("worker", "cancel"):
-        cli_worker.app(args=sys.argv[1:], prog_name="apr")
-    elif sys.argv[1:2] == ["mcp"]:
-        cli_mcp.app(args=sys.argv[2:], prog_name="apr mcp")
-    elif sys.argv[1:2] and sys.argv[1] in ("doctor", "models"):
-        cli_doctor.app(args=sys.argv[1:], prog_name="apr")
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        run_command(sys.argv[1:])
     else:
         app()

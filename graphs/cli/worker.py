@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphs.cli.keys import read_environment
-from graphs.cli.report import refuse
+from graphs.cli.refusal import refuse
 from graphs.cli.runs import RunArgument, StoreOption, where
 
 if TYPE_CHECKING:

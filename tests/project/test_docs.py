@@ -21,7 +21,8 @@ from markdown_it import MarkdownIt
 from evals.items import names
 from evals.run.variants import VARIANTS
 from graphs import graph, native
-from graphs.cli import cache, doctor, main, mcp, report, runs, serve
+from graphs.cli import main
+from graphs.cli.commands import COMMANDS
 from nodes.settings import Settings
 from nodes.shared.environment import OTHER_NAMES
 from nodes.solvers.tree import search_graph
@@ -151,11 +152,9 @@ def fits(command: Any, words: list[str]) -> None:
 
 
 def apr(words: list[str]) -> None:
-    own = {"report": report.app, "cache": cache.app, "serve": serve.app, "mcp": mcp.app}
-    apps = own | dict.fromkeys(("runs", "show", "resume", "prune"), runs.app)
-    apps |= dict.fromkeys(("doctor", "models"), doctor.app)
-    app = apps.get(words[0], main.app)
-    fits(typer.main.get_command(app), words[1:] if words[0] in own else words)
+    program = COMMANDS.get(words[0])
+    app = program.app if program else main.app
+    fits(typer.main.get_command(app), words[1:] if program and not program.shares else words)
 
 
 def python(words: list[str]) -> None:
