@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from graphs.cli import options
+from graphs.cli import worker as cli_worker
 from graphs.cli.answer import finish, lines
 from graphs.cli.commands import COMMANDS, refuse_slips, run_command
 from graphs.cli.config import load_config, read_assignments
