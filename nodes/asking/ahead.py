@@ -151,7 +151,8 @@ async def _head_start(problem: Problem, settings: Settings, run: Run) -> HeadSta
     if settings.head_start == "auto" and not seen:
         return None
     small = size_of(problem) <= MAX_EARLY_TOKENS
-    threads = small and settings.scoped and await thread_cache(settings) is None
+    # Which threads are easy stands behind the last line of an outline.
+    threads = small and settings.scoped and not settings.easy_model and await thread_cache(settings) is None
     begun = HeadStart(problem, settings, run, clients, threads=threads)
     begun.begin_direct()
     return begun

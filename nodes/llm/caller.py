@@ -70,8 +70,8 @@ class Caller:
             on_text: Is told of a reply's text while it is written; the reply is streamed then.
         """
         self.calls: list[Call] = []
-        self.model = settings.model_for(task.role)
-        self._seat: Seat = task.role
+        self._seat: Seat = task.seat or task.role
+        self.model = settings.model_for(self._seat)
         self._settings, self._task, self.on_start, self._on_text = settings, task, on_start, on_text
         self._seconds = settings.request_timeout if task.time_limit is None else task.time_limit
         self._limit_name = "request_timeout" if task.time_limit is None else "thread_timeout"

@@ -146,6 +146,12 @@ async def test_nothing_begins_early_where_that_is_not_wanted_or_not_known_to_pay
     assert "stream" not in server.calls("assess")[0].body or not server.calls("assess")[0].body["stream"]
 
 
+async def test_no_thread_begins_before_it_is_known_which_are_easy(server: ModelServer, early: dict[str, Any]) -> None:
+    split(server)
+    solution = await ask({**early, "easy_model": "openai:small"})
+    assert not any(call.ahead and call.thread_id for call in solution.calls) and solution.outcome == "complete"
+
+
 async def test_threads_of_large_inputs_begin_when_the_plan_stands(server: ModelServer, early: dict[str, Any]) -> None:
     split(server)
     question = {"question": QUESTION, "documents": [{"id": "long", "text": "Lorem ipsum. " * 10_000}]}
