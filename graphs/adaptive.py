@@ -91,7 +91,7 @@ def build_graph(
             such as tools, the workers are given.
         tools: What threads and direct answers may call: LangChain tools, or functions whose docstrings say what they
             are for.
-        models: Chat models of your own, by the role that asks them (`assess`, `decompose`, `solve`, `review`,
+        models: Chat models of your own, by the role that asks them (`assess`, `decompose`, `solve`, `easy`, `review`,
             `fallback`), or `model` for every role. Settings name them `own:ROLE`.
         compile_options: What LangGraph's `compile` takes, such as `checkpointer=`.
 

@@ -52,6 +52,7 @@ class Options(TypedDict, total=False):
     assess_model: str | None
     decompose_model: str | None
     solve_model: str | None
+    easy_model: str | None
     review_model: str | None
     fallback_model: str | None
     base_url: str | list[str] | None
@@ -62,6 +63,8 @@ class Options(TypedDict, total=False):
     decompose_api_key_env: str | None
     solve_base_url: str | list[str] | None
     solve_api_key_env: str | None
+    easy_base_url: str | list[str] | None
+    easy_api_key_env: str | None
     review_base_url: str | list[str] | None
     review_api_key_env: str | None
     fallback_base_url: str | list[str] | None
@@ -87,6 +90,8 @@ class Options(TypedDict, total=False):
     hedge: float | None
     deadline: float | None
     max_total_tokens: int | None
+    max_cost: float | None
+    prices: dict[str, dict[str, float]] | None
     context_window: int | None
     window_share: float
     baseline: bool

@@ -13,6 +13,7 @@ from nodes.boundary.progress import tell_stage
 from nodes.llm import flights
 from nodes.llm.replies.errors import ConfigurationError, ModelError
 from nodes.llm.resolve import check_configuration
+from nodes.planning.difficulty import OutlineOfDifficulty
 from nodes.planning.needs import widest
 from nodes.planning.outline import read_parts
 from nodes.planning.solvers import OutlineOfSolvers, hardest
@@ -27,7 +28,7 @@ from nodes.tools.toolbox import find_toolbox
 async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Start the run and decide whether the problem is split."""
     settings, run = settings_of(runtime), Run()
-    check_configuration(settings)
+    await check_configuration(settings)
     await check_planner(settings)
     name_run("adaptive", state.question)
     tell_stage(runtime, "assess")
@@ -46,7 +47,8 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
             failed = stage_failed("assess", caller, error) | {"calls": calls or None}
             return start | failed | {"repairs": list(planned.repairs)}
         solvers = written.solvers if isinstance(written, OutlineOfSolvers) else []
-        parts, repairs = read_parts(written.parts, state.segments(), solvers)
+        difficulty = written.difficulty if isinstance(written, OutlineOfDifficulty) else []
+        parts, repairs = read_parts(written.parts, state.segments(), solvers, difficulty)
         ready = widest(parts)
         assessment = Assessment(
             parts=parts,

@@ -10,6 +10,7 @@ from nodes.llm.limits.budget import find_exhaustion
 from nodes.llm.limits.ledger import spending
 from nodes.planning.forecast import add_outcome
 from nodes.planning.repair import Repair
+from nodes.reporting.easy import count_easy
 from nodes.reporting.estimate import learn
 from nodes.reporting.measure import make_report
 from nodes.reporting.prices import cost_of
@@ -122,6 +123,7 @@ def _bookkeeping(
         solving=({WHOLE: list(solving)} if solving else {})
         | {thread.id: thread.solving for thread in threads if thread.solving},
         run=state.run,
+        easy=count_easy(every, settings, partial(cost_of, settings)),
         forecast=state.forecast if outcome == "failed" else add_outcome(state.forecast, every, wall_s),
     )
     learn(state.calls)

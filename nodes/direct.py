@@ -35,7 +35,7 @@ async def _answer(state: State, runtime: Runtime[Settings], solver: SolverName) 
     settings, spent = settings_of(runtime), spending(state.calls)
     if state.plan and (why := find_exhaustion(settings, state.run, spent)):
         return conclude_failed(state, settings, [*state.problems, f"no thread could answer, and {why}"])
-    asked = [call for call in state.calls if call.role == "solve"]
+    asked = [call for call in state.calls if call.role == "solve" and not call.easy]
     if asked and not settings.fallback_model and all(call.status in HOPELESS for call in asked):
         return conclude_failed(state, settings, state.problems)
     if state.dead_model == settings.model_for("solve"):

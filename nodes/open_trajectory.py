@@ -16,6 +16,6 @@ from nodes.state import Problem
 async def open_trajectory(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Begin a run of a native trajectory."""
     settings, run = settings_of(runtime), Run()
-    check_configuration(settings)
+    await check_configuration(settings)
     name_run("native", state.question)
     return fresh_trajectory(run, state, await write_prompt(settings, run, ask_question(state)))

@@ -20,6 +20,7 @@ from nodes.shared.knobs.native import NativeKnobs
 from nodes.shared.knobs.servers import ServerKnobs
 from nodes.shared.knobs.solvers import SolverKnobs
 from nodes.shared.knobs.work import WorkKnobs
+from nodes.shared.prices import check_prices
 from nodes.shared.providers import check_model_name, dialect_of
 from nodes.shared.refusals import refuse, without_key
 from prompts import read_versions
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 
 Role = Literal["assess", "decompose", "solve", "review"]
 """What a call is for; each role may have a model of its own."""
-Seat = Literal[Role, "fallback", "general"]
-"""Who may have a model, servers and a key of its own: the roles, the fallback, and what holds for all of them."""
-SEATS: tuple[Seat, ...] = ("general", *get_args(Role), "fallback")
+Seat = Literal[Role, "easy", "fallback", "general"]
+"""Who may have a model, servers and a key of its own: roles, easy threads, the fallback, and what holds for all."""
+SEATS: tuple[Seat, ...] = ("general", *get_args(Role), "easy", "fallback")
 
 
 class Servers(NamedTuple):
@@ -99,7 +100,7 @@ class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ServerKnobs, Mod
         copy._keyless = True
         return copy
 
-    @field_validator("model", "assess_model", "decompose_model", "solve_model", "review_model", "fallback_model")
+    @field_validator("model", *(f"{seat}_model" for seat in SEATS if seat != "general"))
     @classmethod
     def _provider_is_known(cls, value: str | None) -> str | None:
         return None if value is None else check_model_name(value)
@@ -114,6 +115,11 @@ class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ServerKnobs, Mod
     @classmethod
     def _extra_fields_are_no_others(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         return None if value is None else check_extra(value)
+
+    @field_validator("prices")
+    @classmethod
+    def _prices_are_of_models(cls, value: dict[str, dict[str, float]] | None) -> dict[str, dict[str, float]] | None:
+        return None if value is None else check_prices({check_model_name(name): own for name, own in value.items()})
 
     @field_validator("prompts")
     @classmethod
@@ -161,8 +167,9 @@ class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ServerKnobs, Mod
         return Servers(tuple(addresses), None if self._keyless else key or self.api_key_env, self._keyless, setting)
 
     def seats(self) -> list[Seat]:
-        """List who may be asked in the run: every role, and the fallback where there is one."""
-        return [*get_args(Role), *(["fallback"] if self.fallback_model else [])]
+        """List who may be asked in the run: every role, and who has easy threads and the fallback, where there are."""
+        others: list[Seat] = ["easy"] if self.easy_model else []
+        return [*get_args(Role), *others, *(["fallback"] if self.fallback_model else [])]
 
     def effort_for(self, role: Role) -> Effort | None:
         """Say how long the model of a role is to think; `None` leaves it to the server."""

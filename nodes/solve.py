@@ -19,6 +19,7 @@ from nodes.llm.limits.budget import Budget, latest
 from nodes.llm.limits.ledger import Ledger
 from nodes.llm.replies.errors import ModelError
 from nodes.llm.replies.reply import Reply
+from nodes.planning.difficulty import choose_seat
 from nodes.planning.solvers import choose_solver
 from nodes.reporting.spans import sum_covered
 from nodes.reporting.tracing import mark_thread, name_thread
@@ -125,7 +126,8 @@ def _cache_key(task: ThreadTask, settings: Settings) -> str:
     first = task.model_copy(update={"critique": "", "previous": None})
     asked = [message for piece in by_part(first) for message in messages(piece, settings)]
     knobs = list_knobs(choose_solver(task.spec, settings), settings)
-    return key_of(asked, settings, stage_of(task.spec, settings).prompt(settings).label, knobs)
+    easy = any(choose_seat(piece.spec, settings) == "easy" for piece in by_part(first))
+    return key_of(asked, settings, stage_of(task.spec, settings).prompt(settings).label, knobs, easy=easy)
 
 
 def _from_cache(task: ThreadTask, key: str, found: Kept) -> dict[str, Any]:
@@ -177,7 +179,7 @@ def _share(task: ThreadTask, settings: Settings, slots: int | None) -> FanOut:
     """Make what the threads of this round share."""
     return FanOut(
         min(task.degree, slots or task.degree),
-        Ledger(settings.max_total_tokens, task.spent, kept=task.spent.join),
+        Ledger(settings, task.spent, keep_review=True),
         Stragglers(
             # A tool may do something that must not be done twice.
             None if uses_tools(settings) else settings.hedge,

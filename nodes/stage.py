@@ -12,7 +12,7 @@ from nodes.llm.replies.errors import ModelError
 from nodes.llm.replies.overhear import OnText
 from nodes.llm.task import Task
 from nodes.planning.plan import ThreadSpec
-from nodes.settings import Role, Settings
+from nodes.settings import Role, Seat, Settings
 from nodes.shared.run import Run
 from nodes.tools.user import make_caller
 from prompts import Family, Prompt
@@ -50,6 +50,7 @@ class Stage:
         step: int = 0,
         sample: int = 0,
         varied: bool = False,
+        seat: Seat | None = None,
     ) -> Task:
         """Say what calls are for; see `nodes.llm.task.Task`."""
         return Task(
@@ -66,6 +67,7 @@ class Stage:
             step=step,
             sample=sample,
             varied=varied,
+            seat=seat,
         )
 
     def caller(

@@ -13,6 +13,6 @@ from nodes.state import Problem, fresh_run
 
 async def start(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Begin a run of a graph that does not assess."""
-    check_configuration(settings_of(runtime))
+    await check_configuration(settings_of(runtime))
     name_run("sequential", state.question)
     return fresh_run(Run(), state)

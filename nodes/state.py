@@ -239,7 +239,7 @@ class ThreadTask(Record):
     critique: str = ""
     """Why the thread was sent back; empty in its first round."""
     spent: Spending = Spending()
-    """Tokens that the run used before this round."""
+    """What the run used before this round."""
     hedged: list[str] = Field(default_factory=list)
     """Ids of the threads that already had a second copy in this run."""
     previous: ThreadResult | None = None

@@ -46,7 +46,7 @@ async def write_branch(state: BranchTask, runtime: Runtime[Settings]) -> dict[st
 
 def _share(task: BranchTask, settings: Settings, degree: int) -> FanOut:
     none_late = Stragglers(None, threads=0, left=0)
-    return FanOut(degree, Ledger(settings.max_total_tokens, task.spent), none_late)
+    return FanOut(degree, Ledger(settings, task.spent), none_late)
 
 
 async def _write(task: BranchTask, settings: Settings, shared: FanOut, runtime: Runtime[Settings]) -> dict[str, Any]:

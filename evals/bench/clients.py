@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from evals.bench import comparison
 from evals.bench.comparison import Incomplete
 from evals.bench.workload import THREADS, Order, question
+from nodes.shared.install import how_to_install
 
 Run = Callable[[int], Awaitable[None]]
 """Does the run of a number; raises when it does not come to a whole answer."""
@@ -28,7 +29,7 @@ class Client:
         """Why it cannot be measured here; empty if it can."""
         if not self.package or importlib.util.find_spec(self.package):
             return ""
-        return f"`{self.package}` is not installed: pip install 'adaptive-parallel-reasoning[bench]'"
+        return f"`{self.package}` is not installed: {how_to_install('bench')}"
 
 
 @asynccontextmanager

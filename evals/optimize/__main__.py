@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from evals.items import DataError
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
+from nodes.shared.install import how_to_install
 from prompts import FOLDER, load, load_families
 
 ROLES = ("assess", "review")
@@ -56,7 +57,7 @@ def main(
     if optimizer not in OPTIMIZERS:
         _refuse(f"--optimizer {optimizer}: there is none; allowed are {', '.join(OPTIMIZERS)}")
     if importlib.util.find_spec("dspy") is None:
-        _refuse("needs an extra: pip install -c constraints.txt -e '.[optimize]'")
+        _refuse(f"needs an extra: {how_to_install('optimize')}")
     from evals.optimize.session import Order, optimise
     from evals.optimize.tasks import TASKS
 

@@ -7,6 +7,7 @@ from evals.item import Item
 from nodes.llm.group import group_for
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
+from nodes.shared.install import how_to_install
 
 Judge = Callable[[Item, str], Awaitable[float | None]]
 
@@ -24,7 +25,7 @@ def judge_by(model: str, judged: Settings) -> Judge:
     if model in judged.models():
         raise ConfigurationError(f"`{model}` cannot judge its own answers; name another model with --judge")
     if importlib.util.find_spec("openevals") is None:
-        raise ConfigurationError("--judge needs an extra: pip install -c constraints.txt -e '.[evals]'")
+        raise ConfigurationError(f"--judge needs an extra: {how_to_install('evals')}")
     from openevals.llm import create_async_llm_as_judge
     from openevals.prompts import CORRECTNESS_PROMPT
 

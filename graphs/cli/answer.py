@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from graphs.cli.report import refuse, write_run
-from graphs.page.wording import mark_controls, money
+from graphs.cli.refusal import refuse
+from graphs.cli.report import write_run
+from graphs.page.wording import mark_controls, money, tell_easy
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -92,6 +93,8 @@ def print_solution(solution: "Solution", *, as_json: bool) -> None:
         f"{solution.outcome}: {solution.route} route, {threads}{report.calls} calls, "
         f"{report.tokens.total:,} tokens{known}, {report.wall_s:.1f} s{_cost(report.cost_usd)}\n"
     )
+    if report.easy:
+        sys.stderr.write(f"easy threads: {mark_controls(tell_easy(report.easy))}\n")
     if report.forecast:
         sys.stderr.write(f"forecast: {report.forecast}\n")
     if report.baseline:

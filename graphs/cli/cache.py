@@ -5,7 +5,7 @@ Everything heavy is imported when it is needed.
 
 import typer
 
-from graphs.cli.report import refuse
+from graphs.cli.refusal import refuse
 
 HELP = """Show or empty the thread cache.
 

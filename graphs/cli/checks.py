@@ -10,6 +10,8 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nodes.shared.install import how_to_install
+
 if TYPE_CHECKING:
     from nodes.llm.servers.catalog import Catalog
     from nodes.settings import Seat, Settings
@@ -34,6 +36,7 @@ async def find_all() -> list[Finding]:
     if settings:
         for seat in _one_each(settings):
             found += await _model(settings, seat)
+        found += await _prices(settings)
         found += await _extras(settings)
     found.append(await _store())
     found.append(_port())
@@ -113,6 +116,15 @@ async def _model(settings: "Settings", seat: "Seat") -> list[Finding]:
     return found
 
 
+async def _prices(settings: "Settings") -> list[Finding]:
+    if settings.max_cost is None:
+        return []
+    from nodes.llm.endpoints.price import ask_for_prices
+
+    lacking = await asyncio.to_thread(ask_for_prices, settings)
+    return [Finding("mend", "prices", lacking) if lacking else Finding("ok", "prices", "of every model are known")]
+
+
 async def _extras(settings: "Settings") -> list[Finding]:
     from nodes.shared.environment import environment_redis_url
 
@@ -133,8 +145,7 @@ async def _extras(settings: "Settings") -> list[Finding]:
 def _extra(what: str, package: str, extra: str, variable: str) -> Finding:
     if importlib.util.find_spec(package):
         return Finding("ok", what, f"the extra `{extra}` is there")
-    install = f"pip install 'adaptive-parallel-reasoning[{extra}]'"
-    return Finding("mend", what, f"{variable} needs the extra `{extra}`: {install}, or unset it")
+    return Finding("mend", what, f"{variable} needs the extra `{extra}`: {how_to_install(extra)}, or unset it")
 
 
 async def _store() -> Finding:

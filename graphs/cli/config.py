@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from graphs.cli.report import refuse
+from graphs.cli.refusal import refuse
 
 FILE = "config.env"
 

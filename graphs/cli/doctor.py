@@ -4,19 +4,14 @@ Everything heavy is imported when it is needed.
 """
 
 import asyncio
-import difflib
 import sys
 
 import typer
 
-from graphs.cli.report import refuse
+from graphs.cli.refusal import refuse
 from graphs.page.wording import mark_controls
 
 EXIT_MISSING = 1
-COMMANDS = ("cache", "doctor", "mcp", "models", "prune", "report", "resume", "runs", "serve", "show")
-"""All words that are commands."""
-MIN_LIKENESS = 0.75
-"""How alike a word and a command are when the word is taken for a slip, from 0 to 1."""
 
 HELP = """Say what is missing, and how to mend it: settings, keys, extras, servers, memory, places to write, ports.
 
@@ -67,13 +62,3 @@ def models() -> None:
             typer.echo(f"{provider}:{mark_controls(name)}")
     typer.echo("local")
     raise typer.Exit(EXIT_MISSING if any(catalog.problem for _, catalog in catalogs) else 0)
-
-
-def refuse_slips(word: str) -> None:
-    """Leave where a word is a slip of a command's name: as a question it would go to a model, and cost.
-
-    Behind `--` every word is a question.
-    """
-    near = difflib.get_close_matches(word.lower(), COMMANDS, 1, MIN_LIKENESS)
-    if near and "--" not in sys.argv and not word.endswith("?"):
-        refuse(f"there is no command `{word}`, did you mean `apr {near[0]}`? To ask it as a question: apr -- {word}")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from graphs.cli.report import refuse
+from graphs.cli.refusal import refuse
 from nodes.input.decoding import decode_text
 
 

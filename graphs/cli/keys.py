@@ -5,7 +5,7 @@ import secrets
 import sys
 from typing import TYPE_CHECKING
 
-from graphs.cli.report import refuse
+from graphs.cli.refusal import refuse
 
 if TYPE_CHECKING:
     from nodes.settings import Settings

@@ -9,18 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from graphs.cli import cache as cli_cache
-from graphs.cli import doctor as cli_doctor
-from graphs.cli import mcp as cli_mcp
 from graphs.cli import options
-from graphs.cli import report as cli_report
-from graphs.cli import runs as cli_runs
-from graphs.cli import serve as cli_serve
 from graphs.cli import worker as cli_worker
 from graphs.cli.answer import finish, lines
+from graphs.cli.commands import COMMANDS, refuse_slips, run_command
 from graphs.cli.config import load_config, read_assignments
 from graphs.cli.input import read_documents, read_standard_input
-from graphs.cli.report import find_write_problem, refuse
+from graphs.cli.refusal import refuse
+from graphs.cli.report import find_write_problem
 from graphs.cli.standard_error import tolerate_standard_error
 
 if TYPE_CHECKING:
@@ -48,7 +44,7 @@ The model decides whether and how to split. The answer goes to standard output, 
 
 [bold]Other commands[/bold] (each has its own --help)
 
-  apr report RUN.json: write the page of a run that --json printed
+  apr report RUN: write the page of a saved run, or of a file that --json printed
 
   apr runs: list the saved runs
 
@@ -72,6 +68,8 @@ The model decides whether and how to split. The answer goes to standard output, 
 
   apr mcp: serve the workflow as tools to an MCP client
 
+  apr completion SHELL: have the Tab key complete the words of apr
+
 [bold]Settings[/bold] without an option: --set thread_timeout=60, or APR_THREAD_TIMEOUT=60 in the environment.
 
 A file of such variables may lie in your configuration folder; apr doctor names it. See graphs/README.md.
@@ -91,6 +89,7 @@ def apr(
     base_url: options.BaseUrl = None,
     max_parallel: options.MaxParallel = None,
     deadline: options.Deadline = None,
+    max_cost: options.MaxCost = None,
     oversight: options.Oversight = None,
     cache: options.Cache = None,
     cache_ttl: options.CacheTtl = None,
@@ -104,7 +103,7 @@ def apr(
     version: options.Version = False,
 ) -> None:
     """Answer a question."""
-    cli_doctor.refuse_slips(question)
+    refuse_slips(question)
     if compare and sequential:
         refuse("--compare: --sequential is the baseline itself; use one of the two")
     if report and (why := find_write_problem(report)):
@@ -113,7 +112,7 @@ def apr(
     if engine and sequential:
         refuse("--engine: one call needs no workers; leave --sequential out, or --engine")
     given: dict[str, Any] = {"model": model, "base_url": base_url, "max_parallel": max_parallel, "deadline": deadline}
-    given |= {"cache": cache, "cache_ttl": cache_ttl, "oversight": oversight}
+    given |= {"cache": cache, "cache_ttl": cache_ttl, "oversight": oversight, "max_cost": max_cost}
     given |= {"baseline": True} if compare else {}
     given |= _read_set(set_ or [], given)
 
@@ -163,19 +162,7 @@ def main() -> None:
         load_config()
     except typer.Exit as refused:
         sys.exit(refused.exit_code)
-    if sys.argv[1:2] == ["report"]:
-        cli_report.app(args=sys.argv[2:], prog_name="apr report")
-    elif sys.argv[1:2] and sys.argv[1] in ("runs", "show", "resume", "prune"):
-        cli_runs.app(args=sys.argv[1:], prog_name="apr")
-    elif sys.argv[1:2] == ["cache"]:
-        cli_cache.app(args=sys.argv[2:], prog_name="apr cache")
-    elif sys.argv[1:2] == ["serve"]:
-        cli_serve.app(args=sys.argv[2:], prog_name="apr serve")
-    elif sys.argv[1:2] and sys.argv[1] in ("worker", "cancel"):
-        cli_worker.app(args=sys.argv[1:], prog_name="apr")
-    elif sys.argv[1:2] == ["mcp"]:
-        cli_mcp.app(args=sys.argv[2:], prog_name="apr mcp")
-    elif sys.argv[1:2] and sys.argv[1] in ("doctor", "models"):
-        cli_doctor.app(args=sys.argv[1:], prog_name="apr")
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        run_command(sys.argv[1:])
     else:
         app()

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from graphs.cli.keys import make_key, read_environment
-from graphs.cli.report import refuse
+from graphs.cli.refusal import refuse
+from nodes.shared.install import how_to_install
 
 HELP = """Serve the tools answer and review_files to an MCP client (an editor, an assistant, an agent).
 
@@ -48,7 +49,7 @@ def mcp(
 ) -> None:
     """Serve MCP clients."""
     if importlib.util.find_spec("mcp") is None:
-        refuse("apr mcp needs an extra: pip install 'adaptive-parallel-reasoning[mcp]'")
+        refuse(f"apr mcp needs an extra: {how_to_install('mcp')}")
     roots = [folder.expanduser().resolve() for folder in root or [Path.cwd()]]
     for folder in roots:
         if not folder.is_dir():

@@ -45,6 +45,10 @@ Deadline = Annotated[
     str | None,
     typer.Option("--deadline", metavar="SECONDS", help="Answer within this time, from the results so far."),
 ]
+MaxCost = Annotated[
+    str | None,
+    typer.Option("--max-cost", metavar="USD", help="Make no call that would probably bring the run over this sum."),
+]
 Oversight = Annotated[
     str | None,
     typer.Option("--oversight", help="Approve in this terminal: plan, answer, both or none. Default: none."),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from graphs.cli.report import refuse
+from graphs.cli.refusal import refuse
 from graphs.page.wording import mark_controls
 from nodes.shared.cleaning import one_line
 

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from graphs.cli.keys import make_key, read_environment
-from graphs.cli.report import refuse
+from graphs.cli.refusal import refuse
+from nodes.shared.install import how_to_install
 
 HELP = """Serve the workflow as a model of OpenAI's API, on 127.0.0.1.
 
@@ -50,7 +51,7 @@ def serve(
     try:
         from graphs.server.v1 import app as server
     except ModuleNotFoundError as error:
-        refuse(f"apr serve needs {error.name}: pip install -c constraints.txt -e '.[serve]'")
+        refuse(f"apr serve needs {error.name}: {how_to_install('serve')}")
     try:
         opened = server.open_port(port)
     except OSError as error:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphs.cli.keys import read_environment
-from graphs.cli.report import refuse
+from graphs.cli.refusal import refuse
 from graphs.cli.runs import RunArgument, StoreOption, where
+from nodes.shared.install import how_to_install
 
 if TYPE_CHECKING:
     import asyncio
@@ -40,7 +41,7 @@ They meet at a Temporal server, and share the store of the runs. For trying: tem
 
   apr "Which bugs do these files have?" --file src --engine temporal://127.0.0.1:7233/default
 
-It needs the extra `temporal`: pip install -c constraints.txt -e '.[temporal]'
+It needs the extra `temporal`.
 """
 DEFAULT_ENGINE = "temporal://127.0.0.1:7233/default"
 
@@ -99,7 +100,7 @@ async def _serve(address: "EngineAddress", store: str, concurrency: int, drain: 
     try:
         from graphs.temporal.worker import work
     except ModuleNotFoundError as error:
-        refuse(f"apr worker needs {error.name}: pip install -c constraints.txt -e '.[temporal]'")
+        refuse(f"apr worker needs {error.name}: {how_to_install('temporal')}")
     told = asyncio.create_task(
         _tell(ready, stop, f"apr: works for {address} with {model}, {concurrency} steps at a time")
     )

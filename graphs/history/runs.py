@@ -173,6 +173,23 @@ class Runs:
         except Exception as error:
             _log.warning("run %s has ended (%s), which cannot be kept: %s", entry.id, outcome, error)
 
+    async def list_ids(self, standing: Literal["ended", "left", "handed_over"]) -> list[str]:
+        """List the ids of some runs, the latest first, by what was noted of them alone.
+
+        Args:
+            standing: Those that have ended, those to resume (stopped, or left by their process), or those that workers
+                are at.
+        """
+        entries = sorted(await self._entries(), key=lambda entry: entry.started_at, reverse=True)
+        running = [entry for entry in entries if entry.outcome == "running"]
+        if standing == "ended":
+            return [entry.id for entry in entries if entry.outcome not in ("running", "stopped")]
+        if standing == "handed_over":
+            return [entry.id for entry in running if entry.engine]
+        left = {entry.id for entry in entries if entry.outcome == "stopped"}
+        left |= {entry.id for entry in running if not await self.store.locks.is_held(entry.id)}
+        return [entry.id for entry in entries if entry.id in left]
+
     async def all(self) -> list[Entry]:
         """List all runs, the latest first; those whose process has gone are stopped."""
         entries = [await self._as_it_stands(entry) for entry in await self._entries()]

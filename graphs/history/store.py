@@ -17,6 +17,7 @@ from tenacity import AsyncRetrying
 from graphs.history.locks import FileLocks, Locks
 from graphs.history.saver import SqliteSaver
 from nodes.shared.cleaning import one_line
+from nodes.shared.install import how_to_install
 from nodes.shared.private import make_private
 from nodes.threads.cache_store import LOCKED_RETRY, name_place
 
@@ -59,9 +60,7 @@ async def _name_store(opening: AbstractAsyncContextManager[Store], where: str) -
         try:
             store = await stack.enter_async_context(opening)
         except ModuleNotFoundError as error:
-            raise StoreError(
-                "runs in PostgreSQL need an extra: pip install 'adaptive-parallel-reasoning[postgres]'"
-            ) from error
+            raise StoreError(f"runs in PostgreSQL need an extra: {how_to_install('postgres')}") from error
         except Exception as error:
             why = one_line(str(error)) or type(error).__name__
             raise StoreError(

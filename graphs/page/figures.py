@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from graphs.page.wording import compare_with, money, tone
+from graphs.page.wording import compare_with, money, tell_easy, tone
 from nodes.state import Solution
 
 
@@ -31,6 +31,7 @@ def list_figures(solution: Solution) -> list[Figure]:
         Figure("Calls", f"{report.calls:,}"),
         Figure("Tokens", f"{report.tokens.total:,}"),
         Figure("Cost", money(report.cost_usd)),
+        *([Figure("Easy threads", tell_easy(report.easy))] if report.easy else []),
     ]
 
 

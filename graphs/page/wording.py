@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from nodes.planning.edits import Edit
+    from nodes.reporting.report import EasyThreads
     from nodes.state import Assessment
 
 MAX_NAME_BYTES = 100
@@ -124,3 +125,14 @@ def describe_edit(edit: "Edit") -> str:
 def money(usd: float | None) -> str:
     """Write an amount."""
     return "unknown" if usd is None else f"${usd:.4f}"
+
+
+def tell_easy(easy: "EasyThreads") -> str:
+    """Say how many threads went to which model, and what that saved, where it is known."""
+    asked = ", ".join(f"{count} to {model}" for model, count in sorted(easy.asked.items()))
+    back = f"; {easy.sent_back} sent back" if easy.sent_back else ""
+    if easy.saved_usd is None:
+        return asked + back
+    return f"{asked}{back}; " + (
+        f"saved {money(easy.saved_usd)}" if easy.saved_usd >= 0 else f"{money(-easy.saved_usd)} more"
+    )

@@ -3,6 +3,8 @@
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
+from nodes.shared.install import how_to_install
+
 SCHEME = "temporal"
 DEFAULT_PORT = 7233
 DEFAULT_QUEUE = "apr"
@@ -64,9 +66,7 @@ async def connect(address: EngineAddress) -> Any:
 
         from graphs.temporal.payloads import make_converter
     except ModuleNotFoundError as error:
-        raise EngineError(
-            f"runs on other machines need {error.name}: pip install -c constraints.txt -e '.[temporal]'"
-        ) from error
+        raise EngineError(f"runs on other machines need {error.name}: {how_to_install('temporal')}") from error
     options: dict[str, Any] = dict(ClientConfig.load_client_connect_config())
     options |= {"target_host": address.host} if address.host else {}
     options |= {"namespace": address.namespace} if address.namespace else {}

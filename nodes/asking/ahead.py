@@ -134,12 +134,14 @@ async def keep_threads(state: State, settings: Settings) -> list[Call]:
 async def _head_start(problem: Problem, settings: Settings, run: Run) -> HeadStart | None:
     """Prepare to begin calls early, where that is wanted and worth it; the direct answer begins at once.
 
-    What a person is to approve first does not begin early, nor what has a limit that it would use up unseen: of tokens,
-    of requests a minute, of a server's slots. Nor do threads that may call tools: some cannot be undone.
+    What a person is to approve first does not begin early, nor what has a limit that it would use up unseen: of tokens
+    or dollars, of requests a minute, of a server's slots. Nor do threads that may call tools: some cannot be undone.
     """
     if settings.solver != "chain":
         return None
-    limited = settings.max_total_tokens or settings.requests_per_minute or settings.tokens_per_minute
+    limited = (
+        settings.max_total_tokens or settings.max_cost or settings.requests_per_minute or settings.tokens_per_minute
+    )
     if settings.head_start == "off" or limited or settings.oversight in ("plan", "both") or uses_tools(settings):
         return None
     clients = await known_clients(settings, run)
@@ -149,7 +151,8 @@ async def _head_start(problem: Problem, settings: Settings, run: Run) -> HeadSta
     if settings.head_start == "auto" and not seen:
         return None
     small = size_of(problem) <= MAX_EARLY_TOKENS
-    threads = small and settings.scoped and await thread_cache(settings) is None
+    # Which threads are easy stands behind the last line of an outline.
+    threads = small and settings.scoped and not settings.easy_model and await thread_cache(settings) is None
     begun = HeadStart(problem, settings, run, clients, threads=threads)
     begun.begin_direct()
     return begun

@@ -3,6 +3,7 @@
 from langchain_core.messages import BaseMessage
 
 from nodes.input.excerpts import by_number
+from nodes.planning.difficulty import OutlineOfBoth, OutlineOfDifficulty
 from nodes.planning.outline import Outline
 from nodes.planning.solvers import OutlineOfSolvers
 from nodes.settings import Settings
@@ -15,7 +16,7 @@ OUTLINE = Stage("assess", PROMPTS["assess"].check({"segments"}, Outline), "asses
 
 
 def messages(problem: Problem, settings: Settings, tools: Toolbox = NO_TOOLS) -> list[BaseMessage]:
-    """Ask for the outline; for the solvers of its parts only where the setting leaves them to the model.
+    """Ask for the outline; for words beside its parts only where a setting needs them.
 
     Args:
         problem: What is asked.
@@ -23,12 +24,15 @@ def messages(problem: Problem, settings: Settings, tools: Toolbox = NO_TOOLS) ->
         tools: What helpers may call.
     """
     segments = block(HELPERS, tools.purposes) + by_number(problem.segments())
-    if settings.solver == "auto":
+    asked = shape(settings).model_fields
+    for name in [name for name in asked if name not in Outline.model_fields]:
         # Servers hold replies to a schema without showing it to the model, so its words are said.
-        segments += f"\n\n`solvers`: {OutlineOfSolvers.model_fields['solvers'].description}"
+        segments += f"\n\n`{name}`: {asked[name].description}"
     return OUTLINE.prompt(settings).messages(segments=segments)
 
 
 def shape(settings: Settings) -> type[Outline]:
     """Return what the outline must fit."""
-    return OutlineOfSolvers if settings.solver == "auto" else Outline
+    if settings.solver == "auto":
+        return OutlineOfBoth if settings.easy_model else OutlineOfSolvers
+    return OutlineOfDifficulty if settings.easy_model else Outline

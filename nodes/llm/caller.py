@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from nodes.llm import structured
 from nodes.llm.clients import Client
 from nodes.llm.embedded.slots import Purpose
-from nodes.llm.endpoints.usage import Call, Usage
+from nodes.llm.endpoints.usage import Call, Usage, total_usage
 from nodes.llm.group import Group, group_for
 from nodes.llm.limits import retries
 from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN, UNSEEN_REPLY_TOKENS, count_characters, estimate_usage
@@ -70,8 +70,8 @@ class Caller:
             on_text: Is told of a reply's text while it is written; the reply is streamed then.
         """
         self.calls: list[Call] = []
-        self.model = settings.model_for(task.role)
-        self._seat: Seat = task.role
+        self._seat: Seat = task.seat or task.role
+        self.model = settings.model_for(self._seat)
         self._settings, self._task, self.on_start, self._on_text = settings, task, on_start, on_text
         self._seconds = settings.request_timeout if task.time_limit is None else task.time_limit
         self._limit_name = "request_timeout" if task.time_limit is None else "thread_timeout"
@@ -201,11 +201,12 @@ class Caller:
 
     async def _try(self, client: Client, messages: Sequence[BaseMessage], form: Form) -> Reply:
         written = max(UNSEEN_REPLY_TOKENS, client.learnt.pace.expect(self._task.stage))
-        reserved = self._task.budget.ledger.reserve(count_characters(messages) // ENGLISH_CHARACTERS_A_TOKEN, written)
+        read, ledger = count_characters(messages) // ENGLISH_CHARACTERS_A_TOKEN, self._task.budget.ledger
+        reserved = ledger.reserve(self.model, read, written)
         calls_before = len(self.calls)
         try:
             asked = time.perf_counter()
-            turn = await self._turn(client, reserved, messages)
+            turn = await self._turn(client, reserved.tokens, messages)
             try:
                 call = self._begin(client, turn, time.perf_counter() - asked)
                 call.left_out = list(form.left_out)
@@ -214,8 +215,7 @@ class Caller:
                 client.take_back(turn, self.calls[-1], self._asked_to_wait)
         finally:
             self._reading.end()
-            used = sum(call.usage.total for call in self.calls[calls_before:])
-            self._task.budget.ledger.settle(reserved, used)
+            ledger.settle(reserved, self.model, total_usage(self.calls[calls_before:]))
 
     async def _turn(self, client: Client, tokens: int, messages: Sequence[BaseMessage]) -> Turn:
         """Wait until the endpoint may be sent one more request; the task's clock stands meanwhile."""

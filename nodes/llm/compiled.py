@@ -19,6 +19,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from nodes.llm.replies.errors import ConfigurationError, ModelError
 from nodes.llm.replies.reply import Reply
+from nodes.shared.install import how_to_install
 
 if TYPE_CHECKING:
     from dspy.lm15 import Request, Response
@@ -52,7 +53,7 @@ def check_program(path: Path, setting: str) -> None:
         ConfigurationError: DSPy is not installed, or no program lies there.
     """
     if importlib.util.find_spec("dspy") is None:
-        raise ConfigurationError(f"`{setting}` needs an extra: pip install 'adaptive-parallel-reasoning[optimize]'")
+        raise ConfigurationError(f"`{setting}` needs an extra: {how_to_install('optimize')}")
     if not ((path / "program.pkl").is_file() or (path.suffix == ".json" and path.is_file())):
         raise ConfigurationError(
             f"`{setting}` names {path}, where no program lies: name the folder of "

@@ -1,5 +1,6 @@
 """Which endpoints answer for a role: its address, its key, and what must be installed."""
 
+import asyncio
 import importlib.util
 from collections.abc import Sequence
 
@@ -7,24 +8,29 @@ from pydantic import SecretStr
 
 from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.endpoints.own import Own, own_models
+from nodes.llm.endpoints.price import ask_for_prices
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Seat, Servers, Settings
 from nodes.shared.address import sound_addresses
 from nodes.shared.environment import environment_base_url, environment_key
+from nodes.shared.install import how_to_install
 from nodes.shared.integrations import INTEGRATIONS
 from nodes.shared.providers import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, OWN
 
 _NEEDS = {"local": ("xllamacpp", "local"), "deepseek": ("langchain_deepseek", "deepseek")}
 
 
-def check_configuration(settings: Settings) -> None:
+async def check_configuration(settings: Settings) -> None:
     """Find out before the first call what would stop a later one.
 
     Raises:
-        ConfigurationError: A key or an extra is missing for one of the roles.
+        ConfigurationError: A key or an extra is missing for one of the roles, or a price that `max_cost` needs.
     """
     for seat in settings.seats():
         check_seat(settings, seat)
+    # The published prices take a moment to load.
+    if settings.max_cost is not None and (lacking := await asyncio.to_thread(ask_for_prices, settings)):
+        raise ConfigurationError(lacking)
 
 
 def check_seat(settings: Settings, seat: Seat) -> None:
@@ -45,7 +51,7 @@ def check_seat(settings: Settings, seat: Seat) -> None:
     package, extra = _NEEDS.get(provider, (None, ""))
     if package and importlib.util.find_spec(package) is None:
         raise ConfigurationError(
-            f"`{provider}` needs an extra: pip install 'adaptive-parallel-reasoning[{extra}]', or choose another "
+            f"`{provider}` needs an extra: {how_to_install(extra)}, or choose another "
             "`model`, such as openai:gpt-5-mini with OPENAI_API_KEY set"
         )
 
@@ -127,7 +133,7 @@ async def prepare(settings: Settings) -> None:
     Raises:
         ConfigurationError: A key or an extra is missing, or memory or disk does not suffice.
     """
-    check_configuration(settings)
+    await check_configuration(settings)
     if "local" in settings.models():
         from nodes.llm.embedded import server as local
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from nodes.llm.endpoints.usage import Call, stage_of
 from nodes.llm.limits.budget import Budget
 from nodes.llm.limits.limiter import Turn
-from nodes.settings import Role
+from nodes.settings import Role, Seat
 from nodes.shared.run import Run
 
 
@@ -14,7 +14,7 @@ class Task:
     """What the calls of one task are for.
 
     Attributes:
-        role: Chooses the model.
+        role: What they are for; chooses the model.
         run: The run that the calls belong to.
         prompt: Name and version of the prompt, for traces.
         budget: What the task may still use of the run's time and tokens.
@@ -28,6 +28,7 @@ class Task:
         step: Which step of its thread's work they belong to; one begins when the one before it has ended.
         sample: Which of those that the step asks side by side they are, from 1; 0 where it asks one.
         varied: Whether others ask the same, so that the replies must differ.
+        seat: Who is asked instead of the role's own model, if so.
     """
 
     role: Role
@@ -43,6 +44,7 @@ class Task:
     step: int = 0
     sample: int = 0
     varied: bool = False
+    seat: Seat | None = None
 
     @property
     def stage(self) -> str:
@@ -67,6 +69,7 @@ class Task:
             ahead=self.ahead,
             step=self.step,
             sample=self.sample,
+            easy=self.seat == "easy",
             model=model,
             started_s=self.run.elapsed(),
             degree=turn.degree,

@@ -55,7 +55,7 @@ def prepare_sequel(settings: Settings, run: Run, calls: Iterable[Call], *, share
         share: What it may use of the run's time: a key of `nodes.llm.limits.budget.SHARES`.
         round: The block that it comes after.
     """
-    within = Budget(latest(settings, run, share), Ledger(settings.max_total_tokens, spending(calls)))
+    within = Budget(latest(settings, run, share), Ledger(settings, spending(calls)))
     return Continuer(settings, Task(role="solve", run=run, prompt=settings.grammar, budget=within, round=round))
 
 

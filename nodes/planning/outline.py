@@ -19,6 +19,7 @@ from nodes.shared.cleaning import fold
 from nodes.shared.knobs.solvers import SolverName
 from nodes.shared.record import Record
 
+Difficulty = Literal["easy", "hard"]
 AnswerForm = Literal["list", "text"]
 """Whether the results, part by part, are the answer as they stand, or the answer is written from them."""
 
@@ -69,6 +70,8 @@ class Part(Record):
     """What is to be found out; the segments' own words where the line has none."""
     solver: SolverName = "chain"
     """How it is worked out, in the model's word, where the setting `solver` leaves that to it."""
+    difficulty: Difficulty = "hard"
+    """What it is, in the model's word, where the setting `easy_model` asks for one."""
 
 
 class ReadParts(NamedTuple):
@@ -78,7 +81,12 @@ class ReadParts(NamedTuple):
     repairs: list[Repair]
 
 
-def read_parts(lines: Iterable[str], segments: Sequence[Segment], solvers: Sequence[SolverName] = ()) -> ReadParts:
+def read_parts(
+    lines: Iterable[str],
+    segments: Sequence[Segment],
+    solvers: Sequence[SolverName] = (),
+    difficulty: Sequence[Difficulty] = (),
+) -> ReadParts:
     """Read the lines of an outline.
 
     A number that names no segment is left out, a line that then asks nothing of its own too; every mend is told.
@@ -86,7 +94,8 @@ def read_parts(lines: Iterable[str], segments: Sequence[Segment], solvers: Seque
     Args:
         lines: As the model wrote them.
         segments: The numbered input that they refer to.
-        solvers: The model's word for each line, where it was asked for one.
+        solvers: How the model wants each line to be worked out, where it was asked.
+        difficulty: Which lines it calls easy, where it was asked.
     """
     repairs: list[Repair] = []
     known = {segment.number: segment for segment in segments}
@@ -95,7 +104,8 @@ def read_parts(lines: Iterable[str], segments: Sequence[Segment], solvers: Seque
     """What tells that two parts ask the same, and the number of the first."""
     renumbered: dict[int, int] = {}
     """A line's place as written, and the number of its part."""
-    words: dict[int, SolverName] = {}
+    words: dict[int, dict[str, str]] = {}
+    """What the model said of each part beside its line."""
     for place, line in enumerate(_within(lines, known, repairs), 1):
         draft = _read_line(line, known, repairs)
         if draft is None:
@@ -103,12 +113,13 @@ def read_parts(lines: Iterable[str], segments: Sequence[Segment], solvers: Seque
         number = renumbered[place] = asked.setdefault((tuple(draft[0]), fold(draft[1])), len(drafts) + 1)
         if number > len(drafts):
             drafts.append(draft)
-            words[number] = solvers[place - 1] if place <= len(solvers) else "chain"
+            beside = {"solver": solvers[place - 1 : place], "difficulty": difficulty[place - 1 : place]}
+            words[number] = {name: said[0] for name, said in beside.items() if said}
         else:
             repairs.append(Repair(kind="merged", part=place, text=f"part {place} asks the same as part {number}"))
     text = _letters_of(" ".join(segment.text for segment in segments if segment.kind == "question"), keep="#")
     parts = [
-        _part(number, sources, question, segments, renumbered, text).model_copy(update={"solver": words[number]})
+        _part(number, sources, question, segments, renumbered, text).model_copy(update=words[number])
         for number, (sources, question) in enumerate(drafts, 1)
     ]
     return ReadParts(_without_circles(parts), repairs)

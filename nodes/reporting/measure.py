@@ -9,7 +9,7 @@ from nodes.planning.branches import Needs, sort_by_needs
 from nodes.planning.forecast import Forecast
 from nodes.planning.repair import Repair
 from nodes.reporting.prices import Cost
-from nodes.reporting.report import Context, Degree, Estimate, Report, Stage, ToolTotal
+from nodes.reporting.report import Context, Degree, EasyThreads, Estimate, Report, Stage, ToolTotal
 from nodes.reporting.spans import peak_overlap, sum_covered
 from nodes.reporting.version import VERSION
 from nodes.shared.run import Run, now
@@ -37,6 +37,7 @@ def make_report(
     forecast: Forecast | None = None,
     solving: Mapping[str, list[Solving]] | None = None,
     run: Run | None = None,
+    easy: EasyThreads | None = None,
 ) -> Report:
     """Put the report of a run together.
 
@@ -56,6 +57,7 @@ def make_report(
         forecast: What the split was expected to take.
         solving: By thread id, what votes and searches came by.
         run: Which run it is, which has its answer now.
+        easy: What the model for easy threads took over.
     """
     by_model, needs = _tokens_by(calls, lambda call: call.model), {thread.id: thread.needs for thread in threads}
     back = sum(thread.rounds - 1 for thread in threads) + sum(bool(into) for into in (refined or {}).values())
@@ -69,6 +71,7 @@ def make_report(
         tokens_by_model=by_model,
         costs=costs,
         cost_usd=_sum(costs),
+        easy=easy,
         threads_suggested=suggested,
         calls=len(calls),
         rounds=rounds,

@@ -109,6 +109,22 @@ class Acceleration(Record):
     after another; `None` without the setting `baseline`. *Acceleration* in ThreadWeaver's README and tables."""
 
 
+class EasyThreads(Record):
+    """What `easy_model` took over, and what that saved."""
+
+    model: str
+    """The setting `easy_model`."""
+    threads: int = 0
+    """Threads that were asked of it, in the outline's word."""
+    sent_back: int = 0
+    """Of these, those that the other model worked on again."""
+    asked: dict[str, int] = Field(default_factory=dict)
+    """By `provider:name`: threads by the model that was asked first."""
+    saved_usd: float | None = None
+    """US dollars: what the same tokens would have cost at the other model, less what they cost. Of threads that were
+    sent back nothing is saved, and what they cost here counts against it. `None` if one of the prices is unknown."""
+
+
 class Report(Record):
     """What a run did and cost, including failed and repeated calls."""
 
@@ -165,6 +181,8 @@ class Report(Record):
     """Threads that handed parts on, each with the ids of the threads that worked on these."""
     costs: list[Cost] = Field(default_factory=list)
     """By model; an unknown price is never guessed."""
+    easy: EasyThreads | None = None
+    """What `easy_model` took over; `None` without that setting, or where no thread was asked."""
     cost_usd: float | None = None
     """In US dollars; `None` if the price of any model that was asked is unknown."""
     calls: int = 0

@@ -10,6 +10,7 @@ from nodes.llm.endpoints.usage import Call, Usage, total_usage
 from nodes.llm.limits.budget import Budget
 from nodes.llm.replies.errors import ModelError
 from nodes.llm.replies.reply import Reply
+from nodes.planning.difficulty import choose_seat
 from nodes.reporting.spans import sum_covered
 from nodes.settings import Settings
 from nodes.shared.masking import mask_text, trace_of
@@ -93,6 +94,7 @@ class Work:
             step=self.step,
             sample=sample,
             varied=varied,
+            seat=choose_seat(self.task.spec, self.settings, self.task.round) if stage.role == "solve" else None,
         )
         self.callers.append(make_caller(self.settings, task, self.begin))
         return self.callers[-1]

@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError
 from tenacity import AsyncRetrying
 
 from nodes.llm.replies.finish import state_of
-from nodes.settings import Settings
+from nodes.settings import Seat, Settings
 from nodes.shared.environment import environment_base_url, environment_model_file
 from nodes.shared.knobs.solvers import SolverName
 from nodes.shared.plain_json import PlainJson
@@ -178,7 +178,14 @@ async def thread_cache(settings: Settings) -> ThreadCache | None:
 _own: WeakKeyDictionary[BaseCache[Any], ThreadCache] = WeakKeyDictionary()
 
 
-def key_of(messages: list[BaseMessage], settings: Settings, prompt: str, solver: Sequence[str | int] = ()) -> str:
+def key_of(
+    messages: list[BaseMessage],
+    settings: Settings,
+    prompt: str,
+    solver: Sequence[str | int] = (),
+    *,
+    easy: bool = False,
+) -> str:
     """Hash all that a thread's call depends on.
 
     Args:
@@ -186,13 +193,11 @@ def key_of(messages: list[BaseMessage], settings: Settings, prompt: str, solver:
         settings: The run's settings: model, where it is, how it samples.
         prompt: Name and version of the prompt.
         solver: What else a vote or a search depends on; nothing for a chain.
+        easy: Whether some of it is asked of `easy_model`.
     """
-    model = settings.model_for("solve")
-    addresses = ",".join(settings.servers_for("solve").addresses) or environment_base_url(model.partition(":")[0])
-    where = str(environment_model_file() or "") if model == "local" else addresses
-    asked = {
+    asked: dict[str, Any] = {
         "messages": [[message.type, message.content] for message in messages],
-        "model": [model, where, settings.fallback_model],
+        "model": [*_place(settings, "solve"), settings.fallback_model],
         "sampling": [settings.temperature, settings.max_tokens],
         "prompt": prompt,
     }
@@ -206,7 +211,16 @@ def key_of(messages: list[BaseMessage], settings: Settings, prompt: str, solver:
         asked["effort"] = effort
     if solver:
         asked["solver"] = list(solver)
+    if easy:
+        asked["easy"] = _place(settings, "easy")
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def _place(settings: Settings, seat: Seat) -> list[str | None]:
+    """Say which model answers, and where."""
+    model = settings.model_for(seat)
+    addresses = ",".join(settings.servers_for(seat).addresses) or environment_base_url(model.partition(":")[0])
+    return [model, str(environment_model_file() or "") if model == "local" else addresses]
 
 
 def make_kept(result: ThreadResult) -> Kept | None:

@@ -10,6 +10,7 @@ from langgraph.cache.base import BaseCache
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from nodes.shared.environment import cache_file, environment_redis_url
+from nodes.shared.install import how_to_install
 from nodes.shared.plain_json import PlainJson
 from nodes.shared.private import make_private
 
@@ -109,7 +110,7 @@ def _tell_faults(where: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise CacheError("APR_REDIS_URL needs an extra: pip install 'adaptive-parallel-reasoning[redis]'") from error
+        raise CacheError(f"APR_REDIS_URL needs an extra: {how_to_install('redis')}") from error
     except (OSError, sqlite3.Error, ValueError) as error:
         hint = "" if "://" in where else " (remove the file to start anew, or name another with APR_CACHE_FILE)"
         raise CacheError(f"the thread cache {name_place(where)} cannot be used: {error}{hint}") from error

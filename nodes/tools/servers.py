@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from nodes.llm.replies.errors import ConfigurationError
+from nodes.shared.install import how_to_install
 from nodes.shared.masking import mask_text
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ async def list_tools(file: str, *, taken: Collection[str]) -> "list[BaseTool]":
     """
     servers = await asyncio.to_thread(_read, file)
     if importlib.util.find_spec("mcp") is None:
-        raise ConfigurationError("`mcp_config` needs an extra: pip install 'adaptive-parallel-reasoning[mcp]'")
+        raise ConfigurationError(f"`mcp_config` needs an extra: {how_to_install('mcp')}")
     named = [(name, _connection(name, server)) for name, server in servers.items() if not server.disabled]
     listed = await asyncio.gather(*(connection.tools() for _, connection in named))
     tools: list[BaseTool] = []

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.support.command import APR, PIPE, environment, launch
+from tests.support.forked import PROJECT
 from tests.support.server import DROP, HANG, STALL, Fault, ModelServer, outline, review
 
 PARTS = ["What is the capital of France?", "What is 12 * 7?", "Who wrote Hamlet?"]
@@ -31,8 +32,10 @@ Apr = Callable[..., Coroutine[Any, Any, Ended]]
 
 @pytest.fixture
 def apr(server: ModelServer) -> Apr:
-    async def run(*arguments: str, stdin: bytes = b"", real: bool = False, **more: str) -> Ended:
-        process = await launch(*arguments, env=environment(server, **more), real=real)
+    async def run(
+        *arguments: str, stdin: bytes = b"", real: bool = False, folder: Path = PROJECT, **more: str
+    ) -> Ended:
+        process = await launch(*arguments, env=environment(server, **more), real=real, folder=folder)
         out, err = await process.communicate(stdin)
         assert process.returncode is not None
         return Ended(process.returncode, out.decode(), err.decode())

@@ -54,6 +54,37 @@ async def test_two_runs_can_be_written_side_by_side(apr: Apr, tmp_path: Path) ->
     assert twice.status == 2 and "holds one run" in twice.err
 
 
+async def test_a_saved_run_has_a_page_by_its_id(server: ModelServer, apr: Apr, tmp_path: Path) -> None:
+    store = str(tmp_path / "runs.sqlite")
+    split(server)
+    first = await apr(QUESTION, "--store", store, "--report", str(tmp_path / "first.html"))
+    await apr("And the sea?", "--store", store)
+    latest, earliest = [line[:16] for line in (await apr("runs", "--store", store)).out.splitlines()]
+    # Of two random ids, hardly ever more than a few characters are the same.
+    ended = await apr("report", earliest[:12].upper(), "--store", store, folder=tmp_path)
+    assert (first.status, ended.status, ended.err) == (0, 0, f"report: {earliest}.html\n")
+    assert (tmp_path / f"{earliest}.html").read_text() == (tmp_path / "first.html").read_text()
+    both = await apr("report", latest, earliest, "--output", "-", APR_STORE=store)
+    assert "Beside another run" in both.out and "And the sea?" in both.out and "All of it." in both.out
+    (tmp_path / "old.json").write_text(Solution(question="?", answer="The old one.").model_dump_json())
+    mixed = await apr("report", "old.json", latest, "--store", store, folder=tmp_path)
+    assert mixed.status == 0 and "And the sea?" in (tmp_path / "old.html").read_text()
+
+
+async def test_what_is_neither_a_file_nor_a_saved_run_is_said_so(apr: Apr, tmp_path: Path) -> None:
+    store = str(tmp_path / "runs.sqlite")
+    for name, place, said in [
+        ("beef", store, "beef: no such file, and there is no run `beef`; apr runs lists them"),
+        ("beef", "none", "beef: no such file, and no runs are saved"),
+        ("my-run", store, "my-run: no such file, and no id of a saved run"),
+    ]:
+        ended = await apr("report", name, "--store", place)
+        assert (ended.status, ended.out) == (2, "") and ended.err.startswith(f"apr: {said}")
+    (tmp_path / "new.json").write_text(Solution(question="?", answer="New.").model_dump_json())
+    other = await apr("report", str(tmp_path / "new.json"), "beef", "--store", store)
+    assert other.status == 2 and "beef: no such file" in other.err and not (tmp_path / "new.html").exists()
+
+
 async def test_a_run_can_be_kept_as_json(server: ModelServer, apr: Apr, tmp_path: Path) -> None:
     split(server)
     await apr(QUESTION, "--report", str(tmp_path / "run.json"))

@@ -57,6 +57,18 @@ async def test_what_cannot_be_set_is_refused_before_any_call(
     assert status == 2 and said in err and not server.asked
 
 
+async def test_a_run_that_may_cost_so_much_needs_the_price_of_its_model(server: ModelServer, told: Path) -> None:
+    for limit in (["--max-cost", "0.5"], ["--set", "max_cost=0.5"]):
+        status, out, err = await apr(server, "Hi.", *limit)
+        assert (status, out) == (2, "") and "`max_cost` needs the price of every model" in err and "`prices`" in err
+    assert not server.asked
+    price = 'prices={"openai:scripted": {"input": 1, "output": 2}}'
+    out = await settings_of(server, told, "--max-cost", "0.5", "--set", price)
+    assert '"max_cost": 0.5' in out and '"source": "the setting `prices`"' in out
+    status, _, err = await apr(server, "Hi.", "--max-cost", "0")
+    assert status == 2 and "max_cost" in err and "greater than 0" in err
+
+
 async def test_a_file_that_is_named_and_not_there_is_told(server: ModelServer, home: Path) -> None:
     status, _, err = await apr(server, "Hi.", APR_CONFIG=str(home))
     assert status == 2 and f"APR_CONFIG: {home}: no such file" in err and not server.asked

@@ -46,6 +46,7 @@ MISSING = {
     "a tracer's key": ({"LANGSMITH_TRACING": "true"}, "tracing", "set LANGSMITH_API_KEY"),
     "a place for runs": ({"APR_STORE": "/dev/null/runs.sqlite"}, "saved runs", "name another place in APR_STORE"),
     "an embedded model's file": ({"APR_MODEL": "local", "APR_LOCAL_GGUF": "/none.gguf"}, "model local", "local"),
+    "a price": ({"APR_MAX_COST": "1"}, "prices", "`max_cost` needs the price of every model"),
     "a file of tools": ({"APR_MCP_CONFIG": "/none.json"}, "tools", "No such file"),
 }
 

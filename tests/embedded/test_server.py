@@ -160,4 +160,4 @@ def test_without_the_extra_its_installation_is_named(tmp_path: Path) -> None:
     code = textwrap.dedent(SERVER + TRY)
     ran = subprocess.run([sys.executable, "-I", "-S", "-c", setup + code], capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
-    assert "pip install 'adaptive-parallel-reasoning[local]'" in ran.stdout
+    assert "pip install -e '.[local]' in the project's folder" in ran.stdout

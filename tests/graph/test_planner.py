@@ -189,7 +189,7 @@ async def test_what_cannot_be_used_is_refused_before_the_first_call(
     server: ModelServer, planned: dict[str, Any], tmp_path: Path
 ) -> None:
     installed = importlib.util.find_spec("dspy") is not None
-    why = "where no program lies" if installed else r"pip install 'adaptive-parallel-reasoning\[optimize\]'"
+    why = "where no program lies" if installed else r"pip install -e '\.\[optimize\]'"
     with pytest.raises(ConfigurationError, match=f"`planner` .*{why}"):
         await ask(planned, f"dspy:{tmp_path / 'nothing'}")
     for wrong in ("dspy:", "pickle:/tmp/x", "/tmp/x"):

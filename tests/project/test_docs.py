@@ -21,7 +21,8 @@ from markdown_it import MarkdownIt
 from evals.items import names
 from evals.run.variants import VARIANTS
 from graphs import graph, native
-from graphs.cli import cache, doctor, main, mcp, report, runs, serve, worker
+from graphs.cli import main
+from graphs.cli.commands import COMMANDS
 from nodes.settings import Settings
 from nodes.shared.environment import OTHER_NAMES
 from nodes.solvers.tree import search_graph
@@ -155,7 +156,8 @@ def runs_here(line: Line) -> bool:
     words = [word for command in line.commands for word in command]
     elsewhere = {"…", "--help", "--oversight", "--model", "--base-url", "resume", "show", "serve", "mcp"}
     elsewhere |= {"worker", "cancel", "--engine"}
-    if not words or elsewhere & set(words):
+    saved = any(re.fullmatch("[0-9a-f]{4}", word) for word in words)
+    if not words or saved or elsewhere & set(words):
         return False
     return {command[0] for command in line.commands} <= {"apr", "cat", "echo"}
 
@@ -169,11 +171,9 @@ def fits(command: Any, words: list[str]) -> None:
 
 
 def apr(words: list[str]) -> None:
-    own = {"report": report.app, "cache": cache.app, "serve": serve.app, "mcp": mcp.app}
-    apps = own | dict.fromkeys(("runs", "show", "resume", "prune"), runs.app)
-    apps |= dict.fromkeys(("doctor", "models"), doctor.app) | dict.fromkeys(("worker", "cancel"), worker.app)
-    app = apps.get(words[0], main.app)
-    fits(typer.main.get_command(app), words[1:] if words[0] in own else words)
+    program = COMMANDS.get(words[0])
+    app = program.app if program else main.app
+    fits(typer.main.get_command(app), words[1:] if program and not program.shares else words)
 
 
 def python(words: list[str]) -> None:

@@ -5,8 +5,9 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from tests.support.forked import Forked, fork
+from tests.support.forked import PROJECT, Forked, fork
 from tests.support.server import ModelServer
 
 APR = str(Path(sys.executable).parent / "apr")
@@ -31,6 +32,7 @@ async def launch(
     stdout: int = PIPE,
     stderr: int = PIPE,
     largest_file: int | None = None,
+    folder: Path = PROJECT,
 ) -> Process:
     """Start the command in an environment.
 
@@ -42,12 +44,14 @@ async def launch(
         stdout: The same.
         stderr: The same.
         largest_file: How many bytes a file may have, in a fork.
+        folder: Its working directory.
     """
     if real:
         return await asyncio.create_subprocess_exec(
-            *(APR, *arguments), env=env, stdin=stdin, stdout=stdout, stderr=stderr
+            *(APR, *arguments), env=env, stdin=stdin, stdout=stdout, stderr=stderr, cwd=folder
         )
-    return await fork(*(APR, *arguments), env=env, stdin=stdin, stdout=stdout, stderr=stderr, largest_file=largest_file)
+    where: Any = {"env": env, "folder": folder, "largest_file": largest_file}
+    return await fork(*(APR, *arguments), stdin=stdin, stdout=stdout, stderr=stderr, **where)
 
 
 async def start(server: ModelServer, *arguments: str, **more: str) -> Process:

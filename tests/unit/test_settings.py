@@ -43,6 +43,7 @@ def test_a_value_that_equals_the_default_still_beats_the_environment(
     other |= {"split": "always", "scoped": "false", "review": "false", "cache": "true", "oversight": "both"}
     other |= {"top_p": "0.5", "extra_body": '{"top_k": 1}'}
     other |= {"head_start": "off", "share_prefix": "off", "planner": "dspy:x", "stop_when": "agreement"}
+    other |= {"prices": '{"openai:x": {"input": 1, "output": 2}}'}
     other |= {"solver": "vote", "tree_tokens": "700"}
     other |= {"grammar": "multiverse", "prompt_template": "Q: {question}"}
     other |= dict.fromkeys(("max_total_tokens", "tokens_per_minute"), "7000")

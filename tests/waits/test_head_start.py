@@ -131,6 +131,7 @@ async def test_what_comes_before_the_parts_is_told_to_those_that_begin_early(
         {"head_start": "off"},
         {"head_start": "auto"},
         {"max_total_tokens": 100_000},
+        {"max_cost": 100, "prices": {"openai:scripted": {"input": 1, "output": 1}}},
         {"requests_per_minute": 100},
         {"tokens_per_minute": 1_000_000},
     ],
@@ -143,6 +144,12 @@ async def test_nothing_begins_early_where_that_is_not_wanted_or_not_known_to_pay
     solution = await ask({**early, **setting})
     assert not server.calls("direct") and not any(call.ahead for call in solution.calls)
     assert "stream" not in server.calls("assess")[0].body or not server.calls("assess")[0].body["stream"]
+
+
+async def test_no_thread_begins_before_it_is_known_which_are_easy(server: ModelServer, early: dict[str, Any]) -> None:
+    split(server)
+    solution = await ask({**early, "easy_model": "openai:small"})
+    assert not any(call.ahead and call.thread_id for call in solution.calls) and solution.outcome == "complete"
 
 
 async def test_threads_of_large_inputs_begin_when_the_plan_stands(server: ModelServer, early: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ import platformdirs
 from rich.file_proxy import FileProxy
 
 from nodes.llm.replies.errors import ConfigurationError
+from nodes.shared.install import how_to_install
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ EMBEDDED = ModelFile(
     revision="f86cb2c1fa58255f8052cc32aeede1b7482d4361",
 )
 EXTRA_MISSING = (
-    "`local` needs the `local` extra: pip install 'adaptive-parallel-reasoning[local]'; "
+    f"`local` needs the `local` extra: {how_to_install('local')}; "
     "or choose another `model`, such as openai:gpt-5-mini with OPENAI_API_KEY set"
 )
 

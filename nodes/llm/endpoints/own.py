@@ -9,8 +9,8 @@ from langgraph.config import get_config
 MODELS = "__apr_models"
 """Where a graph's configuration holds them, by the names that `own:NAME` gives them."""
 
-NAMES = ("model", "assess", "decompose", "solve", "review", "fallback")
-"""Who may have one; `model` is for every role."""
+NAMES = ("model", "assess", "decompose", "solve", "easy", "review", "fallback")
+"""Who may have one; `model` is for every role, `easy` for easy threads."""
 
 
 @dataclass(frozen=True, eq=False)

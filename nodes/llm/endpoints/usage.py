@@ -71,6 +71,8 @@ class Call(Record):
     """Whether it began before it was certain to be needed."""
     wasted: bool = False
     """Whether it began so and was not needed; what it used is an estimate where it was broken off."""
+    easy: bool = False
+    """Whether the outline calls its thread easy, so that it was asked of `easy_model`."""
     model: str = ""
     """`provider:name`."""
     server: str = ""

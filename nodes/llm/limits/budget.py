@@ -1,8 +1,9 @@
-"""What one task may still use of its run: time and tokens."""
+"""What one task may still use of its run: time, tokens and dollars."""
 
 import math
 from dataclasses import dataclass
 
+from nodes.llm.endpoints.price import charge, show_dollars
 from nodes.llm.limits.ledger import Ledger, Spending
 from nodes.settings import Settings
 from nodes.shared.run import Run, now
@@ -19,7 +20,7 @@ class Budget:
 
     Attributes:
         latest: When it must end, in seconds since the epoch.
-        ledger: The tokens that it shares with the tasks beside it.
+        ledger: The tokens and dollars that it shares with the tasks beside it.
     """
 
     latest: float
@@ -36,7 +37,7 @@ def budget(settings: Settings, run: Run, stage: str, spent: Spending, ledger: Le
         spent: What the run has used so far.
         ledger: The one that it shares with others, if so.
     """
-    return Budget(latest(settings, run, stage), ledger or Ledger(settings.max_total_tokens, spent))
+    return Budget(latest(settings, run, stage), ledger or Ledger(settings, spent))
 
 
 def latest(settings: Settings, run: Run, stage: str) -> float:
@@ -58,6 +59,13 @@ def find_exhaustion(settings: Settings, run: Run, spent: Spending) -> str:
     if now() >= latest(settings, run, "solve"):
         return f"the run's deadline of {settings.deadline:g} s (`deadline`) leaves no time for more threads"
     limit = settings.max_total_tokens
-    if limit is not None and spent.total + spent.thread + spent.join > limit:
+    if limit is not None and spent.total + spent.a_thread.total + spent.outline.total > limit:
         return f"{spent.total:,} of {limit:,} tokens (`max_total_tokens`) are used, too many for another thread"
+    if settings.max_cost is not None:
+        gone = spent.cost(settings)
+        more = charge(settings, settings.model_for("solve"), spent.a_thread)
+        more += charge(settings, settings.model_for("review"), spent.outline)
+        if gone + more > settings.max_cost:
+            most = show_dollars(settings.max_cost)
+            return f"{show_dollars(gone)} of {most} (`max_cost`) are spent, too much for another thread"
     return ""

@@ -1,10 +1,15 @@
-"""How many tokens a run may still use."""
+"""How many tokens and dollars a run may still use."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
+from pydantic import Field
+
+from nodes.llm.endpoints.price import charge, show_dollars
 from nodes.llm.endpoints.usage import Call, Usage, total_usage
 from nodes.llm.replies.errors import ModelError
+from nodes.settings import Settings
 from nodes.shared.record import Record
 
 if TYPE_CHECKING:
@@ -17,24 +22,42 @@ UNSEEN_REPLY_TOKENS = 500
 
 
 class Spending(Record):
-    """What a run has used so far, and what its next calls are expected to use, in tokens."""
+    """What a run has used so far, and what its next calls are expected to use."""
 
-    total: int = 0
-    thread: int = 0
-    """Mean of the threads' successful requests; 0 while there is none."""
-    join: int = 0
-    """Expected of the review: as much as the outline took, which is a prompt of the same kind."""
+    used: dict[str, Usage] = Field(default_factory=dict)
+    """By model, as `provider:name`."""
+    a_thread: Usage = Usage()
+    """Mean of the threads' successful requests; nothing while there is none."""
+    outline: Usage = Usage()
+    """What the outline took, which is expected of the review, too: its prompt is of the same kind."""
+
+    @property
+    def total(self) -> int:
+        """Tokens used so far."""
+        return sum(usage.total for usage in self.used.values())
+
+    def cost(self, settings: Settings) -> float:
+        """Price what is used so far, in US dollars."""
+        return sum(charge(settings, model, usage) for model, usage in self.used.items())
 
 
 def spending(calls: Iterable[Call]) -> Spending:
     """Sum up the calls of a run so far."""
     known = list(calls)
-    threads = [call.usage.total for call in known if call.stage == "solve" and call.status == "ok"]
+    by_model: dict[str, Usage] = defaultdict(Usage)
+    for call in known:
+        by_model[call.model] += call.usage
+    threads = [call.usage for call in known if call.stage == "solve" and call.status == "ok"]
     return Spending(
-        total=total_usage(known).total,
-        thread=sum(threads) // len(threads) if threads else 0,
-        join=total_usage(call for call in known if call.stage == "assess").total,
+        used=dict(by_model),
+        a_thread=_mean(threads),
+        outline=total_usage(call for call in known if call.stage == "assess"),
     )
+
+
+def _mean(used: Sequence[Usage]) -> Usage:
+    total = sum(used, Usage()).model_dump()
+    return Usage(**{name: count // len(used) for name, count in total.items()}) if used else Usage()
 
 
 def count_characters(messages: "Sequence[BaseMessage]") -> int:
@@ -53,52 +76,107 @@ def estimate_usage(read: int, written: int) -> Usage:
     return Usage(input=prompt, output=reply, total=prompt + reply)
 
 
-class Ledger:
-    """The tokens of tasks that run side by side, against what the run may use in all.
+class Reserved(NamedTuple):
+    """What is set aside for a request."""
+
+    tokens: int
+    usd: float = 0
+
+
+class Purse:
+    """What tasks that run side by side may still use of one thing, tokens or dollars.
 
     Attributes:
-        limit: Tokens of the whole run; `None` for any number.
+        limit: What the whole run may use; `None` for any amount.
+        used: What it has used.
+        kept: What is left for later.
+        open: What requests that are under way are expected to use.
     """
 
-    def __init__(self, limit: int | None, spent: Spending, *, kept: int = 0) -> None:
+    def __init__(self, limit: float | None, *, used: float, kept: float) -> None:
+        """Start from what is spent."""
+        self.limit, self.used, self.kept = limit, used, kept
+        self.open: float = 0
+
+    def lacks(self, amount: float) -> bool:
+        """Whether the run cannot afford so much more."""
+        return self.limit is not None and self.used + self.open + self.kept + amount > self.limit
+
+    def refuse(
+        self, amount: float, setting: str, gone: str, show: Callable[[float], str], unit: str = ""
+    ) -> ModelError:
+        """Say that the run cannot afford so much more.
+
+        Args:
+            amount: How much.
+            setting: Which setting is its limit.
+            gone: How what has been used is called.
+            show: Writes an amount.
+            unit: What stands behind the first one.
+        """
+        kept = f", {show(self.kept)} kept for the review" if self.kept else ""
+        return ModelError(
+            "over_budget",
+            f"not asked: some {show(amount)}{unit} more would pass the {show(self.limit or 0)} of `{setting}` "
+            f"({show(self.used)} {gone}, {show(self.open)} expected of open requests{kept})",
+        )
+
+    def settle(self, reserved: float, used: float) -> None:
+        """Replace what was set aside by what was used."""
+        self.open -= reserved
+        self.used += used
+
+
+class Ledger:
+    """What tasks that run side by side use, in tokens and in dollars, against what the run may use in all."""
+
+    def __init__(self, settings: Settings, spent: Spending, *, keep_review: bool = False) -> None:
         """Start from what is spent.
 
         Args:
-            limit: Tokens of the whole run.
+            settings: The run's settings.
             spent: What the run has used before these tasks.
-            kept: Tokens to leave for later.
+            keep_review: Whether to leave as much as the review is expected to use.
         """
-        self.limit = limit
-        self._used, self._kept = spent.total, kept
-        self._expected = spent.thread
-        self._open = 0
-        self._seen: list[int] = []
+        self._settings, self._expected = settings, spent.a_thread
+        self._seen: list[Usage] = []
+        kept = spent.outline if keep_review else Usage()
+        self._tokens = Purse(settings.max_total_tokens, used=spent.total, kept=kept.total)
+        self._usd: Purse | None = None
+        if settings.max_cost is not None:
+            kept_usd = charge(settings, settings.model_for("review"), kept)
+            self._usd = Purse(settings.max_cost, used=spent.cost(settings), kept=kept_usd)
 
-    def reserve(self, prompt: int, reply: int = UNSEEN_REPLY_TOKENS) -> int:
-        """Set tokens aside for a request, as many as its finished siblings used on the mean.
+    def reserve(self, model: str, prompt: int, reply: int = UNSEEN_REPLY_TOKENS) -> Reserved:
+        """Set aside what a request is expected to use, as much as its finished siblings on the mean.
 
         Args:
+            model: Who is asked, as `provider:name`.
             prompt: Estimated tokens of its prompt.
             reply: Tokens that its endpoint has written at such calls so far, thoughts included.
 
         Raises:
             ModelError: The run cannot afford it (`over_budget`).
         """
-        expected = sum(self._seen) // len(self._seen) if self._seen else self._expected
-        estimate = max(prompt, expected or prompt + reply)
-        if self.limit is not None and self._used + self._open + self._kept + estimate > self.limit:
-            kept = f", {self._kept:,} kept for the review" if self._kept else ""
-            raise ModelError(
-                "over_budget",
-                f"not asked: some {estimate:,} tokens more would pass the {self.limit:,} of `max_total_tokens` "
-                f"({self._used:,} used, {self._open:,} expected of open requests{kept})",
-            )
-        self._open += estimate
-        return estimate
+        read = Usage(input=prompt, total=prompt)
+        expected = _mean(self._seen) if self._seen else self._expected
+        if not expected.total:
+            expected = Usage(input=prompt, output=reply, total=prompt + reply)
+        tokens, usd = max(read.total, expected.total), 0.0
+        if self._tokens.lacks(tokens):
+            raise self._tokens.refuse(tokens, "max_total_tokens", "used", lambda count: f"{count:,}", " tokens")
+        if self._usd:
+            usd = max(charge(self._settings, model, read), charge(self._settings, model, expected))
+            if self._usd.lacks(usd):
+                raise self._usd.refuse(usd, "max_cost", "spent", show_dollars)
+            self._usd.open += usd
+        self._tokens.open += tokens
+        return Reserved(tokens, usd)
 
-    def settle(self, reserved: int, used: int) -> None:
-        """Replace what was set aside by what the request used; 0 where it failed."""
-        self._open -= reserved
-        self._used += used
-        if used:
+    def settle(self, reserved: Reserved, model: str, used: Usage) -> None:
+        """Replace what was set aside by what the request used; nothing where it failed."""
+        if used.total:
             self._seen.append(used)
+        self._tokens.settle(reserved.tokens, used.total)
+        if self._usd:
+            self._usd.settle(reserved.usd, charge(self._settings, model, used))

@@ -1,6 +1,11 @@
 """What a run may take: threads, time, tokens, requests; and what is kept of it."""
 
-from pydantic import BaseModel, Field
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+from nodes.shared.prices import read_prices
 
 
 class LimitKnobs(BaseModel):
@@ -71,6 +76,18 @@ class LimitKnobs(BaseModel):
         le=1_000_000_000,
         description="Tokens that the whole run may use, input and output. A call that would probably exceed it is "
         "not made; the answer then uses the results so far.",
+    )
+    max_cost: float | None = Field(
+        None,
+        gt=0,
+        le=1_000_000,
+        description="US dollars that the whole run may cost, by the published prices or `prices`. A call that would "
+        "probably exceed it is not made. Every model of the run must have a price; the embedded one costs nothing.",
+    )
+    prices: Annotated[dict[str, dict[str, float]] | None, NoDecode, BeforeValidator(read_prices)] = Field(
+        None,
+        description='Your own prices, in US dollars a million tokens: `{"openai:qwen3": {"input": 0.5, "output": '
+        "1.5}}`; `cached` is what cached input costs, if less. They go before the published ones.",
     )
     window_share: float = Field(
         0.8,

@@ -23,6 +23,11 @@ class ModelKnobs(BaseModel):
         None, description="Model that plans again where the outline is not enough, if not `model`."
     )
     solve_model: str | None = Field(None, description="Model of the threads and of direct answers, if not `model`.")
+    easy_model: str | None = Field(
+        None,
+        description="A cheaper model for the threads that the outline calls easy; then it says a word more for each "
+        "part. What the reviewer sends back goes to the model of the other threads.",
+    )
     review_model: str | None = Field(None, description="Model that reviews and writes the answer, if not `model`.")
     fallback_model: str | None = Field(
         None, description="Model to try once, with a time limit of its own, when the first one fails."

@@ -37,6 +37,8 @@ class ServerKnobs(BaseModel):
     decompose_api_key_env: KeyName = Field(None, description="The same for planning again.")
     solve_base_url: Addresses = Field(None, description="The same for threads and direct answers.")
     solve_api_key_env: KeyName = Field(None, description="The same for threads and direct answers.")
+    easy_base_url: Addresses = Field(None, description="The same for `easy_model`.")
+    easy_api_key_env: KeyName = Field(None, description="The same for `easy_model`.")
     review_base_url: Addresses = Field(None, description="The same for the review.")
     review_api_key_env: KeyName = Field(None, description="The same for the review.")
     fallback_base_url: Addresses = Field(None, description="The same for `fallback_model`.")
