@@ -12,9 +12,9 @@ import asyncio
 import math
 import threading
 import time
-from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
+from nodes.llm.limits.line import Line
 from nodes.llm.limits.window import NO_CEILINGS, Ceilings, Sent, Window
 
 MIN_FIRST_LIMIT = 4
@@ -95,8 +95,7 @@ class Limiter:
     _shut_until: float = 0.0
     _asked_until: float = 0.0
     _window: Window = field(default_factory=Window)
-    _queues: "OrderedDict[str, deque[_Waiter]]" = field(default_factory=OrderedDict)
-    """Who waits, first come first, by run; the run whose turn is next comes first."""
+    _line: "Line[_Waiter]" = field(default_factory=Line)
     _timer: "tuple[float, asyncio.AbstractEventLoop] | None" = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -135,12 +134,11 @@ class Limiter:
         with self._lock:
             if (seconds := self._shut_for()) > max(0.0, patience):
                 raise ShutTooLong(seconds)
-            if not self._queues and (turn := self._turn_now(tokens, ceilings)):
+            if not self._line and (turn := self._turn_now(tokens, ceilings)):
                 return turn
             loop = asyncio.get_running_loop()
             waiter = _Waiter(run_id, tokens, ceilings, patience, loop, loop.create_future())
-            queue = self._queues.setdefault(run_id, deque())
-            (queue.appendleft if again else queue.append)(waiter)
+            self._line.enter(run_id, waiter, first=again)
             self._go_on()
         try:
             await waiter.future
@@ -200,10 +198,10 @@ class Limiter:
         self._asked_until = max(earlier, now + seconds)
         self._shut_until = max(self._shut_until, now + min(seconds, MAX_SHUT_S))
         seconds = self._shut_for()
-        for queue in list(self._queues.values()):
-            for waiter in [waiter for waiter in queue if waiter.patience < seconds]:
+        for waiter in self._line:
+            if waiter.patience < seconds:
                 waiter.shut = seconds
-                self._remove(waiter)
+                self._line.leave(waiter.run_id, waiter)
                 waiter.wake()
 
     def _shut_for(self) -> float:
@@ -213,21 +211,18 @@ class Limiter:
 
     def _go_on(self) -> None:
         """Give turns to those who wait, as far as the limit allows; each run in turn, one request at a time."""
-        while self._queues and not self._full():
+        while self._line and not self._full():
             waiter = self._next()
             if waiter is None:
                 return
-            self._remove(waiter)
-            if waiter.run_id in self._queues:
-                self._queues.move_to_end(waiter.run_id)
+            self._line.take(waiter.run_id, waiter)
             if not waiter.wake():
                 self._open -= 1
 
     def _next(self) -> _Waiter | None:
         """Give the next who may go on its turn; if it is time that holds all of them, look again then."""
         holds = []
-        for queue in self._queues.values():
-            waiter = queue[0]
+        for waiter in self._line.heads():
             waiter.turn = self._turn_now(waiter.tokens, waiter.ceilings)
             if waiter.turn is not None:
                 return waiter
@@ -257,8 +252,7 @@ class Limiter:
         at = time.monotonic() + seconds
         if self._timer is not None and self._timer[0] <= at and not self._timer[1].is_closed():
             return
-        for queue in self._queues.values():
-            loop = queue[0].loop
+        for loop in [waiter.loop for waiter in self._line.heads()]:
             try:
                 loop.call_soon_threadsafe(loop.call_later, seconds, self._wake_up)
             except RuntimeError:  # its event loop is gone
@@ -277,12 +271,5 @@ class Limiter:
             if waiter.turn is not None:
                 self._open -= 1
             else:
-                self._remove(waiter)
+                self._line.leave(waiter.run_id, waiter)
             self._go_on()
-
-    def _remove(self, waiter: _Waiter) -> None:
-        queue = self._queues.get(waiter.run_id)
-        if queue is not None and waiter in queue:
-            queue.remove(waiter)
-            if not queue:
-                del self._queues[waiter.run_id]
