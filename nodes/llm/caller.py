@@ -201,7 +201,8 @@ class Caller:
 
     async def _try(self, client: Client, messages: Sequence[BaseMessage], form: Form) -> Reply:
         written = max(UNSEEN_REPLY_TOKENS, client.learnt.pace.expect(self._task.stage))
-        reserved = self._task.budget.ledger.reserve(count_characters(messages) // ENGLISH_CHARACTERS_A_TOKEN, written)
+        ledger, read = self._task.budget.ledger, count_characters(messages) // ENGLISH_CHARACTERS_A_TOKEN
+        reserved = await ledger.reserve(read, written)
         calls_before = len(self.calls)
         try:
             asked = time.perf_counter()
@@ -215,7 +216,7 @@ class Caller:
         finally:
             self._reading.end()
             used = sum(call.usage.total for call in self.calls[calls_before:])
-            self._task.budget.ledger.settle(reserved, used)
+            ledger.settle(reserved, used)
 
     async def _turn(self, client: Client, tokens: int, messages: Sequence[BaseMessage]) -> Turn:
         """Wait until the endpoint may be sent one more request; the task's clock stands meanwhile."""

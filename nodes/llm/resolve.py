@@ -10,7 +10,7 @@ from nodes.llm.endpoints.own import Own, own_models
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Seat, Servers, Settings
 from nodes.shared.address import sound_addresses
-from nodes.shared.environment import environment_base_url, environment_key
+from nodes.shared.environment import environment_base_url, environment_key, environment_workers
 from nodes.shared.integrations import INTEGRATIONS
 from nodes.shared.providers import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, OWN
 
@@ -21,8 +21,12 @@ def check_configuration(settings: Settings) -> None:
     """Find out before the first call what would stop a later one.
 
     Raises:
-        ConfigurationError: A key or an extra is missing for one of the roles.
+        ConfigurationError: A key or an extra is missing for one of the roles, or `APR_WORKERS` is no number.
     """
+    try:
+        environment_workers()
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
     for seat in settings.seats():
         check_seat(settings, seat)
 

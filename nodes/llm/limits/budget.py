@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from nodes.llm.limits.ledger import Ledger, Spending
 from nodes.settings import Settings
+from nodes.shared.environment import environment_workers
 from nodes.shared.run import Run, now
 
 SHARES = {"assess": 0.25, "decompose": 0.5, "solve": 0.8, "direct": 1.0, "review": 1.0}
@@ -36,7 +37,24 @@ def budget(settings: Settings, run: Run, stage: str, spent: Spending, ledger: Le
         spent: What the run has used so far.
         ledger: The one that it shares with others, if so.
     """
-    return Budget(latest(settings, run, stage), ledger or Ledger(settings.max_total_tokens, spent))
+    return Budget(latest(settings, run, stage), ledger or open_ledger(settings, run, spent))
+
+
+def open_ledger(settings: Settings, run: Run, spent: Spending, *, kept: int = 0, threads: int = 1) -> Ledger:
+    """Return the tokens that tasks share from now on: with those of other processes, where this is one of several.
+
+    Args:
+        settings: The run's settings.
+        run: The run.
+        spent: What it has used so far.
+        kept: Tokens to leave for later.
+        threads: How many tasks begin, wherever they run.
+    """
+    if settings.max_total_tokens is None or environment_workers() == 1:
+        return Ledger(settings.max_total_tokens, spent, kept=kept)
+    from nodes.llm.limits.several.ledger import SharedLedger
+
+    return SharedLedger(settings.max_total_tokens, spent, kept=kept, run_id=run.id, threads=threads)
 
 
 def latest(settings: Settings, run: Run, stage: str) -> float:

@@ -72,9 +72,13 @@ class Ledger:
         self._used, self._kept = spent.total, kept
         self._expected = spent.thread
         self._open = 0
+        self._note = ""
         self._seen: list[int] = []
 
-    def reserve(self, prompt: int, reply: int = UNSEEN_REPLY_TOKENS) -> int:
+    def enter(self) -> None:
+        """Take in that one more task begins that uses it."""
+
+    async def reserve(self, prompt: int, reply: int = UNSEEN_REPLY_TOKENS) -> int:
         """Set tokens aside for a request, as many as its finished siblings used on the mean.
 
         Args:
@@ -86,15 +90,18 @@ class Ledger:
         """
         expected = sum(self._seen) // len(self._seen) if self._seen else self._expected
         estimate = max(prompt, expected or prompt + reply)
-        if self.limit is not None and self._used + self._open + self._kept + estimate > self.limit:
+        if self.limit is not None and not self._affords(self.limit, estimate):
             kept = f", {self._kept:,} kept for the review" if self._kept else ""
             raise ModelError(
                 "over_budget",
                 f"not asked: some {estimate:,} tokens more would pass the {self.limit:,} of `max_total_tokens` "
-                f"({self._used:,} used, {self._open:,} expected of open requests{kept})",
+                f"({self._used:,} used, {self._open:,} expected of open requests{kept}{self._note})",
             )
         self._open += estimate
         return estimate
+
+    def _affords(self, limit: int, estimate: int) -> bool:
+        return self._used + self._open + self._kept + estimate <= limit
 
     def settle(self, reserved: int, used: int) -> None:
         """Replace what was set aside by what the request used; 0 where it failed."""

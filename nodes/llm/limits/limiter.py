@@ -25,6 +25,16 @@ MAX_SHUT_S = 60.0
 """Seconds that all runs leave a server alone, at most; then one of them may find out whether it still refuses."""
 
 
+def share_of(limit: int | None, workers: int) -> int | None:
+    """Return what one of several processes may use of a limit, rounded up; `None` for no limit."""
+    return None if limit is None else -(-limit // workers)
+
+
+def name_slots(slots: int | None, workers: int = 1) -> str:
+    """Say that a server's slots are the limit."""
+    return f"the server has {slots} slots" + (f", for {workers} workers" if workers > 1 else "")
+
+
 class ShutTooLong(Exception):
     """The server asked for a longer wait than the request can afford.
 
@@ -82,9 +92,11 @@ class Limiter:
 
     Attributes:
         slots: How many requests the server works on at once, where it tells; the limit never passes it.
+        workers: How many processes send requests to the server; this one keeps to its share.
     """
 
     slots: int | None = None
+    workers: int = 1
     _limit: float = math.inf
     _cause: str = ""
     _reason: str = ""
@@ -102,7 +114,7 @@ class Limiter:
     @property
     def degree(self) -> int | None:
         """How many requests may be open at once; `None` while nothing limits them."""
-        limit = min(self._limit, self.slots or math.inf)
+        limit = min(self._limit, share_of(self.slots, self.workers) or math.inf)
         return None if limit == math.inf else int(limit)
 
     @property
@@ -131,6 +143,7 @@ class Limiter:
         Raises:
             ShutTooLong: The server asked for a wait longer than `patience`.
         """
+        ceilings = ceilings.share(self.workers)
         with self._lock:
             if (seconds := self._shut_for()) > max(0.0, patience):
                 raise ShutTooLong(seconds)
@@ -173,12 +186,19 @@ class Limiter:
             self._open -= 1
             self._go_on()
 
+    def keep_to(self, limit: float, reason: str = "") -> None:
+        """Go on from a limit that was found elsewhere; infinite for none."""
+        with self._lock:
+            self._limit, self._cause, self._reason, self._since = limit, reason, reason, self._number
+            self._go_on()
+
     def _shrink(self, turn: Turn, reason: str) -> None:
+        lowest = share_of(MIN_FIRST_LIMIT, self.workers) or 1
         if turn.number <= self._since:
             # One more of the same burst: the server took no more of it than what is still open.
-            self._limit = min(self._limit, float(max(MIN_FIRST_LIMIT, self._open - 1)))
+            self._limit = min(self._limit, float(max(lowest, self._open - 1)))
             return
-        lowest = MIN_FIRST_LIMIT if self._limit == math.inf else 1
+        lowest = lowest if self._limit == math.inf else 1
         self._limit = float(max(lowest, min(self._limit, self._open) // 2))
         self._cause = self._reason = reason
         self._since = self._number
@@ -236,7 +256,8 @@ class Limiter:
             return None
         self._open += 1
         self._number += 1
-        reason = f"the server has {self.slots} slots" if degree is not None and degree == self.slots else self._reason
+        by_slots = degree is not None and degree == share_of(self.slots, self.workers)
+        reason = name_slots(self.slots, self.workers) if by_slots else self._reason
         return Turn(self._number, degree, reason, self._window.note(now, tokens))
 
     def _full(self) -> bool:
