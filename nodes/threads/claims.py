@@ -7,7 +7,7 @@ import random
 import uuid
 from typing import Any
 
-from nodes.llm.limits.several.link import Link, LinkLost, shared_link
+from nodes.llm.limits.several.link import Link, LinkLost, shared_link, start_apart
 from nodes.shared.run import now
 
 LEASE_S = 10.0
@@ -47,8 +47,7 @@ class Claim:
     def __init__(self, link: Link, key: str, who: str) -> None:
         """Renew it from now on."""
         self._link, self._key, self._who = link, key, who
-        self._renewing: set[asyncio.Task[None]] = set()
-        self._task = link.start(self._renew(), self._renewing)
+        self._task = start_apart(self._renew())
 
     def land(self, found: dict[str, Any] | None) -> None:
         """Tell the other processes what was found out; with nothing the next of them tries."""

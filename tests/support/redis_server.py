@@ -1,5 +1,6 @@
 """A Redis server of the tests' own, from the program that the machine has."""
 
+import asyncio
 import shutil
 import socket
 import subprocess
@@ -47,6 +48,17 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    async def wait_for(self, pattern: str, field: str) -> None:
+        """Wait until a hash has a field other than 0, under any key of a pattern."""
+        import redis.asyncio
+
+        async with redis.asyncio.Redis.from_url(self.url) as client, asyncio.timeout(START_TIMEOUT_S):
+            while True:
+                keys = [key async for key in client.scan_iter(pattern)]
+                if any([int(await client.hget(key, field) or 0) for key in keys]):
+                    return
+                await asyncio.sleep(0.01)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from nodes.llm.limits.limiter import Limiter, ShutTooLong, Turn, name_slots, share_of
 from nodes.llm.limits.line import Line
-from nodes.llm.limits.several.link import Link, LinkLost
+from nodes.llm.limits.several.link import REST_AFTER_FAULT_S, Link, LinkLost, start_apart
 from nodes.llm.limits.several.slots import RENEW_S, Back, Seen, exchange
 from nodes.llm.limits.window import NO_CEILINGS, Ceilings
 
@@ -63,9 +63,9 @@ class SharedLimiter:
         self._held: dict[str, int] = {}
         """Leases of the requests that are open, with their numbers."""
         self._back: list[Back] = []
-        self._renewed = -math.inf
+        self._renewed, self._careful_until = -math.inf, math.inf
         self._news = asyncio.Event()
-        self._keepers: set[asyncio.Task[None]] = set()
+        self._keeper: asyncio.Task[None] | None = None
         self._keeping = self._ended = False
 
     @property
@@ -146,7 +146,7 @@ class SharedLimiter:
         self._news.set()
         if not self._keeping and not self._ended:
             self._keeping = True
-            self._link.start(self._keep(), self._keepers)
+            self._keeper = start_apart(self._keep())
 
     async def _keep(self) -> None:
         """Ask for leases, renew them and give them back, as long as there are any."""
@@ -172,21 +172,27 @@ class SharedLimiter:
 
     async def _exchange(self) -> None:
         now = time.monotonic()
-        renew = list(self._held) if now >= self._renewed + RENEW_S else []
+        renew = list(self._held) if now >= self._renewed + RENEW_S else None
         back, self._back = self._back, []
         want = min(len(self._line), MAX_ASKED)
-        self._seen = seen = await exchange(
-            self._link,
-            self._key,
-            self._id,
-            want=want,
-            back=back,
-            renew=renew,
-            slots=self.slots,
-            limit=self._seen.limit,
-        )
-        if renew or not self._held:
+        try:
+            seen = await exchange(
+                self._link,
+                self._key,
+                self._id,
+                want=want,
+                back=back,
+                renew=renew,
+                slots=self.slots,
+                limit=self._seen.limit,
+            )
+        except BaseException:
+            self._back = [*back, *self._back]
+            raise
+        self._seen = seen
+        if renew is not None:
             self._renewed = now
+        self._take_all(now)
         for number in seen.granted:
             self._hand_out(number)
         if seen.shut:
@@ -227,18 +233,27 @@ class SharedLimiter:
     def _go_alone(self) -> None:
         """Keep to this process's share."""
         known = self._seen.limit
-        self._alone = True
+        self._alone, self._careful_until = True, math.inf
         self._back.clear()
         self._own.slots = self.slots
         limit = math.inf if known is None else float(share_of(int(known), self._link.workers) or 1)
         self._own.keep_to(limit, ALONE if known else "")
 
     def _follow_link(self) -> None:
-        """Share again once the server may be asked; all that is open here is told to it first."""
+        """Share again once the server may be asked; all that is open here is told to it first.
+
+        Others may still be alone, as each asks again after a rest. Till then this process stays within its share.
+        """
         if self._alone and self._link.up:
             if learnt := self._own.degree:
                 self._seen = self._seen._replace(limit=float(learnt * self._link.workers))
             self._alone, self._renewed = False, -math.inf
+            self._careful_until = time.monotonic() + REST_AFTER_FAULT_S
+
+    def _take_all(self, now: float) -> None:
+        """Leave the share behind, where all others have joined again."""
+        if now >= self._careful_until:
+            self._careful_until = math.inf
             self._own.slots = None
             self._own.keep_to(math.inf)
 

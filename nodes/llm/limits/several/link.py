@@ -57,12 +57,12 @@ class Link:
             socket_timeout=SERVER_TIMEOUT_S,
             socket_connect_timeout=SERVER_TIMEOUT_S,
             # Once more on a new connection, should the server have closed one that was idle.
-            retry=Retry(NoBackoff(), 1),
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         )
         self._faults: tuple[type[Exception], ...] = (redis.RedisError, OSError, ValueError)
         self._scripts: dict[str, Any] = {}
         self._rests_until, self._told = -math.inf, False
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[asyncio.Task[None], tuple[str, list[str], dict[str, Any]]] = {}
         self.limiters: Recent[str, SharedLimiter] = Recent(MAX_LIMITERS)
 
     @property
@@ -101,7 +101,10 @@ class Link:
 
     def send(self, script: str, keys: list[str], **asked: Any) -> None:
         """Run a script without waiting for it; what it fails to tell is lost."""
-        self.start(self._send(script, keys, asked), self._sending)
+        task = start_apart(self._send(script, keys, asked))
+        self._sending[task] = script, keys, asked
+        # What the end of the loop cancels is sent as the link closes.
+        task.add_done_callback(lambda done: done.cancelled() or self._sending.pop(done))
 
     async def _send(self, script: str, keys: list[str], asked: dict[str, Any]) -> None:
         try:
@@ -109,17 +112,17 @@ class Link:
         except LinkLost:
             pass
 
-    def start(self, work: Coroutine[Any, Any, None], held: "set[asyncio.Task[None]]") -> "asyncio.Task[None]":
-        """Begin work of several runs' in the background, held by its owner, without what belongs to the present run."""
-        task: asyncio.Task[None] = asyncio.create_task(work, context=contextvars.Context())
-        held.add(task)
-        task.add_done_callback(held.discard)
-        return task
-
     async def close(self) -> None:
         """Give back what is held, and close the connections."""
-        await asyncio.gather(*self._sending, *(one.leave() for one in self.limiters.values()), return_exceptions=True)
+        unsent = [self._send(*what) for what in self._sending.values()]
+        leaving = [one.leave() for one in self.limiters.values()]
+        await asyncio.gather(*unsent, *leaving, return_exceptions=True)
         await self._redis.aclose()
+
+
+def start_apart(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    """Begin work in the background that is for several runs, without what belongs to the present one."""
+    return asyncio.create_task(work, context=contextvars.Context())
 
 
 def _name(url: str) -> str:

@@ -39,7 +39,18 @@ for _, process in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', now)) do
   redis.call('ZREM', seen, process)
   redis.call('ZREM', turns, process)
 end
-for _, lease in ipairs(asked.renew) do redis.call('ZADD', leases, now + asked.lease_ms, lease) end
+local process, mine = asked.process, {}
+if asked.all then
+  -- What was lent in an answer that never arrived is held by nobody.
+  for _, back in ipairs(asked.back) do mine[back.lease] = true end
+  for _, lease in ipairs(asked.renew) do
+    mine[lease] = true
+    redis.call('ZADD', leases, now + asked.lease_ms, lease)
+  end
+  for _, lease in ipairs(redis.call('ZRANGE', leases, 0, -1)) do
+    if lease:sub(1, #process + 1) == process .. ':' and not mine[lease] then redis.call('ZREM', leases, lease) end
+  end
+end
 
 local open = redis.call('ZCARD', leases)
 for _, back in ipairs(asked.back) do
@@ -63,7 +74,7 @@ for _, back in ipairs(asked.back) do
   open = open - redis.call('ZREM', leases, back.lease)
 end
 
-local process, granted = asked.process, {}
+local granted = {}
 if asked.want > 0 then
   redis.call('ZADD', seen, now + asked.wait_ms, process)
   redis.call('ZADD', turns, 'NX', number, process)
@@ -125,7 +136,7 @@ async def exchange(
     *,
     want: int = 0,
     back: list[Back],
-    renew: list[str],
+    renew: list[str] | None,
     slots: int | None,
     limit: float | None,
 ) -> Seen:
@@ -137,7 +148,7 @@ async def exchange(
         process: Who asks.
         want: How many leases are wanted.
         back: Those that are given back.
-        renew: Those that are still held.
+        renew: All that are still held, if it is time to renew them.
         slots: How many requests the endpoint works on at once, where it tells.
         limit: The limit that was seen last, should the server have forgotten it.
 
@@ -149,7 +160,8 @@ async def exchange(
         [f"apr:slots:{{{key}}}:{part}" for part in ("leases", "seen", "turns", "state")],
         process=process,
         want=want,
-        renew=renew,
+        renew=renew or [],
+        all=renew is not None,
         back=[
             {"lease": b.lease, "number": b.number, "ok": b.ok, "overload": b.overload, "wait_ms": round(b.wait * 1000)}
             for b in back
