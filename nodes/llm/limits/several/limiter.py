@@ -15,6 +15,8 @@ from nodes.llm.limits.window import NO_CEILINGS, Ceilings
 
 MIN_POLL_S, MAX_POLL_S = 0.01, 0.04
 """Seconds between two questions for a free place; by chance, so that processes do not ask in step."""
+BEFORE_AT_HALF_PACE, SLOWEST_POLL_S = 20, 0.1
+"""Behind so many processes one asks half as often, and never less often: a thousand must not drown the server."""
 MAX_ASKED = 100
 """Leases that are asked for at once."""
 ALONE = "a share of the limit, as the server that counts for all workers does not answer"
@@ -58,7 +60,7 @@ class SharedLimiter:
         self._link, self._key, self._id = link, key, uuid.uuid4().hex[:16]
         self._own = Limiter(workers=link.workers)
         self._alone = False
-        self._seen = Seen([], 0, None, "", 0.0, 0.0)
+        self._seen = Seen([], 0, None, "", 0.0, 0.0, 0)
         self._line: Line[_Waiter] = Line()
         self._held: dict[str, int] = {}
         """Leases of the requests that are open, with their numbers."""
@@ -227,7 +229,9 @@ class SharedLimiter:
         renew = max(0.0, self._renewed + RENEW_S - time.monotonic())
         if not self._line:
             return renew
-        poll = random.uniform(MIN_POLL_S, MAX_POLL_S)
+        poll = min(
+            SLOWEST_POLL_S, random.uniform(MIN_POLL_S, MAX_POLL_S) * (1 + self._seen.before / BEFORE_AT_HALF_PACE)
+        )
         return min(renew, self._seen.opens + poll)
 
     def _go_alone(self) -> None:

@@ -17,6 +17,9 @@ RENEW_S = 3.0
 """Seconds between two renewals."""
 WAIT_S = 0.5
 """Seconds after which a process that has not asked again waits no more."""
+FIRST_ROOM = 64
+"""Requests open at once at an endpoint that has answered none. Each that succeeds makes room for one more, until one is
+refused: workers that start together would else send hundreds before the first of them is."""
 KEPT_S = 3_600.0
 """Seconds that a limit is remembered when nobody asks."""
 
@@ -31,6 +34,7 @@ for at = 1, #fields, 2 do held[fields[at]] = fields[at + 1] end
 local number, since = tonumber(held.number or 0), tonumber(held.since or 0)
 local limit = tonumber(held.limit or asked.limit)
 if limit < 0 then limit = math.huge end
+local room = tonumber(held.room or asked.room)
 local reason, cause = held.reason or '', held.cause or ''
 local shut, shut_asked = tonumber(held.shut or 0), tonumber(held.shut_asked or 0)
 
@@ -54,6 +58,7 @@ end
 
 local open = redis.call('ZCARD', leases)
 for _, back in ipairs(asked.back) do
+  if back.ok and limit == math.huge then room = room + 1 end
   if back.overload ~= '' then
     if back.number <= since then
       limit = math.min(limit, math.max(asked.first, open - 1))
@@ -74,12 +79,15 @@ for _, back in ipairs(asked.back) do
   open = open - redis.call('ZREM', leases, back.lease)
 end
 
-local granted = {}
+local granted, before = {}, 0
 if asked.want > 0 then
   redis.call('ZADD', seen, now + asked.wait_ms, process)
   redis.call('ZADD', turns, 'NX', number, process)
-  local free = now < shut and 0 or math.min(limit, asked.slots) - open
-  local before, waiting = redis.call('ZRANK', turns, process), redis.call('ZCARD', turns)
+  local bound = math.min(limit, asked.slots)
+  if bound >= asked.unlimited then bound = room end
+  local free = now < shut and 0 or bound - open
+  local waiting = redis.call('ZCARD', turns)
+  before = redis.call('ZRANK', turns, process)
   local share = math.max(free - before >= 1 and 1 or 0, math.floor(free / waiting))
   for _ = 1, math.min(asked.want, share) do
     number = number + 1
@@ -95,11 +103,11 @@ if asked.want <= #granted then
 end
 
 local kept = limit < math.huge and limit or -1
-redis.call('HSET', state, 'number', number, 'since', since, 'limit', tostring(kept), 'reason', reason, 'cause', cause,
-  'shut', string.format('%.0f', shut), 'shut_asked', string.format('%.0f', shut_asked))
+redis.call('HSET', state, 'number', number, 'room', room, 'since', since, 'limit', tostring(kept), 'reason', reason,
+  'cause', cause, 'shut', string.format('%.0f', shut), 'shut_asked', string.format('%.0f', shut_asked))
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, asked.kept_ms) end
 return cjson.encode({
-  granted = granted, open = open, limit = kept, reason = reason,
+  granted = granted, open = open, limit = kept, reason = reason, before = before,
   shut_ms = now < shut and shut_asked - now or 0, opens_ms = math.max(0, shut - now),
 })
 """
@@ -127,6 +135,8 @@ class Seen(NamedTuple):
     """How long the endpoint asked to be left alone; 0 once somebody may find out whether it still does."""
     opens: float
     """When somebody may."""
+    before: int
+    """How many processes have waited longer."""
 
 
 async def exchange(
@@ -166,15 +176,18 @@ async def exchange(
             {"lease": b.lease, "number": b.number, "ok": b.ok, "overload": b.overload, "wait_ms": round(b.wait * 1000)}
             for b in back
         ],
-        slots=slots or 1e15,
+        slots=slots or _UNLIMITED,
+        unlimited=_UNLIMITED,
         limit=-1 if limit is None else limit,
         first=MIN_FIRST_LIMIT,
+        room=FIRST_ROOM,
         **{f"{name}_ms": round(seconds * 1000) for name, seconds in _TIMES.items()},
     )
     known = None if said["limit"] < 0 else float(said["limit"])
     # Lua writes an empty list as an object.
     granted, shut, opens = list(said["granted"] or ()), said["shut_ms"] / 1000, said["opens_ms"] / 1000
-    return Seen(granted, said["open"], known, said["reason"], shut, opens)
+    return Seen(granted, said["open"], known, said["reason"], shut, opens, said["before"])
 
 
+_UNLIMITED = 1e15
 _TIMES = {"lease": LEASE_S, "wait": WAIT_S, "shut": MAX_SHUT_S, "kept": KEPT_S}
