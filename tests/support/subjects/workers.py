@@ -29,7 +29,7 @@ async def main():
         }
         for one in solutions
     ]
-    print(json.dumps({"runs": told, "redis": "redis" in sys.modules}))
+    print(json.dumps({"runs": told, "loaded": sorted({"redis", "nodes.llm.limits.several"} & {*sys.modules})}))
 
 asyncio.run(main())
 """
@@ -60,7 +60,7 @@ async def main():
         }
         for id, result in sorted(came["results"].items())
     ]
-    print(json.dumps({"runs": told, "redis": "redis" in sys.modules}))
+    print(json.dumps({"runs": told, "loaded": sorted({"redis", "nodes.llm.limits.several"} & {*sys.modules})}))
 
 asyncio.run(main())
 """
@@ -84,13 +84,13 @@ class Told:
 
     Attributes:
         runs: Of each of its runs, what came of it.
-        imported: Whether it had Redis's client in memory.
+        loaded: What it had in memory of what only several workers need.
         warnings: What it wrote to standard error.
     """
 
     def __init__(self, said: dict[str, Any], err: str) -> None:
         self.runs: list[dict[str, Any]] = said["runs"]
-        self.imported: bool = said["redis"]
+        self.loaded: list[str] = said["loaded"]
         self.warnings = err.splitlines()
 
     @property
