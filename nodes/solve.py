@@ -15,8 +15,7 @@ from nodes.boundary.progress import tell_result, tell_thread
 from nodes.boundary.stopped import stop_if_enough, stop_result
 from nodes.llm.endpoints.usage import Call
 from nodes.llm.group import known_group
-from nodes.llm.limits.budget import Budget, latest
-from nodes.llm.limits.ledger import Ledger
+from nodes.llm.limits.budget import Budget, latest, open_ledger
 from nodes.llm.replies.errors import ModelError
 from nodes.llm.replies.reply import Reply
 from nodes.planning.difficulty import choose_seat
@@ -56,6 +55,7 @@ async def solve(state: ThreadTask, runtime: Runtime[Settings]) -> dict[str, Any]
     servers = await known_group(settings, "solve", until=latest(settings, task.run, "solve"))
     slots = servers.slots if servers else None
     shared = fan_out(task.run.id, task.round, lambda: _share(task, settings, slots))
+    shared.ledger.enter()
     with at_work(task.run, task.spec.id) as entry:
         if board.enough:
             entry.stop("not_needed", board.enough)
@@ -179,7 +179,7 @@ def _share(task: ThreadTask, settings: Settings, slots: int | None) -> FanOut:
     """Make what the threads of this round share."""
     return FanOut(
         min(task.degree, slots or task.degree),
-        Ledger(settings, task.spent, keep_review=True),
+        open_ledger(settings, task.run, task.spent, keep_review=True, threads=task.planned - task.settled),
         Stragglers(
             # A tool may do something that must not be done twice.
             None if uses_tools(settings) else settings.hedge,

@@ -9,8 +9,7 @@ from nodes.asking.outcome import thread_result
 from nodes.boundary.progress import tell_result, tell_thread
 from nodes.boundary.stopped import stop_result
 from nodes.llm.group import known_group
-from nodes.llm.limits.budget import latest
-from nodes.llm.limits.ledger import Ledger
+from nodes.llm.limits.budget import latest, open_ledger
 from nodes.llm.replies.errors import ModelError
 from nodes.llm.replies.reply import Reply
 from nodes.native.asking import prepare_branch
@@ -33,6 +32,7 @@ async def write_branch(state: BranchTask, runtime: Runtime[Settings]) -> dict[st
     servers = await known_group(settings, "solve", until=latest(settings, task.run, "solve"))
     degree = min(task.degree, servers.slots) if servers and servers.slots else task.degree
     shared = fan_out(task.run.id, task.round, lambda: _share(task, settings, degree))
+    shared.ledger.enter()
     with at_work(task.run, task.spec.id) as entry:
         update = await entry.finish(_write(task, settings, shared, runtime))
     update = update or {"results": {}, "calls": []}
@@ -46,7 +46,8 @@ async def write_branch(state: BranchTask, runtime: Runtime[Settings]) -> dict[st
 
 def _share(task: BranchTask, settings: Settings, degree: int) -> FanOut:
     none_late = Stragglers(None, threads=0, left=0)
-    return FanOut(degree, Ledger(settings, task.spent), none_late)
+    ledger = open_ledger(settings, task.run, task.spent, threads=task.planned - task.settled)
+    return FanOut(degree, ledger, none_late)
 
 
 async def _write(task: BranchTask, settings: Settings, shared: FanOut, runtime: Runtime[Settings]) -> dict[str, Any]:

@@ -131,6 +131,7 @@ async def _extras(settings: "Settings") -> list[Finding]:
     found = []
     if environment_redis_url():
         found.append(_extra("thread cache", "redis", "redis", "APR_REDIS_URL"))
+    found += _workers(shared=environment_redis_url() is not None)
     if settings.mcp_config:
         from nodes.tools.toolbox import find_toolbox
 
@@ -140,6 +141,20 @@ async def _extras(settings: "Settings") -> list[Finding]:
         except ValueError as error:
             found.append(Finding("mend", "tools", str(error)))
     return found
+
+
+def _workers(*, shared: bool) -> list[Finding]:
+    from nodes.shared.environment import environment_workers
+
+    try:
+        workers = environment_workers()
+    except ValueError as error:
+        return [Finding("mend", "workers", str(error))]
+    if workers == 1:
+        return []
+    if shared:
+        return [Finding("ok", "workers", f"{workers} share limits through APR_REDIS_URL")]
+    return [Finding("note", "workers", f"each of {workers} keeps to its share; APR_REDIS_URL lets them share limits")]
 
 
 def _extra(what: str, package: str, extra: str, variable: str) -> Finding:

@@ -11,7 +11,7 @@ import typer
 from graphs.cli.commands import COMMANDS
 from graphs.cli.completion import SCRIPTS
 
-MAX_STORE_S = 2.0
+MAX_STORE_S = 8.0
 """Seconds that the ids of runs may take: somebody waits for the Tab key."""
 _BREAKS = ("=", ":")
 """Where bash splits words."""

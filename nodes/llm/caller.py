@@ -202,7 +202,7 @@ class Caller:
     async def _try(self, client: Client, messages: Sequence[BaseMessage], form: Form) -> Reply:
         written = max(UNSEEN_REPLY_TOKENS, client.learnt.pace.expect(self._task.stage))
         read, ledger = count_characters(messages) // ENGLISH_CHARACTERS_A_TOKEN, self._task.budget.ledger
-        reserved = ledger.reserve(self.model, read, written)
+        reserved = await ledger.reserve(self.model, read, written)
         calls_before = len(self.calls)
         try:
             asked = time.perf_counter()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import httpx2
@@ -24,7 +24,11 @@ from nodes.llm.servers.facts import ask_server
 from nodes.llm.servers.options import Form, form_request, wishes
 from nodes.llm.task import Task
 from nodes.settings import Settings
+from nodes.shared.environment import environment_workers
 from nodes.shared.providers import DEFAULT_BASE_URL
+
+if TYPE_CHECKING:
+    from nodes.llm.limits.several.limiter import SharedLimiter
 
 MAX_CLIENTS = 32
 """Endpoints whose clients stay open when nobody uses them; one takes some 1.5 MB."""
@@ -40,7 +44,7 @@ class Client:
     connection: Connection
     chat: BaseChatModel | AnyChat
     learnt: Learnt
-    limiter: Limiter
+    limiter: "Limiter | SharedLimiter"
     local: Slots | None = None
     """The embedded server's slots, if it is the one."""
 
@@ -146,10 +150,23 @@ async def _open(pool: _Pool, endpoint: Endpoint) -> Client:
         learnt.ladder.top, learnt.asked = chat.top, True
     if endpoint.base_url not in DEFAULT_BASE_URL.values() and not learnt.asked:
         learnt.asked, learnt.slots, learnt.window = await ask_server(endpoint, connection.http)
-    slots = endpoint.slots or learnt.slots
-    limiter = _limiters.get_or_make(endpoint.base_url if slots else endpoint, Limiter)
-    limiter.slots = slots
+    limiter = await _limiter(endpoint, endpoint.slots or learnt.slots)
     return Client(endpoint, connection, chat, learnt, limiter, await _local_slots(endpoint))
+
+
+async def _limiter(endpoint: Endpoint, slots: int | None) -> "Limiter | SharedLimiter":
+    """Return what limits the requests to an endpoint: of this process, or of all workers together."""
+    workers = 1 if endpoint.provider == "local" else environment_workers()
+    limiter: Limiter | SharedLimiter | None = None
+    if workers > 1:
+        from nodes.llm.limits.several.choose import shared_limiter
+
+        limiter = await shared_limiter(endpoint, by_slots=slots is not None)
+    if limiter is None:
+        limiter = _limiters.get_or_make(endpoint.base_url if slots else endpoint, Limiter)
+        limiter.workers = workers
+    limiter.slots = slots
+    return limiter
 
 
 async def _local_slots(endpoint: Endpoint) -> Slots | None:

@@ -12,7 +12,7 @@ from nodes.llm.endpoints.price import ask_for_prices
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Seat, Servers, Settings
 from nodes.shared.address import sound_addresses
-from nodes.shared.environment import environment_base_url, environment_key
+from nodes.shared.environment import environment_base_url, environment_key, environment_workers
 from nodes.shared.install import how_to_install
 from nodes.shared.integrations import INTEGRATIONS
 from nodes.shared.providers import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, OWN
@@ -24,8 +24,13 @@ async def check_configuration(settings: Settings) -> None:
     """Find out before the first call what would stop a later one.
 
     Raises:
-        ConfigurationError: A key or an extra is missing for one of the roles, or a price that `max_cost` needs.
+        ConfigurationError: A key or an extra is missing for one of the roles, or a price that `max_cost` needs;
+            `APR_WORKERS` is no number.
     """
+    try:
+        environment_workers()
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
     for seat in settings.seats():
         check_seat(settings, seat)
     # The published prices take a moment to load.

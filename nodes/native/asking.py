@@ -6,7 +6,7 @@ from nodes.input.excerpts import whole
 from nodes.llm.continuing import Continuer
 from nodes.llm.endpoints.usage import Call
 from nodes.llm.group import known_client
-from nodes.llm.limits.budget import Budget, latest
+from nodes.llm.limits.budget import Budget, budget, latest
 from nodes.llm.limits.ledger import Ledger, spending
 from nodes.llm.servers.template import apply_template
 from nodes.llm.task import Task
@@ -55,7 +55,7 @@ def prepare_sequel(settings: Settings, run: Run, calls: Iterable[Call], *, share
         share: What it may use of the run's time: a key of `nodes.llm.limits.budget.SHARES`.
         round: The block that it comes after.
     """
-    within = Budget(latest(settings, run, share), Ledger(settings, spending(calls)))
+    within = budget(settings, run, share, spending(calls))
     return Continuer(settings, Task(role="solve", run=run, prompt=settings.grammar, budget=within, round=round))
 
 

@@ -27,10 +27,13 @@ OTHER_NAMES = (
     "APR_STORE",
     "APR_TEMPORAL_KEY",
     "APR_TOKENS",
+    "APR_WORKERS",
 )
 """Variables of ours that are no settings."""
 NEVER_KEYS = ("APR_", "LANGSMITH_", "LANGCHAIN_")
 """Beginnings of variables that never hold the key of a model server."""
+MAX_WORKERS = 10_000
+"""Processes that say that they share endpoints, at most."""
 MIN_NAME_LIKENESS = 0.8
 """How alike two names are when one is taken for a slip of the other, from 0 to 1."""
 
@@ -159,5 +162,17 @@ def endpoints_folder() -> Path | None:
 
 
 def environment_redis_url() -> str | None:
-    """Read `APR_REDIS_URL`: a Redis server that holds the thread cache instead of the file."""
+    """Read `APR_REDIS_URL`: a Redis server that holds the thread cache, and what several workers share."""
     return os.environ.get("APR_REDIS_URL", "").strip() or None
+
+
+def environment_workers() -> int:
+    """Read `APR_WORKERS`: how many processes, this one included, ask the same endpoints; 1 where it is not set.
+
+    Raises:
+        ValueError: It is no such number.
+    """
+    held = os.environ.get("APR_WORKERS", "").strip() or "1"
+    if not (held.isascii() and held.isdigit() and 1 <= int(held[:9]) <= MAX_WORKERS and len(held) < 9):
+        raise ValueError(f"APR_WORKERS is {held[:20]!r}; allowed are whole numbers from 1 to {MAX_WORKERS:,}")
+    return int(held)

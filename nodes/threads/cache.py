@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from langchain_core.messages import BaseMessage
@@ -24,7 +24,7 @@ from tenacity import AsyncRetrying
 
 from nodes.llm.replies.finish import state_of
 from nodes.settings import Seat, Settings
-from nodes.shared.environment import environment_base_url, environment_model_file
+from nodes.shared.environment import environment_base_url, environment_model_file, environment_workers
 from nodes.shared.knobs.solvers import SolverName
 from nodes.shared.plain_json import PlainJson
 from nodes.shared.record import Record
@@ -32,6 +32,9 @@ from nodes.shared.run import now
 from nodes.threads.cache_store import LOCKED_RETRY, NAMESPACE, CacheError, name_place, open_cache, place
 from nodes.threads.results import ThreadResult
 from nodes.tools.toolbox import uses_tools
+
+if TYPE_CHECKING:
+    from nodes.threads.claims import Claim
 
 CACHE = "__apr_cache"
 """Where a compiled graph's configuration holds a cache of the caller's own."""
@@ -59,15 +62,16 @@ Flight = asyncio.Future[Kept | None]
 class ThreadCache:
     """A LangGraph cache of results."""
 
-    def __init__(self, cache: BaseCache[Any], name: str) -> None:
-        """Keep results in a cache; `name` stands in warnings."""
-        self.cache, self.name = cache, name
+    def __init__(self, cache: BaseCache[Any], name: str, *, shared: bool = False) -> None:
+        """Keep results in a cache; `name` stands in warnings, `shared` tells whether all workers find it there."""
+        self.cache, self.name, self.shared = cache, name, shared
         if not isinstance(cache.serde, PlainJson):
             # A copy, since the caller's own may hold more than results of ours; both share what lies below.
             self.cache = copy(cache)
             self.cache.serde = PlainJson()
         self._rests_until = 0.0
         self._flights: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Flight]] = WeakKeyDictionary()
+        self._claims: dict[Flight, Claim] = {}
 
     async def find(self, key: str, until: float = math.inf) -> tuple[Kept | None, Flight | None]:
         """Return what is kept under a key, or what another thread is about to find out.
@@ -90,7 +94,7 @@ class ThreadCache:
             return None, None
         flight = flights[key] = asyncio.get_running_loop().create_future()
         try:
-            found = await self._get(key)
+            found = await self._get(key) or await self._ask_others(key, flight, until)
         except BaseException:
             self.land(key, flight, None)
             raise
@@ -98,10 +102,26 @@ class ThreadCache:
             self.land(key, flight, found)
         return found, None if found else flight
 
+    async def _ask_others(self, key: str, flight: Flight, until: float) -> Kept | None:
+        """Claim a key before other processes, or wait for what one of them finds out."""
+        if not self.shared or environment_workers() == 1:
+            return None
+        from nodes.threads.claims import claim
+
+        told, mine = await claim(key, until)
+        if mine:
+            self._claims[flight] = mine
+        try:
+            return None if told is None else Kept.model_validate(told)
+        except ValidationError:
+            return None
+
     def land(self, key: str, flight: Flight, found: Kept | None) -> None:
         """Tell those who wait for a key what was found out; with `None` the next of them tries."""
         self._flights.setdefault(asyncio.get_running_loop(), {}).pop(key, None)
         flight.set_result(found)
+        if mine := self._claims.pop(flight, None):
+            mine.land(found.model_dump() if found else None)
 
     async def put(self, found: Mapping[str, Kept], seconds: float | None) -> None:
         """Keep results by their keys, for so many seconds."""
@@ -149,7 +169,7 @@ def _open_once(where: str) -> None:
 
 def _open(where: str) -> ThreadCache | None:
     try:
-        return ThreadCache(open_cache(where), name_place(where))
+        return ThreadCache(open_cache(where), name_place(where), shared="://" in where)
     except CacheError as error:
         _log.warning("%s; threads are asked anew", error)
         return None

@@ -105,7 +105,10 @@ class _Children:
     def reap(self, *_: object) -> None:
         """Tell of each that has ended."""
         while self.told:
-            id, status = os.waitpid(-1, os.WNOHANG)
+            try:
+                id, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:  # the signal of another came in between, and that one was told meanwhile
+                return
             if id == 0:
                 return
             told = self.told.pop(id)

@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 from nodes.llm.endpoints.price import charge, show_dollars
 from nodes.llm.limits.ledger import Ledger, Spending
 from nodes.settings import Settings
+from nodes.shared.environment import environment_workers
 from nodes.shared.run import Run, now
 
 SHARES = {"assess": 0.25, "decompose": 0.5, "solve": 0.8, "direct": 1.0, "review": 1.0}
@@ -37,7 +39,28 @@ def budget(settings: Settings, run: Run, stage: str, spent: Spending, ledger: Le
         spent: What the run has used so far.
         ledger: The one that it shares with others, if so.
     """
-    return Budget(latest(settings, run, stage), ledger or Ledger(settings, spent))
+    return Budget(latest(settings, run, stage), ledger or open_ledger(settings, run, spent))
+
+
+def open_ledger(
+    settings: Settings, run: Run, spent: Spending, *, keep_review: bool = False, threads: int = 1
+) -> Ledger:
+    """Return what tasks share from now on: with those of other processes, where this is one of several.
+
+    Args:
+        settings: The run's settings.
+        run: The run.
+        spent: What it has used so far.
+        keep_review: Whether to leave as much as the review is expected to use.
+        threads: How many tasks begin, wherever they run.
+    """
+    unlimited = settings.max_total_tokens is None and settings.max_cost is None
+    if unlimited or environment_workers() == 1:
+        return Ledger(settings, spent, keep_review=keep_review)
+    from nodes.llm.limits.several.purse import SharedPurse
+
+    make = partial(SharedPurse, run_id=run.id, threads=threads)
+    return Ledger(settings, spent, keep_review=keep_review, make=make)
 
 
 def latest(settings: Settings, run: Run, stage: str) -> float:

@@ -1,14 +1,14 @@
 """How many tokens and dollars a run may still use."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import Field
 
 from nodes.llm.endpoints.price import charge, show_dollars
 from nodes.llm.endpoints.usage import Call, Usage, total_usage
-from nodes.llm.replies.errors import ModelError
+from nodes.llm.limits.purse import MakePurse, Purse
 from nodes.settings import Settings
 from nodes.shared.record import Record
 
@@ -83,71 +83,38 @@ class Reserved(NamedTuple):
     usd: float = 0
 
 
-class Purse:
-    """What tasks that run side by side may still use of one thing, tokens or dollars.
-
-    Attributes:
-        limit: What the whole run may use; `None` for any amount.
-        used: What it has used.
-        kept: What is left for later.
-        open: What requests that are under way are expected to use.
-    """
-
-    def __init__(self, limit: float | None, *, used: float, kept: float) -> None:
-        """Start from what is spent."""
-        self.limit, self.used, self.kept = limit, used, kept
-        self.open: float = 0
-
-    def lacks(self, amount: float) -> bool:
-        """Whether the run cannot afford so much more."""
-        return self.limit is not None and self.used + self.open + self.kept + amount > self.limit
-
-    def refuse(
-        self, amount: float, setting: str, gone: str, show: Callable[[float], str], unit: str = ""
-    ) -> ModelError:
-        """Say that the run cannot afford so much more.
-
-        Args:
-            amount: How much.
-            setting: Which setting is its limit.
-            gone: How what has been used is called.
-            show: Writes an amount.
-            unit: What stands behind the first one.
-        """
-        kept = f", {show(self.kept)} kept for the review" if self.kept else ""
-        return ModelError(
-            "over_budget",
-            f"not asked: some {show(amount)}{unit} more would pass the {show(self.limit or 0)} of `{setting}` "
-            f"({show(self.used)} {gone}, {show(self.open)} expected of open requests{kept})",
-        )
-
-    def settle(self, reserved: float, used: float) -> None:
-        """Replace what was set aside by what was used."""
-        self.open -= reserved
-        self.used += used
-
-
 class Ledger:
     """What tasks that run side by side use, in tokens and in dollars, against what the run may use in all."""
 
-    def __init__(self, settings: Settings, spent: Spending, *, keep_review: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, spent: Spending, *, keep_review: bool = False, make: MakePurse = Purse
+    ) -> None:
         """Start from what is spent.
 
         Args:
             settings: The run's settings.
             spent: What the run has used before these tasks.
             keep_review: Whether to leave as much as the review is expected to use.
+            make: Makes what counts tokens, and what counts dollars.
         """
         self._settings, self._expected = settings, spent.a_thread
         self._seen: list[Usage] = []
         kept = spent.outline if keep_review else Usage()
-        self._tokens = Purse(settings.max_total_tokens, used=spent.total, kept=kept.total)
+        self._tokens = make("tokens", settings.max_total_tokens, used=spent.total, kept=kept.total)
         self._usd: Purse | None = None
         if settings.max_cost is not None:
             kept_usd = charge(settings, settings.model_for("review"), kept)
-            self._usd = Purse(settings.max_cost, used=spent.cost(settings), kept=kept_usd)
+            self._usd = make("usd", settings.max_cost, used=spent.cost(settings), kept=kept_usd)
 
-    def reserve(self, model: str, prompt: int, reply: int = UNSEEN_REPLY_TOKENS) -> Reserved:
+    def enter(self) -> None:
+        """Take in that one more task begins that uses it."""
+        for purse in self._purses():
+            purse.enter()
+
+    def _purses(self) -> list[Purse]:
+        return [self._tokens, *([self._usd] if self._usd else [])]
+
+    async def reserve(self, model: str, prompt: int, reply: int = UNSEEN_REPLY_TOKENS) -> Reserved:
         """Set aside what a request is expected to use, as much as its finished siblings on the mean.
 
         Args:
@@ -158,13 +125,15 @@ class Ledger:
         Raises:
             ModelError: The run cannot afford it (`over_budget`).
         """
+        for purse in self._purses():
+            await purse.count()
         read = Usage(input=prompt, total=prompt)
         expected = _mean(self._seen) if self._seen else self._expected
         if not expected.total:
             expected = Usage(input=prompt, output=reply, total=prompt + reply)
         tokens, usd = max(read.total, expected.total), 0.0
         if self._tokens.lacks(tokens):
-            raise self._tokens.refuse(tokens, "max_total_tokens", "used", lambda count: f"{count:,}", " tokens")
+            raise self._tokens.refuse(tokens, "max_total_tokens", "used", lambda count: f"{count:,.0f}", " tokens")
         if self._usd:
             usd = max(charge(self._settings, model, read), charge(self._settings, model, expected))
             if self._usd.lacks(usd):

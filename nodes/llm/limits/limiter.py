@@ -12,9 +12,9 @@ import asyncio
 import math
 import threading
 import time
-from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
+from nodes.llm.limits.line import Line
 from nodes.llm.limits.window import NO_CEILINGS, Ceilings, Sent, Window
 
 MIN_FIRST_LIMIT = 4
@@ -23,6 +23,16 @@ MAX_OPEN_REQUESTS = 1_000
 """Requests open at once in any case: the connections that a client keeps. Who waits here waits in a fair line."""
 MAX_SHUT_S = 60.0
 """Seconds that all runs leave a server alone, at most; then one of them may find out whether it still refuses."""
+
+
+def share_of(limit: int | None, workers: int) -> int | None:
+    """Return what one of several processes may use of a limit, rounded up; `None` for no limit."""
+    return None if limit is None else -(-limit // workers)
+
+
+def name_slots(slots: int | None, workers: int = 1) -> str:
+    """Say that a server's slots are the limit."""
+    return f"the server has {slots} slots" + (f", for {workers} workers" if workers > 1 else "")
 
 
 class ShutTooLong(Exception):
@@ -82,9 +92,11 @@ class Limiter:
 
     Attributes:
         slots: How many requests the server works on at once, where it tells; the limit never passes it.
+        workers: How many processes send requests to the server; this one keeps to its share.
     """
 
     slots: int | None = None
+    workers: int = 1
     _limit: float = math.inf
     _cause: str = ""
     _reason: str = ""
@@ -95,15 +107,14 @@ class Limiter:
     _shut_until: float = 0.0
     _asked_until: float = 0.0
     _window: Window = field(default_factory=Window)
-    _queues: "OrderedDict[str, deque[_Waiter]]" = field(default_factory=OrderedDict)
-    """Who waits, first come first, by run; the run whose turn is next comes first."""
+    _line: "Line[_Waiter]" = field(default_factory=Line)
     _timer: "tuple[float, asyncio.AbstractEventLoop] | None" = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def degree(self) -> int | None:
         """How many requests may be open at once; `None` while nothing limits them."""
-        limit = min(self._limit, self.slots or math.inf)
+        limit = min(self._limit, share_of(self.slots, self.workers) or math.inf)
         return None if limit == math.inf else int(limit)
 
     @property
@@ -132,15 +143,15 @@ class Limiter:
         Raises:
             ShutTooLong: The server asked for a wait longer than `patience`.
         """
+        ceilings = ceilings.share(self.workers)
         with self._lock:
             if (seconds := self._shut_for()) > max(0.0, patience):
                 raise ShutTooLong(seconds)
-            if not self._queues and (turn := self._turn_now(tokens, ceilings)):
+            if not self._line and (turn := self._turn_now(tokens, ceilings)):
                 return turn
             loop = asyncio.get_running_loop()
             waiter = _Waiter(run_id, tokens, ceilings, patience, loop, loop.create_future())
-            queue = self._queues.setdefault(run_id, deque())
-            (queue.appendleft if again else queue.append)(waiter)
+            self._line.enter(run_id, waiter, first=again)
             self._go_on()
         try:
             await waiter.future
@@ -175,12 +186,19 @@ class Limiter:
             self._open -= 1
             self._go_on()
 
+    def keep_to(self, limit: float, reason: str = "") -> None:
+        """Go on from a limit that was found elsewhere; infinite for none."""
+        with self._lock:
+            self._limit, self._cause, self._reason, self._since = limit, reason, reason, self._number
+            self._go_on()
+
     def _shrink(self, turn: Turn, reason: str) -> None:
+        lowest = share_of(MIN_FIRST_LIMIT, self.workers) or 1
         if turn.number <= self._since:
             # One more of the same burst: the server took no more of it than what is still open.
-            self._limit = min(self._limit, float(max(MIN_FIRST_LIMIT, self._open - 1)))
+            self._limit = min(self._limit, float(max(lowest, self._open - 1)))
             return
-        lowest = MIN_FIRST_LIMIT if self._limit == math.inf else 1
+        lowest = lowest if self._limit == math.inf else 1
         self._limit = float(max(lowest, min(self._limit, self._open) // 2))
         self._cause = self._reason = reason
         self._since = self._number
@@ -200,10 +218,10 @@ class Limiter:
         self._asked_until = max(earlier, now + seconds)
         self._shut_until = max(self._shut_until, now + min(seconds, MAX_SHUT_S))
         seconds = self._shut_for()
-        for queue in list(self._queues.values()):
-            for waiter in [waiter for waiter in queue if waiter.patience < seconds]:
+        for waiter in self._line:
+            if waiter.patience < seconds:
                 waiter.shut = seconds
-                self._remove(waiter)
+                self._line.leave(waiter.run_id, waiter)
                 waiter.wake()
 
     def _shut_for(self) -> float:
@@ -213,21 +231,18 @@ class Limiter:
 
     def _go_on(self) -> None:
         """Give turns to those who wait, as far as the limit allows; each run in turn, one request at a time."""
-        while self._queues and not self._full():
+        while self._line and not self._full():
             waiter = self._next()
             if waiter is None:
                 return
-            self._remove(waiter)
-            if waiter.run_id in self._queues:
-                self._queues.move_to_end(waiter.run_id)
+            self._line.take(waiter.run_id, waiter)
             if not waiter.wake():
                 self._open -= 1
 
     def _next(self) -> _Waiter | None:
         """Give the next who may go on its turn; if it is time that holds all of them, look again then."""
         holds = []
-        for queue in self._queues.values():
-            waiter = queue[0]
+        for waiter in self._line.heads():
             waiter.turn = self._turn_now(waiter.tokens, waiter.ceilings)
             if waiter.turn is not None:
                 return waiter
@@ -241,7 +256,8 @@ class Limiter:
             return None
         self._open += 1
         self._number += 1
-        reason = f"the server has {self.slots} slots" if degree is not None and degree == self.slots else self._reason
+        by_slots = degree is not None and degree == share_of(self.slots, self.workers)
+        reason = name_slots(self.slots, self.workers) if by_slots else self._reason
         return Turn(self._number, degree, reason, self._window.note(now, tokens))
 
     def _full(self) -> bool:
@@ -257,8 +273,7 @@ class Limiter:
         at = time.monotonic() + seconds
         if self._timer is not None and self._timer[0] <= at and not self._timer[1].is_closed():
             return
-        for queue in self._queues.values():
-            loop = queue[0].loop
+        for loop in [waiter.loop for waiter in self._line.heads()]:
             try:
                 loop.call_soon_threadsafe(loop.call_later, seconds, self._wake_up)
             except RuntimeError:  # its event loop is gone
@@ -277,12 +292,5 @@ class Limiter:
             if waiter.turn is not None:
                 self._open -= 1
             else:
-                self._remove(waiter)
+                self._line.leave(waiter.run_id, waiter)
             self._go_on()
-
-    def _remove(self, waiter: _Waiter) -> None:
-        queue = self._queues.get(waiter.run_id)
-        if queue is not None and waiter in queue:
-            queue.remove(waiter)
-            if not queue:
-                del self._queues[waiter.run_id]

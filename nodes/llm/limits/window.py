@@ -13,6 +13,12 @@ class Ceilings:
     requests: int | None = None
     tokens: int | None = None
 
+    def share(self, workers: int) -> "Ceilings":
+        """Return what one of several processes may send: rounded down, since a ceiling is none if it is passed."""
+        if workers == 1:
+            return self
+        return Ceilings(*(top and max(1, top // workers) for top in (self.requests, self.tokens)))
+
 
 NO_CEILINGS = Ceilings()
 

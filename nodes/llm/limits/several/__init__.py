@@ -1,0 +1,1 @@
+"""Limits that several processes share: requests at once, and the tokens of a run, counted on a Redis server."""
