@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 import sentencex
 import typer
+import yaml
 from markdown_it import MarkdownIt
 
 from evals.items import names
@@ -214,6 +215,14 @@ def langgraph(words: list[str]) -> None:
     fits(pytest.importorskip("langgraph_cli.cli").cli, words)
 
 
+def docker(words: list[str]) -> None:
+    assert words[0] == "compose" and words[1] in ("up", "exec", "down")
+    services = yaml.safe_load((PROJECT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    if words[1] == "exec":
+        assert words[2] in services
+        KNOWN[words[3]](words[4:])
+
+
 def anything(words: list[str]) -> None:
     """Nothing of the project's own to check."""
 
@@ -226,6 +235,7 @@ KNOWN: Mapping[str, Callable[[list[str]], None]] = {
     "make": make,
     "langgraph": langgraph,
     "export": export,
+    "docker": docker,
     **dict.fromkeys(("cat", "echo", "curl", "temporal"), anything),
 }
 
