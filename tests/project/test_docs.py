@@ -16,7 +16,6 @@ import pytest
 import pytest_asyncio
 import sentencex
 import typer
-import yaml
 from markdown_it import MarkdownIt
 
 from evals.items import names
@@ -216,11 +215,9 @@ def langgraph(words: list[str]) -> None:
 
 
 def docker(words: list[str]) -> None:
-    assert words[0] == "compose" and words[1] in ("up", "exec", "down")
-    services = yaml.safe_load((PROJECT / "compose.yaml").read_text(encoding="utf-8"))["services"]
     if words[1] == "exec":
-        assert words[2] in services
         KNOWN[words[3]](words[4:])
+    assert words[:2] == ["compose", "up"] or words[:3] == ["compose", "exec", "apr"]
 
 
 def anything(words: list[str]) -> None:
