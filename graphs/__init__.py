@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from graphs.sequential import build_sequential, sequential
     from graphs.streaming import AnswerPiece, AnswerReset, read_answer, stream_answer
     from graphs.thinking import ThinkingPiece
+    from graphs.tool import build_tool
     from nodes.settings import Settings
     from nodes.state import Document, Problem, Solution
     from nodes.threads.stopping import stop_thread
@@ -36,6 +37,7 @@ __all__ = [
     "build_graph",
     "build_native",
     "build_sequential",
+    "build_tool",
     "chat",
     "graph",
     "native",
@@ -51,6 +53,7 @@ _HOME = {
     "build_graph": "graphs.adaptive",
     "chat": "graphs.chat",
     "build_chat": "graphs.chat",
+    "build_tool": "graphs.tool",
     "page": "graphs.page.page",
     **dict.fromkeys(("build_sequential", "sequential"), "graphs.sequential"),
     **dict.fromkeys(("build_native", "native"), "graphs.native"),

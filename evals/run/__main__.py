@@ -44,6 +44,8 @@ the machine.
 
   python -m evals.run --data gate --variant plan --half held-out --n 80 --folder ../shared/data
 
+  python -m evals.run --data parallelqa --variant tools --variant sequential --folder ../shared/data
+
   python -m evals.run --table
 """
 
@@ -107,7 +109,7 @@ async def _run(order: Order, judge_model: str | None) -> None:
     if not pairs:
         raise DataError(
             "none of these variants fits these datasets: `results` is for --variant review, brief and careful, "
-            "and only for them; `fanoutqa` is for --variant gate and plan"
+            "and only for them; `fanoutqa` is for --variant gate and plan; --variant tools is for `parallelqa`"
         )
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:

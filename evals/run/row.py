@@ -70,6 +70,10 @@ class Row(Record):
     """Tokens of all calls, input and output."""
     samples: int = 1
     """Answers voted on, of self-consistency."""
+    tool_calls: int = 0
+    """Calls of tools, failed ones included."""
+    tool_failures: int = 0
+    """Calls of tools that failed, were given up or were not allowed any more."""
     stages: dict[str, StageTokens] = Field(default_factory=dict)
     """By stage (`assess`, `solve`, `direct`, …), in the order in which they first ran."""
     acted: list[str] = Field(default_factory=list)
@@ -106,6 +110,8 @@ def row_of(item: Item, solution: Solution) -> Row:
         wall_s=report.wall_s,
         critical_path_tokens=report.critical_path_tokens,
         end_to_end_tokens=report.estimate.output if report.estimate else 0,
+        tool_calls=sum(tool.calls for tool in report.tools),
+        tool_failures=sum(tool.failed for tool in report.tools),
         output=report.tokens.output,
         total=report.tokens.total,
         stages=tokens_by_stage(solution.calls),

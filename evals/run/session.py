@@ -41,6 +41,8 @@ ONLY = {"results": REVIEWERS, "fanoutqa": ("gate", "plan")}
 
 def fits(dataset: str, variant: str) -> bool:
     """Tell whether a variant makes sense on a dataset; the reviewer alone does on nothing but recorded results."""
+    if variant == "tools":
+        return dataset == "parallelqa"
     return variant in ONLY[dataset] if dataset in ONLY else variant not in REVIEWERS
 
 

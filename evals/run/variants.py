@@ -11,7 +11,8 @@ from evals.run.forks import Runs
 from evals.run.reviewer import reviewed
 from evals.run.row import Row, planned_row, row_of, tokens_by_stage
 from evals.score import vote
-from graphs import graph, sequential
+from evals.tools import TOOLS
+from graphs import build_graph, graph, sequential
 from nodes.state import Solution
 
 TEMPERATURE = 0.7
@@ -53,6 +54,7 @@ VARIANTS = {
             fork="decompose",
         ),
         Variant("self-consistency", "the majority of single calls for the same total tokens as adaptive"),
+        Variant("tools", "adaptive, its threads with a calculator and a table of facts (ParallelQA)", STRUCTURE),
         Variant("gate", "the assessment alone", STRUCTURE, stop=("decompose", "direct")),
         Variant("plan", "assessment and plan; no thread runs", STRUCTURE, stop=("solve", "direct")),
         Variant("review", "the reviewer alone, on recorded results"),
@@ -87,6 +89,8 @@ async def answer(
         return await reviewed(item, settings)
     if variant.name == "self-consistency":
         return await _sampled(item, problem, settings, tokens=tokens, most=most)
+    if variant.name == "tools":
+        return row_of(item, Solution.model_validate(await build_graph(tools=TOOLS).ainvoke(problem, context=settings)))
     if variant.name == "sequential":
         return row_of(item, Solution.model_validate(await sequential.ainvoke(problem, context=settings)))
     adaptive = {**context, **VARIANTS["adaptive"].settings}

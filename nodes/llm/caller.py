@@ -26,7 +26,7 @@ from nodes.llm.replies.errors import OUT_OF_BUDGET, CallFailed, ConfigurationErr
 from nodes.llm.replies.overhear import OnText, overhear
 from nodes.llm.replies.read import fault_of, keep_broken_off, read_reply
 from nodes.llm.replies.reply import Reply, richer
-from nodes.llm.replies.wire import Heard
+from nodes.llm.replies.wire import COST, Heard
 from nodes.llm.servers.options import Form, find_refused
 from nodes.llm.siblings import Reading, enter
 from nodes.llm.task import Task
@@ -258,6 +258,7 @@ class Caller:
                 with overhear(self._on_text, self._reading.begin) as heard:
                     message = await client.chat.ainvoke(list(messages), config=named, **options)
             call.usage = Usage.from_metadata(getattr(message, "usage_metadata", None))
+            call.cost_usd = message.response_metadata.get(COST)
             reply = self.read(message)
             call.keep_thoughts(reply.reasoning)
             if fault := fault_of(reply, as_object=self._steers):

@@ -8,7 +8,7 @@ from nodes.llm.endpoints.usage import Call, Usage, last_end, total_usage
 from nodes.planning.branches import Needs, sort_by_needs
 from nodes.planning.forecast import Forecast
 from nodes.planning.repair import Repair
-from nodes.reporting.prices import Cost
+from nodes.reporting.prices import Cost, told_cost
 from nodes.reporting.report import Context, Degree, EasyThreads, Estimate, Report, Stage, ToolTotal
 from nodes.reporting.spans import peak_overlap, sum_covered
 from nodes.reporting.version import VERSION
@@ -61,7 +61,7 @@ def make_report(
     """
     by_model, needs = _tokens_by(calls, lambda call: call.model), {thread.id: thread.needs for thread in threads}
     back = sum(thread.rounds - 1 for thread in threads) + sum(bool(into) for into in (refined or {}).values())
-    costs = [price(model, usage) for model, usage in by_model.items()] if price else []
+    costs = [told_cost(model, calls) or price(model, usage) for model, usage in by_model.items()] if price else []
     return Report(
         **_times(calls, wall_s, needs),
         **_tokens(calls, needs),

@@ -1,40 +1,18 @@
 """Providers through LangChain's packages, against loopback servers that speak their protocols as documented."""
 
-import gc
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
 from aiohttp import web
 
 from graphs import graph
-from tests.support.server import ModelServer, outline, review, serving
+from tests.support.server import ModelServer
 from tests.support.subjects.calls import PARTS, ask, both_ways, split
+from tests.support.subjects.providers import Provider, running
 
 KEY, OTHER = "planted-anthropic-0123456789", "planted-openai-0123456789"
-
-
-class Provider:
-    """A server of a provider: plans what a tool or a schema asks for, else says `Result: x`."""
-
-    def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
-        self.headers: list[str] = []
-        self.faults: list[web.Response] = []
-        self.reason = "end_turn"
-
-    async def take(self, request: web.Request) -> dict[str, Any]:
-        body: dict[str, Any] = await request.json()
-        self.asked.append(body)
-        self.headers.append(str(dict(request.headers)))
-        return body
-
-    def planned(self, system: str) -> dict[str, Any] | None:
-        starts = {"Find the parts": outline(*PARTS), "Helpers worked": review()}
-        return next((found for start, found in starts.items() if system.startswith(start)), None)
 
 
 class Anthropic(Provider):
@@ -103,17 +81,6 @@ class Ollama(Provider):
         for piece in pieces:
             await response.write(f"{json.dumps(shared | piece)}\n".encode())
         return response
-
-
-@asynccontextmanager
-async def running(provider: Any, path: str) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_post(path, provider.handle)
-    async with serving(app) as address:
-        yield address
-        # LangChain's packages keep their clients open for the process.
-        for client in [kept for kept in gc.get_objects() if isinstance(kept, httpx.AsyncClient)]:
-            await client.aclose()
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,20 @@ import pytest
 from nodes.llm.endpoints.usage import Usage
 from nodes.reporting.prices import cost_of
 from nodes.settings import Settings
-from tests.support.server import DIALECTS, TAGS, Dialect, ModelServer, Reply, Step, Tool, outline, plan, refusal, review
+from tests.support.server import (
+    DIALECTS,
+    OPENROUTER_COST,
+    TAGS,
+    Dialect,
+    ModelServer,
+    Reply,
+    Step,
+    Tool,
+    outline,
+    plan,
+    refusal,
+    review,
+)
 from tests.support.subjects.calls import PARTS, both_ways, reported, spent
 from tests.support.subjects.replies import ask
 
@@ -56,6 +69,7 @@ async def test_a_run_passes_in_every_dialect(server: ModelServer, name: str, str
     read, wrote, thought = spent(server)
     counted = dialect.tells_reasoning
     assert reported(solution) == (read, wrote, thought if counted else 0) and wrote == 5 * 60
+    assert solution["report"].cost_usd == (5 * OPENROUTER_COST if name == "openrouter" else None)
     # The outline, one thread and the review wait for each other; what they think is generated, too.
     assert solution["report"].critical_path_tokens == 3 * 60
     assert solution["report"].tokens.cached in (0, server.usage["cached"])

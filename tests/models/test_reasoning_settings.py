@@ -80,6 +80,22 @@ async def test_a_server_may_name_the_field_in_its_words(server: ModelServer, sai
     assert len(told(solution)) == 1 and "reasoning_effort" in told(solution)[0]
 
 
+OLLAMA = {
+    "a value": refusal('invalid reasoning value: \'low\' (must be "high", "max", or "none")'),
+    "any": refusal('"registry.ollama.ai/library/any:latest" does not support thinking'),
+}
+
+
+@pytest.mark.parametrize("said", OLLAMA.values(), ids=OLLAMA)
+async def test_ollama_has_other_words_for_an_effort(server: ModelServer, said: dict[str, Any]) -> None:
+    script(server, "direct")
+    server.dialect = Dialect(refuse=lambda body: said if "reasoning_effort" in body else None)
+    solution = await ask(server, reasoning_effort="low", max_tokens=99, asked=sequential)
+    assert (solution["answer"], solution["outcome"]) == ("Told at once.", "complete")
+    # It passes over the newer name of the reply's limit without a word.
+    assert sampled(server, "direct") == [{"reasoning_effort": "low", "max_tokens": 99}, {"max_tokens": 99}]
+
+
 async def test_a_refusal_of_something_else_stays_one(server: ModelServer) -> None:
     script(server, "direct")
     server.dialect = Dialect(refuse=lambda body: refusal("Invalid 'messages[0]'", "messages[0]", "invalid_value"))

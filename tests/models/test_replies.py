@@ -100,6 +100,11 @@ MIDWAY = {
     "an error object": [chunk("Half of "), {"error": {"message": "gone", "code": 502}}],
     "an error in a choice": [chunk("Half of "), {"choices": [{"error": {"code": 502}, "finish_reason": "error"}]}],
     "finish error": [chunk("Half of "), chunk("", "error"), "[DONE]"],
+    "openrouter": [
+        chunk("Half of "),
+        chunk("", "error", error={"code": "server_error", "message": "Provider disconnected"}, provider="any"),
+        "[DONE]",
+    ],
     "no JSON": [chunk("Half of "), "{not json"],
 }
 

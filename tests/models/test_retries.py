@@ -1,6 +1,7 @@
 """What is tried again, how often, and how long it waits."""
 
 import email.utils
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -96,6 +97,19 @@ async def test_a_wait_beyond_the_time_limit_fails_at_once_and_says_why(
     solution = await ask({**context, "request_timeout": 60})
     assert time.monotonic() - began < 5
     assert "limits the rate of requests (HTTP 429)" in solution["stop_reason"] and len(server.asked) == 1
+
+
+@pytest.mark.parametrize(("wish", "asked"), [("3600s", 1), ("3600.5s", 1), ("soon", 2), (7, 2), ("0s", 2)])
+async def test_googles_wish_to_wait_stands_in_its_error(
+    server: ModelServer, context: dict[str, Any], wish: Any, asked: int
+) -> None:
+    kind = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": wish}
+    error = {"code": 429, "message": "Quota exceeded.", "status": "RESOURCE_EXHAUSTED", "details": ["?", kind]}
+    server.on("direct", Fault(429, json.dumps([{"error": error}])), "Yes.")
+    solution = await ask({**context, "request_timeout": 60})
+    assert len(server.asked) == asked
+    if asked == 1:
+        assert "limits the rate of requests (HTTP 429): Quota exceeded." in solution["stop_reason"]
 
 
 @pytest.mark.parametrize("wish", ["soon", "", "-3", "nan"])

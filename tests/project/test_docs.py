@@ -214,6 +214,12 @@ def langgraph(words: list[str]) -> None:
     fits(pytest.importorskip("langgraph_cli.cli").cli, words)
 
 
+def docker(words: list[str]) -> None:
+    if words[1] == "exec":
+        KNOWN[words[3]](words[4:])
+    assert words[:2] == ["compose", "up"] or words[:3] == ["compose", "exec", "apr"]
+
+
 def anything(words: list[str]) -> None:
     """Nothing of the project's own to check."""
 
@@ -226,6 +232,7 @@ KNOWN: Mapping[str, Callable[[list[str]], None]] = {
     "make": make,
     "langgraph": langgraph,
     "export": export,
+    "docker": docker,
     **dict.fromkeys(("cat", "echo", "curl", "temporal"), anything),
 }
 

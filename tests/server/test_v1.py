@@ -238,6 +238,8 @@ async def test_what_is_wrong_is_said_before_anything_is_served(model: ModelServe
         (["--port", port], {}, "Address already in use"),
         ([], {"APR_MAX_PARALLEL": "99"}, "max_parallel"),
         ([], {"APR_TOKENS": "ann:short"}, "the least is 16"),
+        (["--host", "0.0.0.0"], {}, "APR_TOKENS must say who may ask it"),
+        (["--host", "192.0.2.1"], {"APR_TOKENS": "ann:0123456789-of-ann"}, "--host 192.0.2.1"),
     ]:
         status, _, err = await apr(model, "serve", *arguments, **more)
         assert status == 2 and why in err

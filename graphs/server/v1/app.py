@@ -32,19 +32,20 @@ app = Starlette(
 )
 
 
-def open_port(port: int) -> socket.socket:
+def open_port(port: int, host: str = ADDRESS) -> socket.socket:
     """Take a port of this machine.
 
     Args:
         port: Its number; 0 for any that is free.
+        host: The address to listen on.
 
     Raises:
-        OSError: It is taken.
+        OSError: It is taken, or the address is none of this machine.
     """
     opened = socket.socket()
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        opened.bind((ADDRESS, port))
+        opened.bind((host, port))
     except OSError:
         opened.close()
         raise

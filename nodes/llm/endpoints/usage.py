@@ -96,6 +96,8 @@ class Call(Record):
     tools: list[ToolUse] = Field(default_factory=list)
     """The tools that its reply asked for, and what came of each."""
     usage: Usage = Usage()
+    cost_usd: float | None = None
+    """What the server says that it cost, where it does."""
     started_s: float = 0.0
     """Seconds from the start of the run to the request."""
     latency_s: float = 0.0

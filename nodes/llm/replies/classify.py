@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from nodes.llm.endpoints.bounded import ReplyTooLarge
 from nodes.llm.endpoints.endpoint import Endpoint
-from nodes.llm.replies.codes import not_this_way, status_in, too_long, words_of
+from nodes.llm.replies.codes import error_in, not_this_way, status_in, too_long, wait_in, words_of
 from nodes.llm.replies.errors import CallFailed, ErrorInside, ModelError, Unended, without_key
 from nodes.llm.replies.other_clients import retry_after, tell
 from nodes.shared.cleaning import one_line, storable
@@ -34,11 +34,11 @@ def classify(error: Exception, endpoint: Endpoint) -> ModelError:
     if not endpoint.as_openai:
         return _from_other(error, endpoint)
     if isinstance(error, openai.APIStatusError):
-        body = error.body if isinstance(error.body, Mapping) else {}
+        body = _error_object(error.body)
         wait = retry_after(error.response.headers.get("retry-after"))
         # Of a body that has no `error`, such as FastAPI's, the client tells the status only.
-        silent = error.message == f"Error code: {error.status_code}"
-        message = words_of(error.body) if silent and error.body else error.message
+        silent = error.message == f"Error code: {error.status_code}" or isinstance(error.body, list)
+        message = words_of(body or error.body) if silent and error.body else error.message
         return _from_status(error.status_code, message, body, endpoint, wait)
     if isinstance(error, ErrorInside):
         return _from_inside(error.said, endpoint)
@@ -46,6 +46,14 @@ def classify(error: Exception, endpoint: Endpoint) -> ModelError:
         said = error.body if isinstance(error.body, Mapping) else {"message": str(error.body or error.message)}
         return _from_inside(said, endpoint)
     return _from_transport(error, endpoint)
+
+
+def _error_object(body: object) -> Mapping[str, Any]:
+    """Return the object of a body that says what is wrong; Gemini's servers send it in a list."""
+    if isinstance(body, list):
+        first = body[0] if body and isinstance(body[0], Mapping) else {}
+        return error_in(first, {}) or {}
+    return body if isinstance(body, Mapping) else {}
 
 
 def _from_other(error: Exception, endpoint: Endpoint) -> ModelError:
@@ -114,7 +122,7 @@ def _from_status(
         wait: Seconds that the server asked to wait.
     """
     said, address, model = _excerpt(message, endpoint.api_key), endpoint.address, endpoint.model
-    inner = status_in(body)
+    inner, wait = status_in(body), wait_in(body) if wait is None else wait
     if 300 <= status < 400:
         cure = "which is not followed, since the question and the key would go there; check `base_url`"
         return ModelError("bad_reply", f"{address} sends requests on to another address (HTTP {status}), {cure}")

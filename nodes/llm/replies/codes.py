@@ -1,5 +1,6 @@
 """What servers call their errors, in a status, a code or words (pure)."""
 
+import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -43,6 +44,8 @@ TOO_LONG: tuple[tuple[str, ...], ...] = (
 """Words that, all of a line together, say that a prompt is too long."""
 NOT_THIS_WAY_WORDS = ("support", "parameter", "schema", "response_format", "tool")
 """Words of a 404 that means a way of asking, as a router says it, and not the model or the path."""
+_SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s", re.ASCII)
+"""A duration as Protocol Buffers writes it in JSON."""
 
 
 def _plain(word: str) -> str:
@@ -68,6 +71,16 @@ def _statuses(error: Mapping[str, Any]) -> Iterator[int]:
         elif isinstance(said, str):
             # Of `Throttling.RateQuota` the first word is the kind.
             yield from filter(None, (_STATUSES.get(_plain(word)) for word in (said, said.partition(".")[0])))
+
+
+def wait_in(error: Mapping[str, Any]) -> float | None:
+    """Return the seconds for which an error object asks to be left alone, as Google's do (google.rpc.RetryInfo)."""
+    details = error.get("details")
+    for detail in details if isinstance(details, list) else ():
+        delay = detail.get("retryDelay") if isinstance(detail, Mapping) else None
+        if isinstance(delay, str) and (found := _SECONDS.fullmatch(delay)):
+            return float(found[1])
+    return None
 
 
 def words_of(error: Any) -> str:

@@ -58,7 +58,7 @@ def _status(error: BaseException) -> int | None:
 
 
 def _body(error: BaseException) -> Mapping[str, Any]:
-    body = getattr(error, "body", None)
+    body = getattr(error, "body", None) or getattr(error, "details", None)
     return (error_in(body, {}) or {}) if isinstance(body, Mapping) else {}
 
 

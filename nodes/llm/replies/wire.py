@@ -18,6 +18,10 @@ ASKS = "apr_asks"
 """The same for each call of a named tool: its id, the name, and the arguments."""
 MATCHED = "apr_matched"
 """In a message's `response_metadata`: the stop string that ended it, or the token, where its server tells."""
+COST = "apr_cost_usd"
+"""In a message's `response_metadata`: what the server says that it cost."""
+LARGEST_COST_USD = 1_000_000.0
+"""Of one reply; what costs more, or is no number, is none."""
 LARGEST_COUNT = 2**53
 """Tokens; a larger count is none, and no store or JSON reader holds it exactly."""
 _MATCHED_FIELDS = ("matched_stop", "stop_reason", "stopping_word")
@@ -100,6 +104,14 @@ class Heard:
     def usage(self) -> UsageMetadata | None:
         """What the server counted last; servers that count in every chunk count from the start each time."""
         return usage_of(self._usage) if self._usage else None
+
+    @property
+    def cost(self) -> float | None:
+        """What the server says that the reply cost, as OpenRouter does; `None` where it does not say."""
+        told = self._usage.get("cost")
+        if isinstance(told, bool) or not isinstance(told, int | float):
+            return None
+        return float(told) if 0 <= told < LARGEST_COST_USD else None
 
     def take(self, data: Any) -> New:
         """Take in a whole reply, or the next object of a stream."""

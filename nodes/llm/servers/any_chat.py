@@ -25,6 +25,9 @@ from nodes.llm.servers.chat import CONTINUE, end_of, message_of
 _WAYS = ("response_format", "tools", "tool_choice")
 """Fields of a request that say how an object is asked for; the others are sampling, which a model is made with."""
 
+_TAKE_SCHEMAS = ("chat-ollama", "chat-google-generative-ai")
+"""LangChain's names of the chat models that take a JSON schema even where nothing is known of a model."""
+
 Make = Callable[[Mapping[str, Any]], BaseChatModel]
 """Makes the model anew, with sampling."""
 
@@ -54,7 +57,7 @@ class AnyChat:
     @property
     def top(self) -> Rung:
         """The surest way to ask it for an object: LangChain's strategies of the provider, of tools, else in words."""
-        if (self.profile or {}).get("structured_output") or self.chat._llm_type == "chat-ollama":
+        if (self.profile or {}).get("structured_output", self.chat._llm_type in _TAKE_SCHEMAS):
             return "json_schema"
         return "json" if type(self.chat).bind_tools is BaseChatModel.bind_tools else "tool"
 

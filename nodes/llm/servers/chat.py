@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from nodes.llm.replies.errors import CallFailed, ErrorInside, NotChat, Unended, without_key
 from nodes.llm.replies.overhear import listen
-from nodes.llm.replies.wire import ASKS, MATCHED, TOOLS, Heard
+from nodes.llm.replies.wire import ASKS, COST, MATCHED, TOOLS, Heard
 
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI as _Base
@@ -237,7 +237,8 @@ def _check(heard: Heard, response: httpx2.Response) -> None:
 
 def end_of(heard: Heard) -> dict[str, Any]:
     """Say how a reply ended, and whose it is."""
-    told = {"finish_reason": heard.finish_reason, "model_name": heard.model}
+    told: dict[str, Any] = {"finish_reason": heard.finish_reason, "model_name": heard.model}
+    told |= {} if heard.cost is None else {COST: heard.cost}
     return told | ({MATCHED: heard.matched} if heard.matched else {})
 
 

@@ -66,7 +66,9 @@ def make_chat(endpoint: Endpoint) -> AnyChat:
 
 def _access(endpoint: Endpoint, known: set[str]) -> dict[str, Any]:
     """Say where the model is reached and with which key; the one retry policy is ours."""
-    access: dict[str, Any] = {"max_retries": 0} if "max_retries" in known else {}
+    # What Google's package counts is tries.
+    tries = 1 if endpoint.provider == "google_genai" else 0
+    access: dict[str, Any] = {"max_retries": tries} if "max_retries" in known else {}
     if endpoint.base_url:
         field = next((name for name in _ADDRESS if name in known), None)
         if field is None:

@@ -22,6 +22,9 @@ VARIED_TEMPERATURE = 0.7
 _LIMITS = ("max_tokens", "max_completion_tokens")
 """What the reply's limit is called: most servers know the first name, OpenAI's reasoning models the second only."""
 
+_EFFORT_WORDS = frozenset({"reasoning", "thinking"})
+"""What Ollama calls an effort when it refuses one: `invalid reasoning value`, `does not support thinking`."""
+
 
 class Wish(NamedTuple):
     """A field of a request that a server may refuse."""
@@ -114,4 +117,6 @@ def find_refused(error: ModelError, sent: Collection[Wish]) -> Wish | None:
     if error.kind != "bad_request":
         return None
     words = {error.param} if error.param else set(re.findall(r"\w+", str(error)))
-    return next((wish for wish in sent if wish.field in words), None)
+    named = next((wish for wish in sent if wish.field in words), None)
+    effort = next((wish for wish in sent if wish.setting == "reasoning_effort"), None)
+    return named or (effort if words & _EFFORT_WORDS else None)

@@ -5,7 +5,7 @@ that parallel threads can be scripted. A step is text, an object (sent as JSON),
 """
 
 from tests.support.server.asked import Asked, default_step, who_asks
-from tests.support.server.dialects import DIALECTS, TAGS, Dialect, refusal
+from tests.support.server.dialects import DIALECTS, OPENROUTER_COST, TAGS, Dialect, refusal
 from tests.support.server.scripted import ModelServer, model_server, serving
 from tests.support.server.steps import (
     DROP,
@@ -34,6 +34,7 @@ __all__ = [
     "Events",
     "Fault",
     "HANG",
+    "OPENROUTER_COST",
     "ModelServer",
     "Reply",
     "STALL",

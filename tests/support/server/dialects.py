@@ -1,8 +1,8 @@
 """How servers of reasoning models differ: where thoughts stand, how tokens are counted, what is refused.
 
 As documented in the API references of OpenAI, DeepSeek, xAI and Gemini, in the documentation of vLLM ("Reasoning
-Outputs", 0.10 and 0.11), SGLang ("Reasoning Parser") and llama.cpp (`--reasoning-format`), and as
-issues about them quote errors.
+Outputs", 0.10 and 0.11), SGLang ("Reasoning Parser"), llama.cpp (`--reasoning-format`), OpenRouter ("Streaming",
+"Usage Accounting", "Reasoning Tokens") and Ollama ("OpenAI compatibility"), and as issues about them quote errors.
 """
 
 from collections.abc import Callable, Iterator
@@ -44,6 +44,17 @@ def _count_as_vllm(reply: Reply) -> Body:
 
 def _count_as_sglang(reply: Reply) -> Body:
     return _count_as_vllm(reply) | {"reasoning_tokens": reply.reasoning_tokens}
+
+
+def _count_as_openrouter(reply: Reply) -> Body:
+    counted = count_as_openai(reply)
+    counted["prompt_tokens_details"] |= {"cache_write_tokens": 0, "audio_tokens": 0}
+    return counted | {"cost": OPENROUTER_COST, "is_byok": False, "cost_details": {"upstream_inference_cost": None}}
+
+
+def _count_as_ollama(reply: Reply) -> Body:
+    total = reply.prompt_tokens + reply.completion_tokens
+    return {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens, "total_tokens": total}
 
 
 def _count_as_xai(reply: Reply) -> Body:
@@ -92,6 +103,13 @@ def _refuse_as_first_r1(body: Body) -> Body | None:
     return _refuse_as_deepseek(body)
 
 
+def _refuse_as_ollama(body: Body) -> Body | None:
+    effort = body.get("reasoning_effort")
+    if effort not in (None, "high", "medium", "low", "max", "none"):
+        return refusal(f'invalid reasoning value: \'{effort}\' (must be "high", "medium", "low", "max", or "none")')
+    return None
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How one kind of server writes what a reasoning model says."""
@@ -104,6 +122,10 @@ class Dialect:
     tells_reasoning: bool = True
     """Whether its counts tell what was thought."""
     refuse: Callable[[Body], Body | None] = lambda body: None
+    details: bool = False
+    """Whether thoughts stand beside the content a second time, as OpenRouter's `reasoning_details`."""
+    comment: str = ""
+    """What a stream holds before each event so that no proxy closes it; clients pass it over."""
 
     def content(self, reply: Reply) -> str:
         """Return the content, with thoughts in it where it has them."""
@@ -112,16 +134,23 @@ class Dialect:
 
     def message(self, reply: Reply) -> Body:
         """Write the message of a whole reply; a field without a text is null."""
-        return dict.fromkeys(self.fields, reply.reasoning or None) | {"content": self.content(reply) or None}
+        thought = self._thought(reply.reasoning) if reply.reasoning else dict.fromkeys(self.fields)
+        return thought | {"content": self.content(reply) or None}
+
+    def _thought(self, text: str) -> Body:
+        details = [{"type": "reasoning.text", "text": text, "format": "unknown", "index": 0}]
+        return dict.fromkeys(self.fields, text) | ({"reasoning_details": details} if self.details else {})
 
     def pieces(self, reply: Reply, cut: Callable[[str], list[str]]) -> Iterator[Body]:
         """Cut a message into the deltas of a stream: thoughts, with null as content, and then the other way round."""
         nothing = dict.fromkeys(self.fields)
         if reply.reasoning and self.fields:
-            yield from ({"content": None} | dict.fromkeys(self.fields, word) for word in cut(reply.reasoning))
+            yield from ({"content": None} | self._thought(word) for word in cut(reply.reasoning))
         yield from (nothing | {"content": word} for word in cut(self.content(reply)))
 
 
+OPENROUTER_COST = 0.00125
+"""Credits, each a US dollar, that a reply costs."""
 TAGS = "<think>\n{}\n</think>\n\n"
 DIALECTS = {
     "openai o-series": Dialect(fields=(), refuse=_refuse_as_o1),
@@ -137,6 +166,10 @@ DIALECTS = {
     "r1's template, which opens the tag": Dialect(
         fields=(), within=TAGS.removeprefix("<think>\n"), count=_count_as_vllm, tells_reasoning=False
     ),
+    "openrouter": Dialect(
+        fields=("reasoning",), count=_count_as_openrouter, details=True, comment=": OPENROUTER PROCESSING\n\n"
+    ),
+    "ollama": Dialect(fields=("reasoning",), count=_count_as_ollama, tells_reasoning=False, refuse=_refuse_as_ollama),
     "xai": Dialect(count=_count_as_xai),
     "gemini": Dialect(fields=(), within="<thought>{}</thought>", count=_count_as_gemini),
 }

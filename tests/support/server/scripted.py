@@ -192,7 +192,8 @@ class ModelServer:
         shared = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
 
         async def send(payload: dict[str, Any]) -> None:
-            await response.write(f"data: {json.dumps(shared | payload)}\n\n".encode())
+            comment = self.dialect.comment if self.dialect else ""
+            await response.write(f"{comment}data: {json.dumps(shared | payload)}\n\n".encode())
 
         for delta in deltas(reply, step, self.dialect):
             await send({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})

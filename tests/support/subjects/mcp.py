@@ -28,12 +28,12 @@ def environment(server: ModelServer, **more: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def over_streams(server: ModelServer, folder: Path, *options: str) -> AsyncIterator[Any]:
+async def over_streams(server: ModelServer, folder: Path, *options: str, **more: str) -> AsyncIterator[Any]:
     """Start `apr mcp` in a folder, and connect; what it says beside the protocol is in the folder's `.errors`."""
     from mcp import Client
     from mcp.client.stdio import StdioServerParameters, stdio_client
 
-    started = StdioServerParameters(command=APR, args=["mcp", *options], env=environment(server), cwd=folder)
+    started = StdioServerParameters(command=APR, args=["mcp", *options], env=environment(server, **more), cwd=folder)
     with (folder / ".errors").open("w") as errors:
         async with Client(stdio_client(started, errlog=errors)) as client:
             yield client
