@@ -1,7 +1,7 @@
 """The prompts, loaded and checked when this package is imported.
 
-A prompt is a Markdown file `<name>@<version>.md` with the version and its variables in the front matter
-and two sections, `# System` and `# User`; its few-shot examples lie beside it as
+A prompt is a Markdown file `<name>@<version>.md`, in a folder for what it belongs to. It has the version and its
+variables in the front matter and two sections, `# System` and `# User`; its few-shot examples lie beside it as
 `<name>@<version>.examples.jsonl`. Versions stay side by side; `defaults.json` names the one in use, a
 setting may name another. What never varies comes first (system text, then the examples as turns of the
 conversation), so that servers can reuse their prefix cache.
@@ -10,6 +10,7 @@ conversation), so that servers can reuse their prefix cache.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -138,7 +139,7 @@ def load_families(folder: Path = FOLDER) -> dict[str, Family]:
         raise PromptError(f"`defaults.json` cannot be read: {error}") from error
     families = {}
     for name, default in defaults.items():
-        labels = sorted(path.stem for path in folder.glob(f"{name}@*.md"))
+        labels = sorted(path.stem for path in list_files(name, folder))
         versions = {prompt.version: prompt for prompt in (load(label, folder) for label in labels)}
         if default not in versions:
             raise PromptError(f"`defaults.json` names `{name}@{default}`, which there is not")
@@ -146,12 +147,17 @@ def load_families(folder: Path = FOLDER) -> dict[str, Family]:
     return families
 
 
+def list_files(name: str, folder: Path = FOLDER) -> list[Path]:
+    """List the files of all versions of a prompt; they lie in the folder or in one inside it."""
+    return sorted(folder.rglob(f"{escape(name)}@*.md"))
+
+
 def load(label: str, folder: Path = FOLDER) -> Prompt:
     """Read and check a prompt file and its examples.
 
     Args:
         label: Name and version, as in `assess@1`.
-        folder: Where the files lie.
+        folder: Where the files lie, or the folders that hold them.
 
     Raises:
         PromptError: The file cannot be read, or a section, a variable or an example is not as it should be.
@@ -173,7 +179,8 @@ def load(label: str, folder: Path = FOLDER) -> Prompt:
 
 
 def _read(label: str, folder: Path) -> Prompt:
-    post = frontmatter.loads((folder / f"{label}.md").read_text(encoding="utf-8"))
+    path = next(folder.rglob(f"{escape(label)}.md"), folder / f"{label}.md")
+    post = frontmatter.loads(path.read_text(encoding="utf-8"))
     system, found, user = post.content.partition("\n# User\n")
     if not found or not system.startswith("# System\n"):
         raise PromptError(f"prompt `{label}` needs the sections `# System` and `# User`, in this order")
@@ -186,7 +193,7 @@ def _read(label: str, folder: Path) -> Prompt:
         variables=frozenset(post["variables"]),  # type: ignore[call-overload]
         system=system.removeprefix("# System\n").strip(),
         user=Template(user.strip()),
-        examples=tuple(_examples(folder / f"{label}.examples.jsonl")),
+        examples=tuple(_examples(path.with_name(f"{label}.examples.jsonl"))),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import frontmatter
 
-from prompts import Prompt, load
+from prompts import Prompt, list_files, load
 
 
 def write_version(prompt: Prompt, about: dict[str, Any], folder: Path) -> Path:
@@ -22,7 +22,9 @@ def write_version(prompt: Prompt, about: dict[str, Any], folder: Path) -> Path:
     """
     text = f"# System\n{prompt.system.strip()}\n\n# User\n{prompt.user.template.strip()}"
     head: dict[str, Any] = {"version": prompt.version, "variables": sorted(prompt.variables), "optimised": about}
-    path, examples = folder / f"{prompt.label}.md", folder / f"{prompt.label}.examples.jsonl"
+    others = list_files(prompt.name, folder)
+    path = (others[0].parent if others else folder) / f"{prompt.label}.md"
+    examples = path.with_name(f"{prompt.label}.examples.jsonl")
     path.write_text(frontmatter.dumps(frontmatter.Post(text, **head)) + "\n", encoding="utf-8")
     lines = [
         json.dumps({"input": dict(given), "output": json.loads(wanted)}, ensure_ascii=False)
@@ -40,7 +42,7 @@ def write_version(prompt: Prompt, about: dict[str, Any], folder: Path) -> Path:
 
 def next_version(name: str, folder: Path) -> int:
     """Number the version that comes next."""
-    return 1 + max((int(path.stem.rpartition("@")[2]) for path in folder.glob(f"{name}@*.md")), default=0)
+    return 1 + max((int(path.stem.rpartition("@")[2]) for path in list_files(name, folder)), default=0)
 
 
 def make_default(prompt: Prompt, folder: Path) -> None:

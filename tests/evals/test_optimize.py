@@ -62,7 +62,7 @@ async def test_what_is_found_becomes_a_version_and_the_default_only_if_better(
     code, out, err = await command("review", "--optimizer", "bootstrap", *small(prompts), server=server)
     assert code == 0 and "is the default now" in out, err
     assert load_families(prompts)["review"].default == number + 1
-    text = (prompts / f"review@{number + 1}.md").read_text(encoding="utf-8")
+    text = (prompts / f"judging/review@{number + 1}.md").read_text(encoding="utf-8")
     assert "held_out:" in text and "before: 0.0" in text and "optimizer: dspy" in text
 
 
