@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from pydantic import PrivateAttr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from nodes.shared.address import sound_addresses
 from nodes.shared.environment import MIN_NAME_LIKENESS, NEVER_KEYS, find_misspelt
@@ -83,6 +83,18 @@ class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ServerKnobs, Mod
         except ValidationError as error:
             raise without_key(error) from None
         self._given = frozenset(values)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Look at what is passed and at the environment: to look for a file takes as long, in each run."""
+        return init_settings, env_settings
 
     @property
     def given(self) -> dict[str, Any]:

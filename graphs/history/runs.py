@@ -77,6 +77,7 @@ class Runs:
     def __init__(self, store: Store) -> None:
         """Use an open store."""
         self.store = store
+        self._compiled: dict[str, Any] = {}
 
     def graph(self, entry: Entry) -> Any:
         """Compile the graph of a run, kept in the store."""
@@ -85,7 +86,9 @@ class Runs:
         from graphs.sequential import build_sequential
 
         build = build_sequential if entry.graph == "sequential" else build_graph
-        return build(checkpointer=self.saver)
+        if entry.graph not in self._compiled:
+            self._compiled[entry.graph] = build(checkpointer=self.saver)
+        return self._compiled[entry.graph]
 
     @property
     def saver(self) -> BaseCheckpointSaver[Any]:
