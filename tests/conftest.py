@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,6 @@ from hypothesis import settings
 from nodes.llm import clients
 from nodes.llm.endpoints import pace_store
 from tests.support.postgres import Postgres, postgres
-from tests.support.quiet import turn
 from tests.support.server import ModelServer, model_server
 
 # Run in the background, tests inherit an ignored SIGINT, and so would the programs whose Ctrl-C they test.
@@ -27,19 +27,29 @@ def pytest_xdist_auto_num_workers() -> int:
     return 3 * (os.cpu_count() or 1)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that run alone: later, each would wait for the longest of those at work."""
-    items.sort(key=lambda item: item.get_closest_marker("quiet") is None)
+    """Have modules that share a server begin the run of tests of one process, where no other takes half of them.
 
-
-@pytest.fixture(autouse=True)
-def its_turn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Where tests run side by side, one that measures time runs alone."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        yield
-        return
-    with turn(tmp_path_factory.getbasetemp().parent, alone=request.node.get_closest_marker("quiet") is not None):
-        yield
+    xdist deals out as many neighbours to each process, and has those who are done early take from the ends.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    shared: dict[Path, list[pytest.Item]] = {}
+    rest: list[pytest.Item] = []
+    for item in items:
+        marker = item.get_closest_marker("asyncio")
+        together = marker is not None and marker.kwargs.get("loop_scope") == "module"
+        (shared.setdefault(item.path, []) if together else rest).append(item)
+    firsts: list[list[pytest.Item]] = [[] for _ in range(processes)]
+    for module in sorted(shared.values(), key=len, reverse=True):
+        min(firsts, key=len).extend(module)
+    left, ordered = len(items), list[pytest.Item]()
+    for number, first in enumerate(firsts):
+        more = max(0, left // (processes - number) - len(first))
+        ordered += first + rest[:more]
+        left -= len(first) + len(rest[:more])
+        del rest[:more]
+    items[:] = ordered
 
 
 @pytest.fixture(autouse=True)

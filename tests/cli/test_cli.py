@@ -6,7 +6,6 @@ import os
 import pty
 import re
 import signal
-import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -183,22 +182,20 @@ async def test_a_missing_file_of_certificates_is_told(server: ModelServer, apr: 
     assert ended.status == 2 and "SSL_CERT_FILE, if it is set" in ended.err and "Traceback" not in ended.err
 
 
-@pytest.mark.quiet
 async def test_interrupting_ends_at_once_and_leaves_nothing_open(server: ModelServer) -> None:
     split(server)
     for part in PARTS:
         server.on(part, HANG)
     process = await launch(QUESTION, env=environment(server), real=True)
     await server.wait_for(3, "solve")
-    began = time.monotonic()
     process.send_signal(signal.SIGINT)
-    _, err = await process.communicate()
-    assert time.monotonic() - began < 3  # a second, on a machine that does nothing else
+    async with asyncio.timeout(20):  # far less than a request may take
+        _, err = await process.communicate()
     said = err.decode().splitlines()
     assert process.returncode == 130 and re.fullmatch(r"apr: stopped; apr resume [0-9a-f]{16} goes on", said[-1])
     assert not any("kept no longer" in line for line in said)
     async with server.arrived:
-        await asyncio.wait_for(server.arrived.wait_for(lambda: server.open == 0), 1)
+        await asyncio.wait_for(server.arrived.wait_for(lambda: server.open == 0), 10)
 
 
 async def test_a_terminal_shows_each_thread_while_it_runs(server: ModelServer) -> None:
@@ -208,7 +205,7 @@ async def test_a_terminal_shows_each_thread_while_it_runs(server: ModelServer) -
     process = await launch(QUESTION, env=environment(server, TERM="xterm", COLUMNS="100"), real=True, stderr=terminal)
     os.close(terminal)
     shown = ""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "2/3 finished (2 answered)" not in shown or "Who wrote Hamlet?" not in shown:
             shown += (await asyncio.to_thread(os.read, screen, 65_536)).decode(errors="replace")
     process.send_signal(signal.SIGINT)
@@ -223,7 +220,7 @@ async def test_a_terminal_shows_the_answer_while_it_is_written(server: ModelServ
     process = await launch("Why?", env=environment(server, TERM="xterm", COLUMNS="100"), real=True, stderr=terminal)
     os.close(terminal)
     shown = ""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not ("The answer is withdrawn: the answer is written anew" in shown and shown.count("Half of an") > 1):
             shown += (await asyncio.to_thread(os.read, screen, 65_536)).decode(errors="replace")
     process.send_signal(signal.SIGINT)

@@ -10,7 +10,7 @@ import pytest
 from graphs.history.runs import Runs
 from graphs.history.store import open_store
 from graphs.page.page import page
-from tests.support.command import APR, environment
+from tests.support.command import APR, apr, environment
 from tests.support.server import ModelServer, outline
 
 PARTS = ["What is one?", "What is two?"]
@@ -36,7 +36,7 @@ async def shell(server: ModelServer, command: str) -> tuple[int, str]:
     [
         (FULL, '--store none 2>"$FILE"'),
         ("", "2>&-"),
-        (FULL, '--store none --report "$FILE" 2>/dev/null'),
+        pytest.param(FULL, '--store none --report "$FILE" 2>/dev/null', marks=pytest.mark.full),
         (FULL, '--store none --report "$FILE" 2>&-'),
     ],
 )
@@ -62,7 +62,7 @@ async def test_a_report_never_takes_the_place_of_a_device_or_a_pipe(server: Mode
 async def test_a_page_shows_runs_of_any_length(server: ModelServer, tmp_path: Path) -> None:
     server.on("assess", outline(*PARTS))
     place = str(tmp_path / "runs.sqlite")
-    assert (await shell(server, f'"$APR" "One and two?" --store {place} 2>/dev/null'))[0] == 0
+    assert (await apr(server, "One and two?", "--store", place))[0] == 0
     async with open_store(place) as store:
         (entry,) = await Runs(store).all()
         solution = await Runs(store).solution(entry.id)

@@ -89,12 +89,12 @@ async def test_both_are_asked_in_turn(split: ModelServer, context: dict[str, Any
 
 
 async def test_a_persons_time_is_not_the_runs(split: ModelServer, context: dict[str, Any]) -> None:
-    run = Overseen({**context, "deadline": 2}, "both")
+    run = Overseen({**context, "deadline": 5}, "both")
     await run.start()
-    await asyncio.sleep(2)
+    await asyncio.sleep(5)  # longer than the whole run may take
     assert asked(await run.reply(action="approve"))["stage"] == "answer"
     solution = await run.reply(action="approve")
-    assert solution["outcome"] == "complete" and solution["report"].wall_s < 2
+    assert solution["outcome"] == "complete" and solution["report"].wall_s < 5
 
 
 async def test_without_a_checkpointer_it_is_refused_before_any_call(

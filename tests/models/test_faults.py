@@ -120,7 +120,7 @@ async def test_a_silent_server_ends_with_the_time_limit(
     server.on("assess", HANG).on("direct", HANG)
     began = time.monotonic()
     outcome, _, reason = solution_of(await ask({**context, "request_timeout": 0.3}, asked))
-    assert outcome == "failed" and time.monotonic() - began < 5
+    assert outcome == "failed" and time.monotonic() - began < 15
     assert f"at {server.url} gave no answer within 0.3 s (`request_timeout`)" in reason
     await server.wait_until_idle()
 

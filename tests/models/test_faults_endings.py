@@ -215,8 +215,9 @@ BLIPS: dict[str, Step] = {
 
 
 @both_ways
+@pytest.mark.parametrize("half", [0, pytest.param(1, marks=pytest.mark.full)])
 @pytest.mark.parametrize("stage", MORE_STAGES)
-async def test_no_blip_ends_a_stage(stage: str, streaming: bool) -> None:
+async def test_no_blip_ends_a_stage(stage: str, half: int, streaming: bool) -> None:
     key, settings = MORE_STAGES[stage]
 
     async def meet(name: str, blip: Step) -> None:
@@ -229,7 +230,9 @@ async def test_no_blip_ends_a_stage(stage: str, streaming: bool) -> None:
             assert len(server.about(key)) == 2, name
             assert stage != "baseline" or not solution["report"].baseline.error, name
 
-    await asyncio.gather(*(meet(name, blip) for name, blip in BLIPS.items()))
+    # Each at every stage, whole or streamed.
+    first = (list(MORE_STAGES).index(stage) + half + streaming) % 2
+    await asyncio.gather(*(meet(name, blip) for name, blip in list(BLIPS.items())[first::2]))
 
 
 MIDWAY = {name: body for name, body in ERRORS.items() if "choices" not in body}

@@ -73,22 +73,39 @@ async def kept(
         yield kept
 
 
-@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
-@pytest.mark.parametrize("repeated", REPEATED)
-async def test_a_server_that_repeats_the_key_has_it_left_out(
-    kept: Kept, server: ModelServer, caplog: pytest.LogCaptureFixture, repeated: str, streaming: bool
-) -> None:
-    for role in (PARTS[0], "review", "assess", "direct"):
-        server.on("assess", outline() if role == "direct" else outline(*PARTS))
-        server.on(role, REPEATED[repeated])
-        before = len(server.asked)
-        solution = await kept.run(
-            QUESTION, {"model": "openai:x", "base_url": server.url, **LIMITS}, streaming=streaming
+# A split run, in which a thread and the review repeat it, and one whose only call does: each way in turns.
+ROLES = {"split": (PARTS[0], "review"), "assess": ("assess",), "direct": ("direct",)}
+
+
+@pytest.mark.parametrize(
+    ("roles", "repeated", "streaming"),
+    [
+        pytest.param(
+            *(roles, repeated, streaming),
+            id=f"{name}-{repeated}-{'streamed' if streaming else 'whole'}",
+            marks=pytest.mark.full if (number + turn + streaming) % 2 else [],
         )
-        asked = server.asked[before:]
-        assert isinstance(solution, dict) and any(bool(one.body.get("stream")) is streaming for one in asked)
-        assert {one.headers["Authorization"] for one in asked} == {f"Bearer {KEY}"}
-        server.on(role, "Result: x")
+        for turn, (name, roles) in enumerate(ROLES.items())
+        for number, repeated in enumerate(REPEATED)
+        for streaming in (False, True)
+    ],
+)
+async def test_a_server_that_repeats_the_key_has_it_left_out(
+    *,
+    kept: Kept,
+    server: ModelServer,
+    caplog: pytest.LogCaptureFixture,
+    roles: tuple[str, ...],
+    repeated: str,
+    streaming: bool,
+) -> None:
+    server.on("assess", outline() if "direct" in roles else outline(*PARTS))
+    for role in roles:
+        server.on(role, REPEATED[repeated])
+    solution = await kept.run(QUESTION, {"model": "openai:x", "base_url": server.url, **LIMITS}, streaming=streaming)
+    assert isinstance(solution, dict) and any(bool(one.body.get("stream")) is streaming for one in server.asked)
+    assert {one.headers["Authorization"] for one in server.asked} == {f"Bearer {KEY}"}
+    assert all(server.about(role) for role in roles)
     searched = await kept.without(KEY, said_in(caplog.records))
     assert QUESTION.encode() in searched["what was shown"] and QUESTION.encode() in searched["the traces"]
 
@@ -106,7 +123,8 @@ async def test_whatever_answers_the_key_is_left_nowhere(
     kept: Kept, caplog: pytest.LogCaptureFixture, garbage: str, what: str
 ) -> None:
     async with raw_server(**{what: GARBAGE[garbage]}) as url:
-        solution = await kept.run(QUESTION, {"model": "openai:x", "base_url": url, **LIMITS})
+        limits = {} if what == "probe" else LIMITS
+        solution = await kept.run(QUESTION, {"model": "openai:x", "base_url": url, **limits})
     assert solution["outcome"] == ("complete" if what == "probe" else "failed")
     await kept.without(KEY, said_in(caplog.records))
 

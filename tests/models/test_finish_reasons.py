@@ -11,7 +11,7 @@ import pytest
 from graphs import sequential
 from nodes.llm.replies.finish import FINISH_REASONS, pick_reason, reason_of, state_of
 from tests.support.server import ModelServer, Reply, model_server, review
-from tests.support.subjects.calls import both_ways
+from tests.support.subjects.calls import in_turns
 from tests.support.subjects.replies import HALF, ask, script
 
 NOT_WHOLE = [
@@ -91,8 +91,7 @@ async def outcomes(reason: str, *, streaming: bool, stages: Mapping[str, Any] = 
     return dict(zip(stages, await asyncio.gather(*map(meet, stages)), strict=True))
 
 
-@both_ways
-@pytest.mark.parametrize("reason", NOT_WHOLE)
+@in_turns("reason", NOT_WHOLE)
 async def test_what_is_not_whole_is_never_complete_and_never_kept(
     reason: str, streaming: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -104,8 +103,7 @@ async def test_what_is_not_whole_is_never_complete_and_never_kept(
     assert all(why for _, why in found.values())
 
 
-@both_ways
-@pytest.mark.parametrize("reason", WHOLE)
+@in_turns("reason", WHOLE)
 async def test_what_is_whole_stands_and_is_kept(
     reason: str, streaming: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

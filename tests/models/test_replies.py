@@ -12,7 +12,7 @@ from graphs import sequential
 from nodes.llm.replies.wire import LARGEST_COUNT, Heard, count
 from nodes.shared.cleaning import storable
 from tests.support.server import Events, Fault, ModelServer, Reply, Step, completion, model_server, review
-from tests.support.subjects.calls import PARTS, both_ways
+from tests.support.subjects.calls import PARTS, both_ways, in_turns
 from tests.support.subjects.replies import ask, chunk, script, tokens
 
 
@@ -67,14 +67,13 @@ KEYS = {"assess": "assess", "solve": PARTS[1], "review": "review", "direct": "di
 PAGE = Fault(body="<html><body>Bad gateway</body></html>", content_type="text/html")
 
 
-@both_ways
-@pytest.mark.parametrize(
+@in_turns(
     "blip",
-    [
-        *(pytest.param(Fault(body=json.dumps(body)), id=name) for name, body in BLIPS.items()),
-        *(pytest.param(Fault(status=status), id=f"{status}") for status in (429, 500, 502, 503, 504, 529)),
-        pytest.param(PAGE, id="a web page"),
-    ],
+    {
+        **{name: Fault(body=json.dumps(body)) for name, body in BLIPS.items()},
+        **{f"{status}": Fault(status=status) for status in (429, 500, 502, 503, 504, 529)},
+        "a web page": PAGE,
+    },
 )
 async def test_one_blip_ends_no_run_at_any_stage(blip: Step, streaming: bool) -> None:
     async def meet(stage: str) -> None:

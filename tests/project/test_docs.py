@@ -1,32 +1,25 @@
 """Every fenced block of the pages: programs run, commands and their options exist, drawings are true."""
 
 import asyncio
-import importlib
 import os
 import re
 import shutil
 import sys
 import tomllib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 import sentencex
-import typer
 from markdown_it import MarkdownIt
 
-from evals.items import names
-from evals.run.variants import VARIANTS
 from graphs import graph, native
-from graphs.cli import main
-from graphs.cli.commands import COMMANDS
-from nodes.settings import Settings
-from nodes.shared.environment import OTHER_NAMES
 from nodes.solvers.tree import search_graph
-from tests.support.command import environment
+from tests.support.command import APR, environment
+from tests.support.command_lines import KNOWN
+from tests.support.forked import fork
 from tests.support.pages import PAGES, PROJECT, Block, Line, blocks, lines
 from tests.support.server import ModelServer, model_server, outline, review
 from tests.support.studio import dev_server
@@ -53,6 +46,8 @@ SHELL = [
 ]
 DRAWINGS = [block for block in BLOCKS if block.language == "mermaid"]
 LAYERS = [block for block in BLOCKS if block.language == "text" and "─▶" in block.content]
+STRICT = "import warnings\nwarnings.simplefilter('error')\n"
+"""What `-W error` does."""
 LONGEST_SENTENCE = 29
 
 
@@ -102,6 +97,14 @@ def needs_server(block: Block) -> bool:
     return STUDIO in block.content or ENGINE in block.content
 
 
+async def forked(model: ModelServer, folder: Path, *arguments: str, code: str | None = None) -> str:
+    """Do the same in a fork of a process that has imported everything; `apr`, where no code is given."""
+    process = await fork(*arguments, env=environment(model), code=code, folder=folder)
+    out, err = await process.communicate()
+    assert process.returncode == 0, (out + err).decode()
+    return out.decode()
+
+
 async def test_a_rule_covers_every_block() -> None:
     assert {"README.md", "graphs/README.md", "nodes/README.md", "evals/README.md"} <= {block.page for block in BLOCKS}
     covered = [*PROGRAMS, *SHELL, *DRAWINGS, *LAYERS]
@@ -111,7 +114,10 @@ async def test_a_rule_covers_every_block() -> None:
 @pytest.mark.parametrize("block", [block for block in PROGRAMS if not needs_server(block)], ids=str)
 async def test_a_program_runs_and_prints_what_its_page_says(block: Block, model: ModelServer, folder: Path) -> None:
     before = len(model.asked) + len(model.texts.asked)
-    out = await ran(model, folder, sys.executable, "-W", "error", "-c", block.content)
+    if block == PROGRAMS[0]:  # imports it all
+        out = await ran(model, folder, sys.executable, "-W", "error", "-c", block.content)
+    else:
+        out = await forked(model, folder, "-c", code=f"{STRICT}{block.content}")
     assert block.output is None or out == block.output
     assert len(model.asked) + len(model.texts.asked) > before
 
@@ -147,8 +153,15 @@ async def test_commands_and_their_options_exist(block: Block, model: ModelServer
             assert name in KNOWN, f"{block}: no rule covers `{name}`"
             KNOWN[name](command[1:])
         if runs_here(line):
-            out += await ran(model, folder, "bash", "-e", "-o", "pipefail", "-c", line.text)
+            out += await run_line(line, model, folder)
     assert block.output is None or out == block.output or STUDIO in block.content
+
+
+async def run_line(line: Line, model: ModelServer, folder: Path) -> str:
+    """Run a line; what needs a shell gets one."""
+    if line.text.startswith("apr ") and len(line.commands) == 1 and ">" not in line.text:
+        return await forked(model, folder, APR, *line.commands[0][1:])
+    return await ran(model, folder, "bash", "-e", "-o", "pipefail", "-c", line.text)
 
 
 def runs_here(line: Line) -> bool:
@@ -160,81 +173,6 @@ def runs_here(line: Line) -> bool:
     if not words or saved or elsewhere & set(words):
         return False
     return {command[0] for command in line.commands} <= {"apr", "cat", "echo"}
-
-
-def fits(command: Any, words: list[str]) -> None:
-    """Read words as a command does; an option that there is not, or a wrong value, raises."""
-    if hasattr(command, "commands"):
-        command, words = command.commands[words[0]], words[1:]
-    if words != ["--help"]:
-        command.make_context("docs", list(words))
-
-
-def apr(words: list[str]) -> None:
-    program = COMMANDS.get(words[0])
-    app = program.app if program else main.app
-    fits(typer.main.get_command(app), words[1:] if program and not program.shares else words)
-
-
-def python(words: list[str]) -> None:
-    assert words[0] == "-m"
-    module, rest = words[1], words[2:]
-    if module.startswith("evals."):
-        fits(typer.main.get_command(importlib.import_module(f"{module}.__main__").app), rest)
-        given = list(zip(rest, rest[1:], strict=False))
-        assert {value for name, value in given if name == "--data"} <= set(names())
-        assert {value for name, value in given if name == "--variant"} <= set(VARIANTS)
-    else:
-        assert module in ("venv", "pytest", "ruff", "mypy", "pip")
-
-
-def pip(words: list[str]) -> None:
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert words[0] == "install"
-    for option, value in zip(words, words[1:], strict=False):
-        if option == "-c":
-            assert (PROJECT / value).is_file()
-        if option == "-e":
-            assert set(value.removeprefix(".").strip("[]").split(",")) <= set(project["optional-dependencies"])
-
-
-def make(words: list[str]) -> None:
-    targets = re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(words) <= set(targets)
-
-
-def export(words: list[str]) -> None:
-    known = {*(f"APR_{name.upper()}" for name in Settings.model_fields), *OTHER_NAMES}
-    names = {word.partition("=")[0] for word in words}
-    assert all(name in known for name in names if name.startswith("APR_"))
-    assert all(name.startswith(("APR_", "LANGSMITH_")) for name in names)
-
-
-def langgraph(words: list[str]) -> None:
-    fits(pytest.importorskip("langgraph_cli.cli").cli, words)
-
-
-def docker(words: list[str]) -> None:
-    if words[1] == "exec":
-        KNOWN[words[3]](words[4:])
-    assert words[:2] == ["compose", "up"] or words[:3] == ["compose", "exec", "apr"]
-
-
-def anything(words: list[str]) -> None:
-    """Nothing of the project's own to check."""
-
-
-KNOWN: Mapping[str, Callable[[list[str]], None]] = {
-    "apr": apr,
-    "python": python,
-    "python3": python,
-    "pip": pip,
-    "make": make,
-    "langgraph": langgraph,
-    "export": export,
-    "docker": docker,
-    **dict.fromkeys(("cat", "echo", "curl", "temporal"), anything),
-}
 
 
 @pytest.mark.parametrize("block", DRAWINGS, ids=str)

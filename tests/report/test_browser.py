@@ -84,8 +84,18 @@ async def browser() -> Any:
         await running.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390, 320])
+WIDTHS = {1280: "light", 390: "dark", 320: "light"}
+"""Each with the scheme in which it is tried; the other is left to `-m full`."""
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        pytest.param(width, scheme, marks=[] if WIDTHS[width] == scheme else pytest.mark.full)
+        for width in WIDTHS
+        for scheme in ("light", "dark")
+    ],
+)
 async def test_the_page_is_sound_at_every_width_and_in_both_schemes(
     browser: Any, shown: Path, heard: list[str], width: int, scheme: str
 ) -> None:

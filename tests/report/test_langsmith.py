@@ -96,7 +96,7 @@ async def traced(
     return solution
 
 
-async def test_the_posted_tree_is_named_and_every_call_stands_under_its_thread(
+async def test_the_posted_tree_is_named_tells_the_figures_and_no_secret_and_has_each_call_under_its_thread(
     server: ModelServer, problem: dict[str, Any]
 ) -> None:
     async with trace_server() as sent:
@@ -122,6 +122,20 @@ async def test_the_posted_tree_is_named_and_every_call_stands_under_its_thread(
             assert (about["apr_round"], about["apr_attempt"]) == (0, attempt)
             assert about["apr_prompt"].startswith(("solve@", "spawn@"))
     assert [bool(call.get("error")) for call in told["T3"]] == [True, False] and len(told["T1"]) == 1
+    check_figures(root, solution["report"])
+    assert solution["threads"][3]["answer"] == f"it is {PLANTED}"  # the run itself keeps what it was given
+    assert secrets_in(sent.bytes) == []
+    assert b"[secret]" in sent.bytes and b"What is part 4?" in sent.bytes
+
+
+def check_figures(root: dict[str, Any], report: dict[str, Any]) -> None:
+    """The root carries the outcome and the figures."""
+    about = root["extra"]["metadata"]
+    assert (about["apr_outcome"], about["apr_route"]) == ("complete", "parallel")
+    assert about["apr_tokens_total"] == report["tokens"]["total"] > 0
+    for name in ("wall_s", "critical_path_s", "calls", "retries", "threads_planned", "peak_parallel"):
+        assert about[f"apr_{name}"] == report[name]
+    assert (about["apr_calls"], about["apr_retries"]) == (9, 1)
 
 
 async def test_a_thread_that_failed_is_marked_in_its_trace_and_the_run_goes_on(
@@ -141,17 +155,6 @@ async def test_a_thread_that_failed_is_marked_in_its_trace_and_the_run_goes_on(
     assert nodes["solve T5 (round 1)"]["extra"]["metadata"]["apr_round"] == 1
 
 
-async def test_the_root_carries_the_outcome_and_the_figures(server: ModelServer, problem: dict[str, Any]) -> None:
-    async with trace_server() as sent:
-        solution = await traced(server, problem, sent)
-    about, report = sent.root["extra"]["metadata"], solution["report"]
-    assert (about["apr_outcome"], about["apr_route"]) == ("complete", "parallel")
-    assert about["apr_tokens_total"] == report["tokens"]["total"] > 0
-    for name in ("wall_s", "critical_path_s", "calls", "retries", "threads_planned", "peak_parallel"):
-        assert about[f"apr_{name}"] == report[name]
-    assert (about["apr_calls"], about["apr_retries"]) == (9, 1)
-
-
 async def test_the_sequential_graph_is_named_and_told_too(server: ModelServer, problem: dict[str, Any]) -> None:
     async with trace_server() as sent:
         await traced(server, problem, sent, graph="sequential")
@@ -162,14 +165,6 @@ async def test_the_sequential_graph_is_named_and_told_too(server: ModelServer, p
 
 def secrets_in(posted: bytes) -> list[str]:
     return [secret for secret in (KEY, PLANTED, "its_own_key") if secret.encode() in posted]
-
-
-async def test_no_secret_is_in_any_byte_posted(server: ModelServer, problem: dict[str, Any]) -> None:
-    async with trace_server() as sent:
-        solution = await traced(server, problem, sent)
-    assert solution["threads"][3]["answer"] == f"it is {PLANTED}"  # the run itself keeps what it was given
-    assert secrets_in(sent.bytes) == []
-    assert b"[secret]" in sent.bytes and b"What is part 4?" in sent.bytes
 
 
 async def test_a_failed_run_says_so_in_its_trace(server: ModelServer, problem: dict[str, Any]) -> None:

@@ -272,7 +272,7 @@ async def test_a_cancelled_run_closes_its_requests(studio: LangGraphClient, mode
     async with model.arrived:
         await model.arrived.wait_for(lambda: len(model.about(PARTS[0])) > before)
     await studio.runs.cancel(thread["thread_id"], run["run_id"], wait=True)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         await model.wait_until_idle()
     assert model.about(PARTS[0])[-1].dropped
     model.script.pop(PARTS[0])
@@ -282,17 +282,17 @@ async def test_a_run_goes_on_with_what_it_began_with_and_without_the_time_betwee
     studio: LangGraphClient, model: ModelServer
 ) -> None:
     thread = (await studio.threads.create())["thread_id"]
-    began: dict[str, Any] = {"deadline": 4, "max_parallel": 2, "model": "openai:began"}
+    began: dict[str, Any] = {"deadline": 6, "max_parallel": 2, "model": "openai:began"}
     model.on("review", HANG)
     run = await studio.runs.create(thread, "adaptive", input=QUESTION, context=began)
     await model.wait_for(len(model.calls("review")) + 1, "review")
     await studio.runs.cancel(thread, run["run_id"], wait=True)
     model.script.pop("review")
-    await asyncio.sleep(4)  # longer than the whole run may take
+    await asyncio.sleep(6)  # longer than the whole run may take
     state: Any = await studio.threads.get_state(thread)
     assert state["values"]["outcome"] == "running"
     solution: Any = await studio.runs.wait(thread, "adaptive", input=None)
     assert solution["outcome"] == "complete", solution["stop_reason"]
     used = solution["report"]["settings"]
-    assert (used["deadline"], used["max_parallel"], used["model"]) == (4, 2, "openai:began")
-    assert solution["report"]["wall_s"] < 4 and model.asked[-1].body["model"] == "began"
+    assert (used["deadline"], used["max_parallel"], used["model"]) == (6, 2, "openai:began")
+    assert solution["report"]["wall_s"] < 6 and model.asked[-1].body["model"] == "began"

@@ -48,7 +48,7 @@ async def dev_server(folder: Path, **environment: str) -> AsyncIterator[str]:
 
 
 async def _until_it_answers(url: str, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(60), httpx.AsyncClient() as client:
+    async with asyncio.timeout(120), httpx.AsyncClient() as client:
         while process.returncode is None:
             try:
                 await client.get(f"{url}/ok")

@@ -1,5 +1,6 @@
 """Runs of which every call counts: asked in one go or streamed, and what they used."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -40,4 +41,16 @@ def reported(solution: dict[str, Any]) -> tuple[int, int, int]:
     return tokens.input, tokens.output, tokens.reasoning
 
 
-both_ways = pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
+WAYS = {"whole": False, "streamed": True}
+both_ways = pytest.mark.parametrize("streaming", WAYS.values(), ids=WAYS)
+
+
+def in_turns(name: str, values: Mapping[str, Any] | Iterable[str]) -> pytest.MarkDecorator:
+    """Run a test for each value, whole and streamed in turns; the other way of each is left to `-m full`."""
+    given = values if isinstance(values, Mapping) else {value: value for value in values}
+    pairs = [
+        pytest.param(value, streaming, id=f"{id}-{way}", marks=pytest.mark.full if (number + streaming) % 2 else [])
+        for number, (id, value) in enumerate(given.items())
+        for way, streaming in WAYS.items()
+    ]
+    return pytest.mark.parametrize((name, "streaming"), pairs)

@@ -14,7 +14,7 @@ from tests.support.server import ModelServer, outline
 PARTS = [f"What is part {number}?" for number in range(1, 9)]
 QUESTION = " ".join(PARTS)
 SEED = 20261125
-KILLS, MORE_KILLS = 6, 25
+KILLS, MORE_KILLS = 4, 25
 LATENCY = 0.3
 """Seconds within which a finished thread must be kept, on a busy machine."""
 
