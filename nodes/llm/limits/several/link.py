@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from nodes.llm.endpoints.recent import Recent
 from nodes.shared.environment import environment_redis_url, environment_workers
+from nodes.shared.install import how_to_install
 
 SERVER_TIMEOUT_S = 5.0
 """Seconds to wait for the server; well under a lease, which would end meanwhile."""
@@ -163,7 +164,7 @@ def _open(url: str | None, workers: int) -> Link | None:
     try:
         return Link(url, workers)
     except ModuleNotFoundError:
-        _say(f"APR_REDIS_URL needs an extra (pip install 'adaptive-parallel-reasoning[redis]'), {share}")
+        _say(f"APR_REDIS_URL needs an extra ({how_to_install('redis')}), {share}")
     except ValueError as error:
         _say(f"APR_REDIS_URL is no address of a Redis server ({type(error).__name__}), {share}")
     return None
