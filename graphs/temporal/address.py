@@ -1,5 +1,7 @@
 """Where a Temporal server is, and how it is reached."""
 
+import logging
+from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -71,14 +73,29 @@ async def connect(address: EngineAddress) -> Any:
     options |= {"target_host": address.host} if address.host else {}
     options |= {"namespace": address.namespace} if address.namespace else {}
     try:
-        return await Client.connect(**options, data_converter=make_converter())
+        return await Client.connect(**options, data_converter=make_converter(), runtime=_runtime())
     except (RPCError, RuntimeError, ValueError) as error:
         why = " ".join(str(error).split())
-        raise EngineError(
+        raise OutOfReach(
             f"no Temporal server answers at {options.get('target_host')}: {why}; "
             "`temporal server start-dev` starts one for trying"
         ) from error
 
 
+@cache
+def _runtime() -> Any:
+    """Make what runs Temporal's client: what it has to say is logged, or it would stand on standard output."""
+    from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
+    logger = logging.getLogger("temporalio")
+    forwarding = LogForwardingConfig(logger, append_target_to_name=False)
+    levels = TelemetryFilter(core_level="ERROR", other_level="ERROR")
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(levels, forwarding=forwarding)))
+
+
 class EngineError(Exception):
     """A run cannot be handed over, or broke where it is; the message says why and what to do."""
+
+
+class OutOfReach(EngineError):
+    """The server does not answer; what was handed over before goes on without anybody watching."""

@@ -1,6 +1,8 @@
 """The workflow as those see it who hand runs over: a graph that is run elsewhere."""
 
 import asyncio
+import itertools
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
@@ -11,7 +13,7 @@ from langgraph.types import Command, Interrupt
 from graphs.history.runs import RunError, Runs, new_id
 from graphs.history.store import Store, open_store
 from graphs.intake import storable_input
-from graphs.temporal.address import EngineAddress, EngineError, connect, read_engine
+from graphs.temporal.address import EngineAddress, EngineError, OutOfReach, connect, read_engine
 from graphs.temporal.spoken import Spoken
 from graphs.temporal.texts import RunTexts
 from graphs.temporal.traced import Trace
@@ -24,6 +26,8 @@ from nodes.state import Problem, Solution
 
 POLL_S = 0.3
 """Seconds between two looks at a run."""
+MAX_AWAY_S = 600.0
+"""Seconds that a server may be away before who follows a run gives up following it."""
 QUERY_TIMEOUT = timedelta(seconds=5)
 TASK_TIMEOUT = timedelta(seconds=5)
 """Of a decision of the workflow's; then another worker takes it."""
@@ -79,7 +83,8 @@ class TemporalGraph:
 
         Raises:
             ConfigurationError: A setting is not to be used at the workers.
-            EngineError: The server does not answer, or the run broke.
+            EngineError: The run broke, or was stopped.
+            OutOfReach: The server does not answer, or no more.
         """
         modes = stream_mode or ["custom", "messages", "values"]
         run = str((config or {}).get("configurable", {}).get("thread_id") or new_id())
@@ -96,7 +101,10 @@ class TemporalGraph:
                     with suppress(Exception):
                         await asyncio.shield(handle.cancel())
                 raise
-            except EngineError as error:
+            except OutOfReach as error:  # it goes on without anybody watching
+                trace.end(error=error)
+                raise
+            except (ConfigurationError, EngineError) as error:
                 trace.end(error=error)
                 await Runs(store).give_up(run)
                 raise
@@ -170,10 +178,13 @@ class TemporalGraph:
     async def _follow(self, handle: Any, store: Store, run: str, trace: Trace) -> AsyncIterator[tuple[str, Any]]:
         """Yield what the run tells, until it has ended or asks a person."""
         result = asyncio.create_task(handle.result())
-        spoken, seen, texts = Spoken(), 0, RunTexts(store)
+        spoken, seen, texts, heard = Spoken(), 0, RunTexts(store), time.monotonic()
         try:
             while True:
                 await asyncio.wait([result], timeout=POLL_S)
+                if _is_away(result) and time.monotonic() < heard + MAX_AWAY_S:
+                    result = asyncio.create_task(handle.result())
+                    continue
                 over = result.done()
                 news = await _ask(handle, seen)
                 for told in spoken.take_news(news.events):
@@ -185,8 +196,9 @@ class TemporalGraph:
                     asks = await texts.complete(run, news.asks)
                     yield "values", {"__interrupt__": (Interrupt(value=asks, id=f"{run}-{news.asked}"),)}
                     return
-                for beat in await _list_heartbeats(handle):
-                    for told in spoken.take(beat):
+                if (beats := await _list_heartbeats(handle)) is not None:
+                    heard = time.monotonic()
+                    for told in itertools.chain.from_iterable(map(spoken.take, beats)):
                         yield told
             state = await texts.complete(run, await _read_result(result))
             solution = Solution.model_validate(state)
@@ -231,14 +243,14 @@ async def _ask(handle: Any, seen: int) -> News:
     return news
 
 
-async def _list_heartbeats(handle: Any) -> list[dict[str, Any]]:
-    """List what the steps at work told last."""
+async def _list_heartbeats(handle: Any) -> list[dict[str, Any]] | None:
+    """List what the steps at work told last; nothing where the server does not answer."""
     from temporalio.service import RPCError
 
     try:
         about = await handle.describe(rpc_timeout=QUERY_TIMEOUT)
     except RPCError:
-        return []
+        return None
     converter = handle._client.data_converter
     told = []
     for pending in about.raw_description.pending_activities:
@@ -247,12 +259,21 @@ async def _list_heartbeats(handle: Any) -> list[dict[str, Any]]:
     return told
 
 
+def _is_away(result: "asyncio.Task[Any]") -> bool:
+    """Tell whether how a run ended could not be read, since the server does not answer."""
+    from temporalio.service import RPCError, RPCStatusCode
+
+    error = result.exception() if result.done() and not result.cancelled() else None
+    return isinstance(error, RPCError) and error.status != RPCStatusCode.NOT_FOUND
+
+
 async def _read_result(result: "asyncio.Task[Any]") -> dict[str, Any]:
     """Return how a run ended.
 
     Raises:
         ConfigurationError: A worker refused its settings.
         EngineError: It broke, or was stopped.
+        OutOfReach: The server does not say it.
     """
     from temporalio.client import WorkflowFailureError
     from temporalio.exceptions import ApplicationError, CancelledError
@@ -261,7 +282,7 @@ async def _read_result(result: "asyncio.Task[Any]") -> dict[str, Any]:
     try:
         state: dict[str, Any] = await result
     except RPCError as error:
-        raise EngineError(f"the Temporal server does not say how the run ended: {error.message}") from error
+        raise OutOfReach(f"the Temporal server does not say how the run ended: {error.message}") from error
     except WorkflowFailureError as failure:
         why: BaseException = failure.cause
         while not isinstance(why, ApplicationError | CancelledError) and why.__cause__:

@@ -13,6 +13,7 @@ from langgraph.types import Command
 from graphs.adaptive import lay_out
 from nodes.boundary.node import Node, bound_node
 from nodes.boundary.stored_types import DeclaredTypes
+from nodes.input.segments import Segment
 from nodes.settings import Settings
 from nodes.state import Problem, State, ThreadTask
 
@@ -35,26 +36,37 @@ class Alone(State):
     """What the node is given."""
 
 
-def read_input(stage: str, values: dict[str, Any], problem: dict[str, Any]) -> Any:
-    """Read what a node is given; the segments of a thread are read from the problem again.
+def read_input(stage: str, values: dict[str, Any], segments: Mapping[int, Segment]) -> Any:
+    """Read what a node is given.
 
     Args:
         stage: The node.
         values: Its input.
-        problem: What the segments are read from.
+        segments: For a thread, all of the problem's, by number; it gets its own.
     """
     if stage == "assess":
         return Problem.model_validate(values)
     if stage != "solve":
         return State.model_validate(values)
     task = ThreadTask.model_validate(values)
-    segments = {segment.number: segment for segment in State.model_validate(problem).segments()}
     own = [segments[number] for number in task.spec.sources if number in segments]
     return task.model_copy(update={"segments": own})
 
 
-@lru_cache(maxsize=64)
 def _graph_of(stage: str) -> Any:
+    """Compile the graph of a node; one that asks a person keeps what it needs in between."""
+    if not stage.startswith("approve"):
+        return _compiled(stage)
+    return _layout_of(stage).compile(checkpointer=InMemorySaver(serde=DeclaredTypes()), name=stage)
+
+
+@lru_cache(maxsize=64)
+def _compiled(stage: str) -> Any:
+    return _layout_of(stage).compile(name=stage)
+
+
+@lru_cache(maxsize=64)
+def _layout_of(stage: str) -> Any:
     node = bound_node(STAGES[stage])
 
     async def ask(state: Alone, runtime: Runtime[Settings]) -> Any:
@@ -90,9 +102,7 @@ async def run_stage(
     Returns:
         What the node returned, and what it asks a person; one of the two.
     """
-    # Only what asks a person needs to be kept in between.
-    saver = InMemorySaver(serde=DeclaredTypes()) if stage.startswith("approve") else None
-    graph = _graph_of(stage).compile(checkpointer=saver, name=stage)
+    graph = _graph_of(stage)
     config: Any = {"configurable": {**configurable, "thread_id": thread}}
     update: dict[str, Any] | None = None
     asks: dict[str, Any] | None = None

@@ -46,8 +46,9 @@ class StageCall(Record):
     """The node."""
     state: dict[str, Any]
     """Its input, without the long texts."""
-    problem: dict[str, Any] = Field(default_factory=dict)
-    """What a thread's segments are read from, without the long texts."""
+    pieces: list[dict[str, Any]] = Field(default_factory=list)
+    """For a thread: what was cut of the problem's long texts. The problem itself is in the store: a list of a thousand
+    documents, sent with each of 64 threads, would be larger than a message to the server may be."""
     opened: Opened
     elapsed_s: float = 0.0
     """Seconds that the run had worked when this was asked."""

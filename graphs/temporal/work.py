@@ -57,7 +57,7 @@ class Work:
         """Begin with nothing done."""
         self._asked = asked
         self.opened = Opened(settings={})
-        self._problem = asked.problem
+        self._pieces: list[dict[str, Any]] = []
         self._rounds: dict[int, Round] = {}
         self._events: list[dict[str, Any]] = []
         self._asks: dict[str, Any] | None = None
@@ -94,7 +94,7 @@ class Work:
     async def do(self, stage: str, state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
         """Have a node run at a worker, asking a person as often as it wants."""
         if isinstance(state, State):
-            self._problem = write_values({name: state[name] for name in (*Problem.model_fields, "pieces")})
+            self._pieces = write_values({"pieces": state.pieces})["pieces"]
         replies: list[Any] = []
         while True:
             reply = await self._ask(stage, write_values(state), stage, replies=replies)
@@ -157,7 +157,7 @@ class Work:
             # The board is here, and its segments are read again where it is worked on.
             asked = task.model_copy(update={"awaited": [], "needed": False, "segments": []})
             about = f"{task.spec.id} (round {task.round})" if task.round else task.spec.id
-            reply = await self._ask("solve", write_values(asked), f"solve {about}", problem=self._problem)
+            reply = await self._ask("solve", write_values(asked), f"solve {about}", pieces=self._pieces)
         update = read_update(reply.update or {})
         result: ThreadResult = update["results"][task.spec.id]
         queued = max(result.queued_s, round_s(result.started_s - ready)) if result.attempts else result.queued_s

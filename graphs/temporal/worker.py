@@ -14,13 +14,15 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from graphs.history.store import open_store
 from graphs.temporal.activities import BEAT_S, Activities
 from graphs.temporal.address import EngineAddress, EngineError, connect
-from graphs.temporal.workflow import AdaptiveRun
+from graphs.temporal.workflow import AdaptiveRun, make_graph
 from nodes.reporting.tracing import mask_traces
 
 DEFAULT_CONCURRENCY = 16
 """Steps at a time that a worker does."""
 DRAIN_S = 30.0
 """Seconds that a worker which is to stop lets its steps end; what has not ended is begun elsewhere."""
+POLLS = 2
+"""Requests for work that are open at a time: what is sent to a worker that was cut off is lost for a time-out each."""
 STICKY_S = 2.0
 """Seconds after which another worker goes on with the workflow of one that has died."""
 
@@ -73,6 +75,8 @@ async def work(
             # The modules are ours, and read neither clock nor chance where it matters.
             workflow_runner=UnsandboxedWorkflowRunner(),
             max_concurrent_activities=concurrency,
+            max_concurrent_activity_task_polls=POLLS,
+            max_concurrent_workflow_task_polls=POLLS,
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=STICKY_S),
             max_heartbeat_throttle_interval=timedelta(seconds=BEAT_S),
             default_heartbeat_throttle_interval=timedelta(seconds=BEAT_S),
@@ -80,6 +84,8 @@ async def work(
             # Else one that is at hand would take the threads which idle ones could.
             disable_eager_activity_execution=True,
         )
+        # Else the first decision takes long, which on a busy machine might look like a workflow that hangs.
+        make_graph()
         async with worker:
             if ready:
                 ready.set()

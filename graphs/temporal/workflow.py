@@ -1,6 +1,6 @@
 """The workflow at Temporal: the same graph as in one process, every node of it an activity."""
 
-from datetime import timedelta
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -9,11 +9,12 @@ from temporalio import workflow
 
 from graphs.adaptive import lay_out
 from graphs.temporal.wire import KEEP, OPEN, WORKFLOW, KeepCall, News, Opened, RunCall, write_values
-from graphs.temporal.work import RETRIES, WORK, Work, remote
+from graphs.temporal.work import RETRIES, STEP, WORK, Work, remote
 from nodes.settings import Settings
 from nodes.state import State
 
-SHORT_STEP: dict[str, Any] = {"start_to_close_timeout": timedelta(seconds=60), "retry_policy": RETRIES}
+OPENING: dict[str, Any] = STEP | {"retry_policy": replace(RETRIES, maximum_attempts=6)}
+"""Who asks is soon told that no worker can begin the run, as where they have another store."""
 
 
 @lru_cache(maxsize=1)
@@ -34,7 +35,7 @@ class AdaptiveRun:
     @workflow.run
     async def run(self, asked: RunCall) -> dict[str, Any]:
         """Answer the question; returns the state at the end, without its long texts."""
-        opened = await workflow.execute_activity(OPEN, asked, result_type=Opened, **SHORT_STEP)
+        opened = await workflow.execute_activity(OPEN, asked, result_type=Opened, **OPENING)
         self._work.begin(opened)
         WORK.set(self._work)
         settings = Settings(**opened.settings)
@@ -43,7 +44,7 @@ class AdaptiveRun:
             config: Any = {"configurable": {"thread_id": asked.run}}
             values = await make_graph().ainvoke(asked.problem, config, context=settings, output_keys=list(OUTPUT))
         state = write_values(values)
-        await workflow.execute_activity(KEEP, KeepCall(run=asked.run, state=state), **SHORT_STEP)
+        await workflow.execute_activity(KEEP, KeepCall(run=asked.run, state=state), **STEP)
         return state
 
     @workflow.query
