@@ -4,6 +4,7 @@ import importlib.util
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -37,3 +38,15 @@ def engine(temporal: Temporal, request: pytest.FixtureRequest) -> str:
 def store(tmp_path: Path) -> str:
     """A store that is empty at first."""
     return str(tmp_path / "state" / "runs.sqlite")
+
+
+@pytest.fixture(autouse=True)
+def at_store(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks uses the workers' store."""
+    monkeypatch.setenv("APR_STORE", store)
+
+
+@pytest.fixture
+def steady(context: dict[str, Any]) -> dict[str, Any]:
+    """Settings with which nothing rests on how fast the machine is."""
+    return {**context, "split": "if_independent", "head_start": "off"}
