@@ -1,4 +1,5 @@
-# `apr serve`, OpenAI's API, in a container. It wants APR_TOKENS; keys come with the environment and are in no layer.
+# `apr serve`, OpenAI's API, in a container; `apr worker` runs in it, too. The server wants APR_TOKENS; keys come with
+# the environment and are in no layer.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 COPY constraints.txt LICENSE README.md pyproject.toml ./
@@ -9,7 +10,7 @@ COPY nodes nodes
 COPY prompts prompts
 # What builds the package is pinned, too.
 RUN /opt/apr/bin/pip install --no-cache-dir --disable-pip-version-check --no-build-isolation -c constraints.txt \
-    '.[deepseek,postgres,redis,serve]'
+    '.[deepseek,postgres,redis,serve,temporal]'
 
 FROM python:3.11-slim-bookworm
 RUN groupadd --gid 10001 apr && useradd --uid 10001 --gid apr --create-home apr
