@@ -39,6 +39,8 @@ async def find_all() -> list[Finding]:
         found += await _prices(settings)
         found += await _extras(settings)
     found.append(await _store())
+    if os.environ.get("APR_ENGINE", "").strip():
+        found.append(await _engine())
     found.append(_port())
     return found
 
@@ -175,6 +177,16 @@ async def _store() -> Finding:
             return Finding("ok", "saved runs", "can be written")
     except StoreError as error:
         return Finding("mend", "saved runs", f"{error}; name another place in APR_STORE, or `none`")
+
+
+async def _engine() -> Finding:
+    from graphs.temporal.address import EngineError, connect, read_engine
+
+    try:
+        await connect(read_engine(os.environ["APR_ENGINE"]))
+    except (EngineError, ValueError) as error:
+        return Finding("mend", "workers", f"{error} (APR_ENGINE)")
+    return Finding("ok", "workers", "their Temporal server answers")
 
 
 def _port() -> Finding:

@@ -47,6 +47,8 @@ MISSING = {
     "a place for runs": ({"APR_STORE": "/dev/null/runs.sqlite"}, "saved runs", "name another place in APR_STORE"),
     "an embedded model's file": ({"APR_MODEL": "local", "APR_LOCAL_GGUF": "/none.gguf"}, "model local", "local"),
     "a price": ({"APR_MAX_COST": "1"}, "prices", "`max_cost` needs the price of every model"),
+    "an engine's form": ({"APR_ENGINE": "http://x"}, "workers", "is no address of a Temporal server"),
+    "an engine": ({"APR_ENGINE": "temporal://127.0.0.1:1"}, "workers", ""),
     "a file of tools": ({"APR_MCP_CONFIG": "/none.json"}, "tools", "No such file"),
 }
 
