@@ -95,6 +95,7 @@ async def _sqlite(path: Path) -> AsyncIterator[Store]:
                 raise StoreError(f"the runs in {path} cannot be read or written any more: {error}") from error
             finally:
                 saver.close()
+                await _end_batches(items)
     finally:
         if any(saver.wrote for saver in savers):
             # What a cancelled write has left keeps its lock, beyond the end of the connection, until it is collected.
@@ -115,3 +116,11 @@ async def _postgres(where: str) -> AsyncIterator[Store]:
             raise StoreError(f"the runs in {name_place(where)} cannot be read or written any more: {why}") from error
         finally:
             saver.close()
+            await _end_batches(items)
+
+
+async def _end_batches(items: Any) -> None:
+    """End the task of a store that waits for more to do; LangGraph leaves it to the collector, which complains."""
+    if task := items._task:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
