@@ -130,6 +130,20 @@ class Runs:
             )
         return Entry.model_validate(item.value)
 
+    async def keep(self, entry: Entry, state: dict[str, Any]) -> None:
+        """Keep how a run that was handed over has ended, as if it had been made in one process.
+
+        Raises:
+            OSError: It cannot be kept just now; to be tried again.
+        """
+        self.store.saver.begin_anew()
+        await self.graph(entry).aupdate_state(config(entry), state, as_node="baseline")
+        if why := self.store.saver.begin_anew():
+            raise OSError(f"run {entry.id} cannot be kept: {why}")
+        solution = Solution.model_validate(state)
+        change = {"active_at": time.time(), "outcome": solution.outcome, "taught": list_lessons(solution.calls)}
+        await self._write(entry.model_copy(update=change))
+
     async def give_up(self, id: str) -> None:
         """Note that a run that was handed over does not go on; one that has ended stays as it is."""
         entry = await self.find(id)

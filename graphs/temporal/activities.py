@@ -11,7 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
-from graphs.history.runs import Runs, config
+from graphs.history.runs import Runs
 from graphs.history.store import Store
 from graphs.temporal.stage import STAGES, read_input, run_stage
 from graphs.temporal.texts import RunTexts
@@ -23,7 +23,7 @@ from nodes.llm.endpoints.recent import Recent
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 from nodes.shared.masking import mask_text
-from nodes.state import Solution, State
+from nodes.state import State
 from nodes.threads.stopping import stop_thread
 
 BEAT_S = 0.5
@@ -96,9 +96,7 @@ class Activities:
             state = await self._texts.complete(call.run, call.state)
             entry = await self._runs.get(call.run)
             if entry.outcome in ("running", "stopped"):
-                await self._runs.graph(entry).aupdate_state(config(entry), state, as_node="baseline")
-                solution = Solution.model_validate(state)
-                await self._runs.end(entry, solution.outcome, solution.calls)
+                await self._runs.keep(entry, state)
 
     def _activity_of(self, stage: str) -> Callable[[StageCall], Awaitable[StageReply]]:
         async def run(call: StageCall) -> StageReply:
