@@ -11,7 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
-from graphs.history.runs import Runs
+from graphs.history.handed import HandedRuns
 from graphs.history.store import Store
 from graphs.temporal.stage import STAGES, read_input, run_stage
 from graphs.temporal.texts import RunTexts
@@ -67,7 +67,7 @@ class Activities:
 
     def __init__(self, store: Store, *, worker: str, configurable: Mapping[str, Any]) -> None:
         """Use a store; `configurable` is what the worker brings for all runs, such as its tools."""
-        self._runs, self._texts = Runs(store), RunTexts(store)
+        self._runs, self._texts = HandedRuns(store), RunTexts(store)
         self._worker, self._configurable = worker, configurable
         # To read them costs as much processor time as all else that a thread takes of it.
         self._settings: Recent[str, Settings] = Recent(MAX_RUNS_HELD)

@@ -16,7 +16,7 @@ from tests.support.temporal import workers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-BUSY_S = 8.0
+BUSY_S = 7.0
 """Longer than SQLite waits by itself."""
 
 LONG = " ".join(f"word{number}" for number in range(400))
