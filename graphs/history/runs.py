@@ -104,38 +104,6 @@ class Runs:
             await self._write(entry)
             yield entry
 
-    async def hand_over(self, id: str, problem: Problem, settings: dict[str, Any], engine: str) -> Entry:
-        """Enter a new run that workers work on into the list: nobody here holds its lock.
-
-        Raises:
-            RunError: There is a run of that id.
-        """
-        if await self.store.items.aget(NAMESPACE, id):
-            raise RunError(f"there is a run {id} already, and one at workers answers one question: take another id")
-        entry = await self._make(id, problem, settings, engine=engine)
-        await self._write(entry)
-        return entry
-
-    async def get(self, id: str) -> Entry:
-        """Return the entry of a run that was handed over.
-
-        Raises:
-            RunError: There is none in this store.
-        """
-        item = await self.store.items.aget(NAMESPACE, id)
-        if item is None:
-            raise RunError(
-                f"the store of this worker does not have run {id}; all workers, and who asks them, need the same "
-                "store: set APR_STORE to one postgresql://… for all"
-            )
-        return Entry.model_validate(item.value)
-
-    async def give_up(self, id: str) -> None:
-        """Note that a run that was handed over does not go on; one that has ended stays as it is."""
-        entry = await self.find(id)
-        if entry.outcome == "running":
-            await self._write(entry.model_copy(update={"outcome": "stopped", "active_at": time.time()}))
-
     async def _make(self, id: str, problem: Problem, settings: dict[str, Any], **more: Any) -> Entry:
         now = time.time()
         return Entry(

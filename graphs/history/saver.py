@@ -15,6 +15,8 @@ from nodes.boundary.stored_types import DeclaredTypes
 TEXTS_NAMESPACE = "texts"
 """First part of the namespace of a run's texts; the second is the run's id."""
 
+CLOSED = "closed"
+
 _log = logging.getLogger(__name__)
 
 
@@ -109,9 +111,16 @@ class TextsOnce(BaseCheckpointSaver[Any]):
         checkpoint, writes = await self.complete(run, [found.checkpoint, found.pending_writes])
         return found._replace(checkpoint=checkpoint, pending_writes=writes)
 
+    def begin_anew(self) -> str:
+        """Take what comes again, unless it is closed; returns why nothing was kept lately, if that was so."""
+        why = self.broken
+        if why != CLOSED:
+            self.broken = ""
+        return why
+
     def close(self) -> None:
         """Take nothing any more: what a run that is broken off still writes comes too late."""
-        self.broken = self.broken or "closed"
+        self.broken = self.broken or CLOSED
 
     def _complain(self, error: Exception) -> None:
         if self.broken:

@@ -11,7 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
-from graphs.history.runs import Runs, config
+from graphs.history.handed import HandedRuns
 from graphs.history.store import Store
 from graphs.temporal.stage import STAGES, read_input, run_stage
 from graphs.temporal.texts import RunTexts
@@ -23,7 +23,7 @@ from nodes.llm.endpoints.recent import Recent
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 from nodes.shared.masking import mask_text
-from nodes.state import Solution, State
+from nodes.state import State
 from nodes.threads.stopping import stop_thread
 
 BEAT_S = 0.5
@@ -67,7 +67,7 @@ class Activities:
 
     def __init__(self, store: Store, *, worker: str, configurable: Mapping[str, Any]) -> None:
         """Use a store; `configurable` is what the worker brings for all runs, such as its tools."""
-        self._runs, self._texts = Runs(store), RunTexts(store)
+        self._runs, self._texts = HandedRuns(store), RunTexts(store)
         self._worker, self._configurable = worker, configurable
         # To read them costs as much processor time as all else that a thread takes of it.
         self._settings: Recent[str, Settings] = Recent(MAX_RUNS_HELD)
@@ -96,9 +96,7 @@ class Activities:
             state = await self._texts.complete(call.run, call.state)
             entry = await self._runs.get(call.run)
             if entry.outcome in ("running", "stopped"):
-                await self._runs.graph(entry).aupdate_state(config(entry), state, as_node="baseline")
-                solution = Solution.model_validate(state)
-                await self._runs.end(entry, solution.outcome, solution.calls)
+                await self._runs.keep(entry, state)
 
     def _activity_of(self, stage: str) -> Callable[[StageCall], Awaitable[StageReply]]:
         async def run(call: StageCall) -> StageReply:

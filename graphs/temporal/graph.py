@@ -10,14 +10,16 @@ from typing import Any
 
 from langgraph.types import Command, Interrupt
 
-from graphs.history.runs import RunError, Runs, new_id
+from graphs.history.handed import HandedRuns
+from graphs.history.runs import RunError, new_id
 from graphs.history.store import Store, open_store
 from graphs.intake import storable_input
 from graphs.temporal.address import EngineAddress, EngineError, OutOfReach, connect, read_engine
+from graphs.temporal.follow import ask_news, is_away, list_heartbeats, read_result
 from graphs.temporal.spoken import Spoken
 from graphs.temporal.texts import RunTexts
 from graphs.temporal.traced import Trace
-from graphs.temporal.wire import WORKFLOW, News, RunCall
+from graphs.temporal.wire import WORKFLOW, RunCall
 from nodes.boundary.side_loop import run_aside
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
@@ -28,7 +30,6 @@ POLL_S = 0.3
 """Seconds between two looks at a run."""
 MAX_AWAY_S = 600.0
 """Seconds that a server may be away before who follows a run gives up following it."""
-QUERY_TIMEOUT = timedelta(seconds=5)
 TASK_TIMEOUT = timedelta(seconds=5)
 """Of a decision of the workflow's; then another worker takes it."""
 
@@ -106,7 +107,7 @@ class TemporalGraph:
                 raise
             except (ConfigurationError, EngineError) as error:
                 trace.end(error=error)
-                await Runs(store).give_up(run)
+                await HandedRuns(store).give_up(run)
                 raise
 
     async def stop_thread(self, run: str, thread: str) -> bool:
@@ -122,7 +123,7 @@ class TemporalGraph:
             RunError: There is no such run, or it has ended.
         """
         async with self._open() as (client, store):
-            runs = Runs(store)
+            runs = HandedRuns(store)
             entry = await runs.find(run)
             if entry.outcome != "running":
                 raise RunError(f"run {entry.id} is not at work: it is {entry.outcome}")
@@ -149,7 +150,7 @@ class TemporalGraph:
         if isinstance(input, Command):
             await handle.execute_update("reply", _reply_of(input))
             return handle
-        runs = Runs(store)
+        runs = HandedRuns(store)
         if input is not None:
             entry = await runs.hand_over(run, input, _list_choices(context), str(self.address))
         else:
@@ -182,11 +183,11 @@ class TemporalGraph:
         try:
             while True:
                 await asyncio.wait([result], timeout=POLL_S)
-                if _is_away(result) and time.monotonic() < heard + MAX_AWAY_S:
+                if is_away(result) and time.monotonic() < heard + MAX_AWAY_S:
                     result = asyncio.create_task(handle.result())
                     continue
                 over = result.done()
-                news = await _ask(handle, seen)
+                news = await ask_news(handle, seen)
                 for told in spoken.take_news(news.events):
                     yield told
                 seen += len(news.events)
@@ -196,11 +197,11 @@ class TemporalGraph:
                     asks = await texts.complete(run, news.asks)
                     yield "values", {"__interrupt__": (Interrupt(value=asks, id=f"{run}-{news.asked}"),)}
                     return
-                if (beats := await _list_heartbeats(handle)) is not None:
+                if (beats := await list_heartbeats(handle)) is not None:
                     heard = time.monotonic()
                     for told in itertools.chain.from_iterable(map(spoken.take, beats)):
                         yield told
-            state = await texts.complete(run, await _read_result(result))
+            state = await texts.complete(run, await read_result(result))
             solution = Solution.model_validate(state)
             trace.end(solution)
             yield "values", {name: solution[name] for name in Solution.model_fields}
@@ -229,67 +230,3 @@ def _list_choices(context: Any) -> dict[str, Any]:
 def _default_of(name: str) -> Any:
     field = Settings.model_fields[name]
     return field.get_default(call_default_factory=True, validated_data={})
-
-
-async def _ask(handle: Any, seen: int) -> News:
-    """Ask the workflow for its news; none where no worker answers just now."""
-    from temporalio.client import WorkflowQueryFailedError
-    from temporalio.service import RPCError
-
-    try:
-        news: News = await handle.query("news", seen, result_type=News, rpc_timeout=QUERY_TIMEOUT)
-    except (RPCError, WorkflowQueryFailedError, TimeoutError):
-        return News()
-    return news
-
-
-async def _list_heartbeats(handle: Any) -> list[dict[str, Any]] | None:
-    """List what the steps at work told last; nothing where the server does not answer."""
-    from temporalio.service import RPCError
-
-    try:
-        about = await handle.describe(rpc_timeout=QUERY_TIMEOUT)
-    except RPCError:
-        return None
-    converter = handle._client.data_converter
-    told = []
-    for pending in about.raw_description.pending_activities:
-        if pending.HasField("heartbeat_details"):
-            told += await converter.decode(pending.heartbeat_details.payloads, [dict])
-    return told
-
-
-def _is_away(result: "asyncio.Task[Any]") -> bool:
-    """Tell whether how a run ended could not be read, since the server does not answer."""
-    from temporalio.service import RPCError, RPCStatusCode
-
-    error = result.exception() if result.done() and not result.cancelled() else None
-    return isinstance(error, RPCError) and error.status != RPCStatusCode.NOT_FOUND
-
-
-async def _read_result(result: "asyncio.Task[Any]") -> dict[str, Any]:
-    """Return how a run ended.
-
-    Raises:
-        ConfigurationError: A worker refused its settings.
-        EngineError: It broke, or was stopped.
-        OutOfReach: The server does not say it.
-    """
-    from temporalio.client import WorkflowFailureError
-    from temporalio.exceptions import ApplicationError, CancelledError
-    from temporalio.service import RPCError
-
-    try:
-        state: dict[str, Any] = await result
-    except RPCError as error:
-        raise OutOfReach(f"the Temporal server does not say how the run ended: {error.message}") from error
-    except WorkflowFailureError as failure:
-        why: BaseException = failure.cause
-        while not isinstance(why, ApplicationError | CancelledError) and why.__cause__:
-            why = why.__cause__
-        if isinstance(why, ApplicationError) and why.type in (ConfigurationError.__name__, "ValidationError"):
-            raise ConfigurationError(why.message) from None
-        if isinstance(why, CancelledError):
-            raise EngineError("the run was stopped") from None
-        raise EngineError(f"the run broke at its workers: {getattr(why, 'message', why)}") from failure
-    return state

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from typing import Any
 
 from langgraph.store.base import GetOp
+from tenacity import AsyncRetrying, stop_after_delay, wait_random
 
 from graphs.history.saver import TEXTS_NAMESPACE
 from graphs.history.store import Store
@@ -12,6 +13,8 @@ from graphs.history.texts import list_hashes, put_back
 
 MAX_HELD_CHARACTERS = 64_000_000
 """Characters of texts that a worker remembers: the threads of a run read the same documents."""
+MAX_STORING_S = 120.0
+"""Seconds that a store may be away before what a thread came to is given up, and the thread begun again."""
 
 
 class RunTexts:
@@ -25,8 +28,12 @@ class RunTexts:
         self._alone = asyncio.Lock()
 
     async def lighten(self, run: str, value: Any) -> Any:
-        """Store the long texts of a value, and return a copy without them."""
-        return await self._saver.lighten(run, value)
+        """Store the long texts of a value, and return a copy without them.
+
+        It is tried again and again while the store is busy or away: the value was paid for.
+        """
+        patient = AsyncRetrying(stop=stop_after_delay(MAX_STORING_S), wait=wait_random(0.05, 1.0), reraise=True)
+        return await patient(self._saver.lighten, run, value)
 
     async def complete(self, run: str, value: Any) -> Any:
         """Return a copy of a value with its texts.
