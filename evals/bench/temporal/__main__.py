@@ -36,12 +36,12 @@ def write_documents(characters: int, count: int) -> list[dict[str, str]]:
     return [{"id": f"d{n}", "text": text[: characters // count]} for n, text in enumerate(texts)] if characters else []
 
 
-async def grow(repeat: int) -> Rows:
-    """Have a run of 64 threads of one second made by one, two and four workers."""
+async def grow(repeat: int, seconds: float) -> Rows:
+    """Have a run of 64 threads, each of so many seconds, made by one, two and four workers."""
     rows = [["workers", "ideal", "threads took", "of the ideal speed", "overhead a thread", "turn to request", "load"]]
     for workers in (1, 2, 4):
         found = []
-        async with cluster(Shape(workers, THREADS, concurrency=CONCURRENCY)) as made:
+        async with cluster(Shape(workers, THREADS, latency=seconds, concurrency=CONCURRENCY)) as made:
             for number in range(repeat + 1):
                 await made.run(f"grow-{number}", question(number, THREADS))
             runs = [read_history((await made.history(f"grow-{n}")).events) for n in range(1, repeat + 1)]
@@ -54,7 +54,7 @@ async def grow(repeat: int) -> Rows:
             at = sorted(when for part, when in arrived.items() if part.startswith(f"{number}+"))[: len(first)]
             found.append((took, mean(at) - mean(run.turns[id] for id in first)))
         took, wait = min(found)
-        ideal = math.ceil(THREADS / (workers * CONCURRENCY)) * 1.0
+        ideal = math.ceil(THREADS / (workers * CONCURRENCY)) * seconds
         cost = (took - ideal) / THREADS * 1000
         rows.append(
             [str(workers), f"{ideal:.0f} s", f"{took:.2f} s", f"{ideal / took:.2f}"]
@@ -112,6 +112,7 @@ def _table(rows: Rows) -> str:
 def temporal(
     only: Annotated[list[str] | None, typer.Option(help="`grow`, `weigh` or `crowd`; all by default.")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Runs of 64 threads; the best one counts.")] = 3,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each of these threads takes.")] = 1.0,
     runs: Annotated[int, typer.Option(min=1, help="Runs at once where many share an endpoint.")] = 200,
     redis: Annotated[str, typer.Option(help="Address of a Redis server, by which workers share limits.")] = "",
 ) -> None:
@@ -121,7 +122,7 @@ def temporal(
     """
     variables = (("APR_REDIS_URL", redis),) if redis else ()
     made: dict[str, Callable[[], Awaitable[Rows]]] = {
-        "grow": lambda: grow(repeat),
+        "grow": lambda: grow(repeat, seconds),
         "weigh": weigh,
         "crowd": lambda: crowd(runs, variables),
     }
