@@ -148,7 +148,7 @@ class TemporalGraph:
 
         handle = client.get_workflow_handle(run, result_type=dict)
         if isinstance(input, Command):
-            await handle.execute_update("reply", _reply_of(input))
+            await _reply(handle, input)
             return handle
         runs = HandedRuns(store)
         if input is not None:
@@ -211,6 +211,23 @@ class TemporalGraph:
 
 def _read_problem(input: Any) -> Problem:
     return Problem.model_validate(storable_input(dict(input)))
+
+
+async def _reply(handle: Any, command: Command[Any]) -> None:
+    """Tell a run what a person says.
+
+    Raises:
+        EngineError: It asks nothing, or is not there.
+    """
+    from temporalio.client import WorkflowUpdateFailedError
+    from temporalio.service import RPCError
+
+    try:
+        await handle.execute_update("reply", _reply_of(command))
+    except WorkflowUpdateFailedError as error:
+        raise EngineError(f"run {handle.id} takes no reply: {getattr(error.cause, 'message', error.cause)}") from error
+    except RPCError as error:
+        raise EngineError(f"run {handle.id} takes no reply: {error.message}") from error
 
 
 def _reply_of(command: Command[Any]) -> Any:

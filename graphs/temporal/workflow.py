@@ -57,6 +57,11 @@ class AdaptiveRun:
         """Take what a person says to what was asked."""
         self._work.reply(said)
 
+    @reply.validator
+    def _is_asked(self, _: Any) -> None:
+        if self._work.news(0).asks is None:
+            raise ValueError("nothing is asked of a person just now")
+
     @workflow.update
     async def stop_thread(self, id: str) -> bool:
         """Stop a thread at work; tells whether there is such a one."""

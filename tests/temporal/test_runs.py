@@ -11,6 +11,7 @@ import pytest
 from graphs import graph
 from graphs.adaptive import build_graph
 from graphs.streaming import ANSWER_MODES, AnswerPiece, read_answer
+from graphs.temporal.address import EngineError
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.state import Solution
 from tests.support.server import HANG, STALL, WORDS, Fault, ModelServer, Reply, outline, review
@@ -158,11 +159,28 @@ async def test_a_plan_is_approved_though_the_worker_that_asked_has_gone(
         wrong = {asked.id: {"action": "edit", "edits": [{"op": "drop", "thread_ids": ["T9"]}]}}
         (again,) = (await elsewhere.ainvoke(Command(resume=wrong), config))["__interrupt__"]
         assert "T9" in again.value["problem"] and again.value["question"] == QUESTION
+        with pytest.raises(EngineError, match="run nobody takes no reply: "):
+            await elsewhere.ainvoke(Command(resume=wrong), {"configurable": {"thread_id": "nobody"}})
     async with workers(server, engine, store):
         reply = {"action": "edit", "edits": [{"op": "drop", "thread_ids": ["T2"]}]}
         solution = Solution.model_validate(await elsewhere.ainvoke(Command(resume=reply), config))
     assert [thread.id for thread in solution.threads] == ["T1", "T3"] and solution.answer == "Two of it."
     assert [decision.action for decision in solution.decisions] == ["edit"] and len(server.calls("assess")) == 1
+
+
+async def test_a_reply_that_nobody_asked_for_is_refused(
+    server: ModelServer, steady: dict[str, Any], engine: str, store: str
+) -> None:
+    from langgraph.types import Command
+
+    server.on("assess", outline(*PARTS)).on("review", HANG)
+    elsewhere, config = build_graph(engine=engine), {"configurable": {"thread_id": "00000000000000ab"}}
+    async with workers(server, engine, store):
+        run = Running(steady, graph=elsewhere, question=QUESTION, config=config)
+        await server.wait_for(1, "review")
+        with pytest.raises(EngineError, match="takes no reply: nothing is asked of a person just now"):
+            await elsewhere.ainvoke(Command(resume={"action": "approve"}), config)
+        run.task.cancel()
 
 
 async def test_long_documents_do_not_go_through_temporal_and_nothing_there_can_be_read(
