@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import apr
+from tests.support.command import apr, apr_in
 from tests.support.server import ModelServer, outline, review
 
 PARTS = ["What is one?", "What is two?"]
@@ -74,13 +74,24 @@ async def test_a_file_that_is_named_and_not_there_is_told(server: ModelServer, h
     assert status == 2 and f"APR_CONFIG: {home}: no such file" in err and not server.asked
 
 
-async def test_no_file_of_the_working_folder_chooses_a_server(
-    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_file_of_the_working_folder_sets_what_a_request_may_choose(
+    server: ModelServer, told: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / ".env").write_text("APR_BASE_URL=http://127.0.0.1:9/v1\nAPR_MAX_ROUNDS=9\n", encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    status, out, _ = await apr(server, "Hi.", "--json")
-    assert status == 0 and '"max_rounds": 9' not in out
+    theirs = "APR_BASE_URL=http://127.0.0.1:9/v1\nAPR_API_KEY_ENV=SOME_PASSWORD\nOPENAI_BASE_URL=http://127.0.0.1:9\n"
+    ours = "APR_MAX_ROUNDS=9\nAPR_MAX_THREADS=8\nAPR_STORE=none\n"
+    (tmp_path / ".env").write_text(theirs + ours, encoding="utf-8")
+    status, out, err = await apr_in(tmp_path, server, "Hi.", "--json", APR_CONFIG=str(told), APR_MAX_THREADS="5")
+    assert status == 0 and '"max_rounds": 9' in out and '"max_threads": 5' in out and server.asked
+    # The environment names a server, which beats all files; of the rest, what leads elsewhere is told.
+    assert ".env: APR_API_KEY_ENV is not taken from the working folder" in err and "APR_BASE_URL is" not in err
+    assert "not kept" not in err and (await apr_in(tmp_path, server, "runs"))[1]
+    status, _, err = await apr_in(
+        tmp_path, server, "Hi.", APR_BASE_URL="", OPENAI_BASE_URL=server.url, OPENAI_API_KEY="sk-mine-0123456789"
+    )
+    assert status == 0 and ".env: APR_BASE_URL is not taken from the working folder" in err
+    (tmp_path / ".env").write_text("APR_MAX_ROUND=2\n", encoding="utf-8")
+    status, _, err = await apr_in(tmp_path, server, "Hi.")
+    assert status == 2 and "did you mean `APR_MAX_ROUNDS`?" in err
 
 
 async def test_folders_and_patterns_are_files(server: ModelServer, tmp_path: Path) -> None:

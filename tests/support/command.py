@@ -44,6 +44,7 @@ async def launch(
         stdout: The same.
         stderr: The same.
         largest_file: How many bytes a file may have, in a fork.
+        folder: Its working folder.
         folder: Its working directory.
     """
     if real:
@@ -61,6 +62,11 @@ async def start(server: ModelServer, *arguments: str, **more: str) -> Process:
 
 async def apr(server: ModelServer, *arguments: str, **more: str) -> tuple[int, str, str]:
     """Run the command to its end; returns its status, output and errors."""
-    process = await start(server, *arguments, **more)
+    return await apr_in(PROJECT, server, *arguments, **more)
+
+
+async def apr_in(folder: Path, server: ModelServer, *arguments: str, **more: str) -> tuple[int, str, str]:
+    """Run the command to its end in a folder; returns its status, output and errors."""
+    process = await launch(*arguments, env=environment(server, **more), folder=folder)
     out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
