@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nodes.settings import Settings
-from tests.support.command import apr
+from tests.support.command import apr, environment
 from tests.support.server import ModelServer
 
 PROJECT = Path(__file__).parents[2]
@@ -123,6 +123,19 @@ async def test_what_asks_no_model_loads_no_model_client(
     ended = await asyncio.to_thread(subprocess.run, program, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert ended.stdout.rstrip().endswith("LOADED []"), ended.stdout + ended.stderr
     assert "runs" not in arguments or "complete  Why so?" in ended.stdout
+
+
+async def test_a_run_in_one_process_loads_nothing_of_several(server: ModelServer) -> None:
+    code = (
+        "import atexit, sys\n"
+        "loaded = lambda: {'temporalio', 'graphs.temporal.graph', 'redis', 'dspy', 'mcp'} & set(sys.modules)\n"
+        "atexit.register(lambda: print('LOADED', sorted(loaded())))\n"
+        "from graphs.cli.main import main\nmain()"
+    )
+    program = (sys.executable, "-c", code, "Why so?")
+    out = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*program, cwd=PROJECT, env=environment(server), stdout=out)
+    assert (await process.communicate())[0].decode().endswith("\nLOADED []\n") and server.calls("direct")
 
 
 def test_what_all_share_loads_no_client_and_no_framework() -> None:
