@@ -22,6 +22,7 @@ from nodes.shared.knobs.solvers import SolverKnobs
 from nodes.shared.knobs.work import WorkKnobs
 from nodes.shared.prices import check_prices
 from nodes.shared.providers import check_model_name, dialect_of
+from nodes.shared.read_once import ReadOnce
 from nodes.shared.refusals import refuse, without_key
 from prompts import read_versions
 
@@ -94,7 +95,7 @@ class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ServerKnobs, Mod
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Look at what is passed and at the environment: to look for a file takes as long, in each run."""
-        return init_settings, env_settings
+        return init_settings, ReadOnce(settings_cls)
 
     @property
     def given(self) -> dict[str, Any]:
