@@ -100,7 +100,8 @@ class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ServerKnobs, Mod
     @property
     def given(self) -> dict[str, Any]:
         """What the caller chose: neither from the environment nor a default."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name in self._given}
+        given = self._given
+        return {name: getattr(self, name) for name in type(self).model_fields if name in given}
 
     @property
     def keyless(self) -> bool:
