@@ -87,7 +87,8 @@ class Activities:
                 settings = await asyncio.to_thread(lambda: for_request(Settings(**asked.settings)))
             except (ConfigurationError, ValueError) as error:
                 raise _refuse(error) from None
-            return Opened(settings=settings.shown(), keyless=settings.keyless)
+            # Who would use what is begun early may be another worker.
+            return Opened(settings=settings.shown() | {"head_start": "off"}, keyless=settings.keyless)
 
     @activity.defn(name=KEEP)
     async def keep(self, call: KeepCall) -> None:

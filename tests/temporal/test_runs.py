@@ -130,6 +130,18 @@ async def test_threads_that_are_not_needed_any_more_are_stopped_wherever_they_ar
     assert "another thread had answered" in solution.threads[0].error
 
 
+async def test_nothing_is_begun_early_since_others_may_go_on(
+    server: ModelServer, steady: dict[str, Any], engine: str, store: str
+) -> None:
+    server.on("assess", Reply(json.dumps(outline()), delay=0.3))
+    async with workers(server, engine, store, APR_HEAD_START="on"):
+        context = {**steady, "head_start": "on"}
+        values = await build_graph(engine=engine).ainvoke({"question": "Why?"}, context=context)
+    assert (values["outcome"], values["report"].head_starts) == ("complete", 0)
+    assert [request.role for request in server.asked] == ["assess", "direct"]
+    assert server.asked[0].ended and server.asked[1].at >= server.asked[0].ended
+
+
 async def test_no_more_threads_are_at_work_than_the_run_allows(
     server: ModelServer, steady: dict[str, Any], engine: str, store: str
 ) -> None:
