@@ -22,6 +22,7 @@ class Network:
         self._whole = asyncio.Event()
         self._whole.set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._joined: list[asyncio.StreamWriter] = []
 
     def cut(self) -> None:
         """Let nothing pass; what is sent meanwhile is sent again by TCP when the network is whole."""
@@ -35,6 +36,7 @@ class Network:
         """Join a client to the server."""
         await self._whole.wait()
         far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
+        self._joined += [writer, far_writer]
         for source, to in ((reader, far_writer), (far_reader, writer)):
             task = asyncio.create_task(self._pass_on(source, to))
             self._tasks.add(task)
@@ -53,6 +55,10 @@ class Network:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._joined:
+            writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 @asynccontextmanager

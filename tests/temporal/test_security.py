@@ -8,7 +8,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
@@ -55,6 +55,8 @@ async def guarded(server: str, folder: Path) -> AsyncIterator[str]:
     guard.verify_mode = ssl.CERT_REQUIRED
     guard.set_alpn_protocols(["h2"])
     host, _, port = server.rpartition(":")
+    joined: list[asyncio.StreamWriter] = []
+    serving: set[asyncio.Task[Any]] = set()
 
     async def pass_on(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -64,7 +66,10 @@ async def guarded(server: str, folder: Path) -> AsyncIterator[str]:
         to.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(cast("asyncio.Task[Any]", asyncio.current_task()))
+        joined.append(writer)
         far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        joined.append(far_writer)
         await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer))
 
     listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=guard)
@@ -72,6 +77,12 @@ async def guarded(server: str, folder: Path) -> AsyncIterator[str]:
         yield f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     finally:
         listener.close()
+        for writer in joined:
+            writer.transport.abort()
+        await asyncio.gather(*serving, return_exceptions=True)
+        for writer in joined:
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 async def test_a_server_is_reached_with_the_certificate_that_temporals_own_variables_name(
