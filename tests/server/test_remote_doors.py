@@ -13,27 +13,17 @@ import pytest_asyncio
 from langgraph.graph import END, START, StateGraph
 from langgraph.pregel.remote import RemoteGraph
 from langgraph_sdk import get_client, get_sync_client
-from typing_extensions import TypedDict
 
 from nodes.state import Solution
 from tests.support.command import STEADY, apr
 from tests.support.server import ModelServer, model_server
 from tests.support.studio import PROJECT, dev_server
-from tests.support.subjects.doors import DIRECT, QUESTIONS, Got, expected, got_of, got_of_json, script
+from tests.support.subjects.doors import DIRECT, Got, Outer, every_question, expected, got_of, got_of_json, script
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SDK = PROJECT / "node_modules" / "@langchain" / "langgraph-sdk"
-every_question = pytest.mark.parametrize("question", QUESTIONS, ids=["text", "list", "direct"])
-
-
-class Outer(TypedDict, total=False):
-    question: str
-    answer: str
-    outcome: str
-    route: str
-    report: Any
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

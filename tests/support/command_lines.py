@@ -71,9 +71,11 @@ def langgraph(words: list[str]) -> None:
 
 
 def docker(words: list[str]) -> None:
-    if words[1] == "exec":
-        KNOWN[words[3]](words[4:])
-    assert words[:2] == ["compose", "up"] or words[:3] == ["compose", "exec", "apr"]
+    where, (what, *rest) = words[:5], words[5:]
+    assert where == ["compose", "--project-directory", ".", "--file", "graphs/deploy/compose.yaml"]
+    if what == "exec":
+        KNOWN[rest[1]](rest[2:])
+    assert what == "up" or (what, rest[0]) == ("exec", "apr")
 
 
 def anything(words: list[str]) -> None:

@@ -1,6 +1,8 @@
 """Three questions, asked at every door: a text written of two results, a list of results, and one call."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
+
+import pytest
 
 from graphs import graph
 from tests.support.server import ModelServer, outline, review
@@ -10,8 +12,20 @@ LISTED = "Work these out.\n1. Two and two?\n2. Three and four?"
 DIRECT = "What is it?"
 QUESTIONS = [TEXT, LISTED, DIRECT]
 
+every_question = pytest.mark.parametrize("question", QUESTIONS, ids=["text", "list", "direct"])
+
 SETTINGS = {"model": "openai:scripted", "split": "if_independent", "head_start": "off"}
 """Nothing is begun early, and how fast a busy machine was before decides nothing."""
+
+
+class Outer(TypedDict, total=False):
+    """What a parent graph keeps."""
+
+    question: str
+    answer: str
+    outcome: str
+    route: str
+    report: Any
 
 
 class Got(NamedTuple):
