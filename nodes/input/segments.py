@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from nodes.input.blocks import blocks
 from nodes.input.sentences import has_question_mark as has_question_mark
@@ -49,15 +49,15 @@ def split_input(
         turns: The same, of what was said before.
     """
     parts = _parts(question)
-    asked = [
-        Segment(number=0, text=part.text, marker=part.marker, introduces=_introduces(part, after))
+    found: list[dict[str, Any]] = [
+        {"text": part.text, "marker": part.marker, "introduces": _introduces(part, after)}
         for part, after in zip(parts, [*parts[1:], None], strict=False)
     ]
-    found = asked + [Segment(number=0, text=text, kind="document", label=label) for label, text in documents]
-    found += [Segment(number=0, text=text, kind="turn", label=label) for label, text in turns]
-    places = sorted(range(len(found)), key=lambda place: found[place].introduces)
+    found += [{"text": text, "kind": "document", "label": label} for label, text in documents]
+    found += [{"text": text, "kind": "turn", "label": label} for label, text in turns]
+    places = sorted(range(len(found)), key=lambda place: found[place].get("introduces", False))
     numbers = {place: number for number, place in enumerate(places, 1)}
-    return [segment.model_copy(update={"number": numbers[place]}) for place, segment in enumerate(found)]
+    return [Segment(number=numbers[place], **fields) for place, fields in enumerate(found)]
 
 
 def _introduces(part: _Part, after: _Part | None) -> bool:
@@ -65,8 +65,8 @@ def _introduces(part: _Part, after: _Part | None) -> bool:
     return after is not None and bool(after.marker) and not part.marker and not has_question_mark(part.text)
 
 
-# The same question is numbered at every step of a run.
-@lru_cache(maxsize=32)
+# The same question is numbered at every step of a run, and many runs are under way at once.
+@lru_cache(maxsize=128)
 def _parts(question: str) -> tuple[_Part, ...]:
     found: list[_Part] = []
     for prose, group in groupby(blocks(clean_text(question)), key=lambda block: block.prose):
