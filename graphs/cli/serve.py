@@ -15,7 +15,7 @@ from nodes.shared.install import how_to_install
 
 HELP = """Serve the workflow as a model of OpenAI's API, on 127.0.0.1.
 
-Whatever speaks to OpenAI can ask it: the openai client, LangChain's ChatOpenAI, chat pages such as Open WebUI.
+Whatever speaks to OpenAI can ask it: the openai client, LangChain's ChatOpenAI, chat pages such as Gradio's.
 
 [bold]Models[/bold]: adaptive (the workflow) and sequential (one call, the baseline).
 
