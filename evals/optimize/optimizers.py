@@ -7,12 +7,15 @@ from typing import Any
 import dspy
 from dspy.teleprompt import GEPA, BootstrapFewShotWithRandomSearch, MIPROv2
 
+from evals.optimize.path import PATH_SHARE
 from evals.optimize.program import PromptProgram
 
 OPTIMIZERS = ("bootstrap", "mipro", "gepa")
 BOOTSTRAPPED = 4
 """Examples that the model wrote itself and that were right, at most."""
 PROPOSAL_TOKENS = 1_500
+RIGHT = 1 - PATH_SHARE
+"""Least score of a reply that may become an example: all that a right one has, however long its critical path."""
 
 Metric = Callable[..., float]
 
@@ -84,7 +87,7 @@ def _bootstrap(program: PromptProgram, search: Search) -> tuple[PromptProgram, d
     chosen: dict[str, Any] = search.shots | {"num_candidate_programs": candidates(search.calls, len(search.scored))}
     optimizer = BootstrapFewShotWithRandomSearch(
         metric=search.metric,
-        metric_threshold=1.0,
+        metric_threshold=RIGHT,
         num_threads=search.threads,
         max_errors=len(search.scored),
         **chosen,
@@ -110,7 +113,7 @@ def _mipro(program: PromptProgram, search: Search) -> tuple[PromptProgram, dict[
         num_candidates=chosen["num_candidates"],
         num_threads=search.threads,
         seed=search.seed,
-        metric_threshold=1.0,
+        metric_threshold=RIGHT,
         **search.shots,
     )
     best = optimizer.compile(
