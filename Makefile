@@ -13,7 +13,7 @@ setup: .venv/ready
 test: setup
 	$(PYTHON) -m pytest
 
-# How much of the packages the tests run, and which lines they do not; TESTS=tests/unit/test_text.py for some of them only.
+# How much of the packages the tests run, and which lines they do not; TESTS=tests/unit/reading/test_text.py for some of them only.
 coverage: setup
 	$(PYTHON) -m coverage erase
 	$(PYTHON) -m coverage run -m pytest $(TESTS); ended=$$?; \

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from graphs.native import build_native, native
     from graphs.page.page import page
     from graphs.sequential import build_sequential, sequential
-    from graphs.streaming import AnswerPiece, AnswerReset, read_answer, stream_answer
-    from graphs.thinking import ThinkingPiece
+    from graphs.streams.answer import AnswerPiece, AnswerReset, read_answer, stream_answer
+    from graphs.streams.thinking import ThinkingPiece
     from graphs.tool import build_tool
     from nodes.settings import Settings
     from nodes.state import Document, Problem, Solution
@@ -60,10 +60,10 @@ _HOME = {
     "answer": "graphs.answer",
     "answer_sync": "graphs.answer",
     "stop_thread": "nodes.threads.stopping",
-    "ThinkingPiece": "graphs.thinking",
+    "ThinkingPiece": "graphs.streams.thinking",
     "Settings": "nodes.settings",
     **dict.fromkeys(("Document", "Problem", "Solution"), "nodes.state"),
-    **dict.fromkeys(("AnswerPiece", "AnswerReset", "read_answer", "stream_answer"), "graphs.streaming"),
+    **dict.fromkeys(("AnswerPiece", "AnswerReset", "read_answer", "stream_answer"), "graphs.streams.answer"),
 }
 
 

@@ -11,7 +11,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from graphs.bindable import Conversation, know_our_types
 from graphs.turn import Chat, adaptive
 from nodes.boundary.node import bound_node
-from nodes.listen import listen
+from nodes.conversation.listen import listen
 from nodes.reporting.tracing import mask_traces
 from nodes.settings import Settings
 

@@ -8,16 +8,16 @@ from langgraph.types import Send
 from graphs.bindable import Bindable, know_our_types
 from nodes.boundary.choice import settings_for_routing
 from nodes.boundary.node import bound_node
-from nodes.compare_pass import compare_pass
-from nodes.continue_trajectory import continue_trajectory
-from nodes.join_branches import join_branches
 from nodes.native.state import BranchTask, NativeState, tasks_of_block
-from nodes.open_trajectory import open_trajectory
-from nodes.pass_once import pass_once
 from nodes.reporting.tracing import mask_traces
 from nodes.settings import Settings
 from nodes.state import Problem, Solution
-from nodes.write_branch import write_branch
+from nodes.trajectory.compare_pass import compare_pass
+from nodes.trajectory.continue_trajectory import continue_trajectory
+from nodes.trajectory.join_branches import join_branches
+from nodes.trajectory.open_trajectory import open_trajectory
+from nodes.trajectory.pass_once import pass_once
+from nodes.trajectory.write_branch import write_branch
 
 
 def after_continue(

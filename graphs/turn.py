@@ -15,7 +15,7 @@ from langgraph.pregel._messages import StreamMessagesHandler
 from langgraph.runtime import Runtime
 
 from graphs.adaptive import graph
-from graphs.streaming import ANSWER_MODES, AnswerPiece, AnswerReset, read_answer
+from graphs.streams.answer import ANSWER_MODES, AnswerPiece, AnswerReset, read_answer
 from nodes.conversation.reply import last_chunk, reply_of
 from nodes.settings import Settings, settings_of
 from nodes.state import Problem

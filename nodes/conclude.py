@@ -114,7 +114,7 @@ def _bookkeeping(
             *(Repair(kind="stage", text=problem) for problem in state.problems),
             *_name_left_out(every),
         ],
-        suggested=len(state.assessment.subquestions) if state.assessment else 0,
+        threads_suggested=len(state.assessment.subquestions) if state.assessment else 0,
         price=partial(cost_of, settings),
         marks={thread.id: thread.marks for thread in [*state.results.values(), *threads] if thread.marks},
         refined={id: into for id, into in state.refined.items() if id not in spawned},

@@ -21,7 +21,7 @@ from nodes.shared.knobs.servers import ServerKnobs
 from nodes.shared.knobs.solvers import SolverKnobs
 from nodes.shared.knobs.work import WorkKnobs
 from nodes.shared.prices import check_prices
-from nodes.shared.providers import check_model_name, dialect_of
+from nodes.shared.providers.known import check_model_name, dialect_of
 from nodes.shared.read_once import ReadOnce
 from nodes.shared.refusals import refuse, without_key
 from prompts import read_versions

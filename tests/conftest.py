@@ -11,8 +11,8 @@ from hypothesis import settings
 
 from nodes.llm import clients
 from nodes.llm.endpoints import pace_store
-from tests.support.postgres import Postgres, postgres
 from tests.support.server import ModelServer, model_server
+from tests.support.services.postgres import Postgres, postgres
 
 # Run in the background, tests inherit an ignored SIGINT, and so would the programs whose Ctrl-C they test.
 signal.signal(signal.SIGINT, signal.default_int_handler)

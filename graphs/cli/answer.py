@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from graphs.cli.commands.report import write_run
 from graphs.cli.refusal import refuse
-from graphs.cli.report import write_run
 from graphs.page.wording import mark_controls, money, tell_easy
 
 if TYPE_CHECKING:

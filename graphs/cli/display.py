@@ -18,8 +18,8 @@ from rich.text import Text
 
 from graphs.cli.typed import hear_lines, how_to_stop, obey
 from graphs.page.wording import STAGES, mark_controls, words
-from graphs.streaming import AnswerEvent, AnswerPiece
-from graphs.thinking import ThinkingPiece
+from graphs.streams.answer import AnswerEvent, AnswerPiece
+from graphs.streams.thinking import ThinkingPiece
 from nodes.shared.cleaning import one_line
 
 _STYLES = {

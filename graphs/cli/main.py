@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from graphs.cli import options
-from graphs.cli import worker as cli_worker
 from graphs.cli.answer import finish, lines
-from graphs.cli.commands import COMMANDS, refuse_slips, run_command
+from graphs.cli.commands import worker as cli_worker
+from graphs.cli.commands.report import find_write_problem
 from graphs.cli.config import load_config, read_assignments
+from graphs.cli.dispatch import COMMANDS, refuse_slips, run_command
 from graphs.cli.input import read_documents, read_standard_input
 from graphs.cli.refusal import refuse
-from graphs.cli.report import find_write_problem
 from graphs.cli.standard_error import tolerate_standard_error
 
 if TYPE_CHECKING:

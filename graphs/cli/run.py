@@ -20,7 +20,7 @@ from graphs.cli.oversee import Quit, ask
 from graphs.history.runs import Entry, RunError, Runs, config, new_id
 from graphs.history.store import Store, open_store
 from graphs.sequential import build_sequential
-from graphs.streaming import ANSWER_MODES, AnswerStream
+from graphs.streams.answer import ANSWER_MODES, AnswerStream
 from graphs.temporal.address import EngineError
 from nodes.boundary.access import OPERATORS, for_request
 from nodes.boundary.stored_types import DeclaredTypes

@@ -10,8 +10,8 @@ from typing import Any
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import SEATS, Seat, Settings, address_field, key_field
 from nodes.shared.environment import environment_endpoints, environment_settings
-from nodes.shared.integrations import INTEGRATIONS
-from nodes.shared.providers import OWN
+from nodes.shared.providers.integrations import INTEGRATIONS
+from nodes.shared.providers.known import OWN
 
 OPERATORS = (*map(address_field, SEATS), *map(key_field, SEATS), "extra_body", "prompts", "planner", "mcp_config")
 """Settings that are the operator's."""

@@ -15,7 +15,7 @@ from nodes.boundary.access import for_request
 from nodes.llm.endpoints.own import MODELS
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
-from nodes.shared.providers import OWN
+from nodes.shared.providers.known import OWN
 from nodes.shared.run import Run
 
 CONTEXT_KEY = "__apr_context"

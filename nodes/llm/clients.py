@@ -25,7 +25,7 @@ from nodes.llm.servers.options import Form, form_request, wishes
 from nodes.llm.task import Task
 from nodes.settings import Settings
 from nodes.shared.environment import environment_workers
-from nodes.shared.providers import DEFAULT_BASE_URL
+from nodes.shared.providers.known import DEFAULT_BASE_URL
 
 if TYPE_CHECKING:
     from nodes.llm.limits.several.limiter import SharedLimiter

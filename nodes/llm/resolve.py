@@ -14,8 +14,8 @@ from nodes.settings import Seat, Servers, Settings
 from nodes.shared.address import sound_addresses
 from nodes.shared.environment import environment_base_url, environment_key, environment_workers
 from nodes.shared.install import how_to_install
-from nodes.shared.integrations import INTEGRATIONS
-from nodes.shared.providers import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, OWN
+from nodes.shared.providers.integrations import INTEGRATIONS
+from nodes.shared.providers.known import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, OWN
 
 _NEEDS = {"local": ("xllamacpp", "local"), "deepseek": ("langchain_deepseek", "deepseek")}
 

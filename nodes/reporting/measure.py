@@ -1,8 +1,8 @@
-"""Taking the measures of a run from the record of its calls ."""
+"""Taking the measures of a run from the record of its calls."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from nodes.llm.endpoints.usage import Call, Usage, last_end, total_usage
 from nodes.planning.branches import Needs, sort_by_needs
@@ -20,6 +20,20 @@ BROKEN_OFF = frozenset({"cancelled", "timed_out", "deadline", "dropped"})
 """Statuses of requests whose server did not get to say what they used."""
 
 
+class Told(TypedDict, total=False):
+    """What a run tells itself: fields of `Report`, which stand in it as they are."""
+
+    threads_suggested: int
+    repairs: list[Repair]
+    marks: dict[str, list[Mark]]
+    refined: dict[str, list[str]]
+    spawned: dict[str, list[str]]
+    settings: dict[str, Any]
+    forecast: Forecast | None
+    solving: dict[str, list[Solving]]
+    easy: EasyThreads | None
+
+
 def make_report(
     calls: Sequence[Call],
     threads: Sequence[ThreadResult],
@@ -27,17 +41,9 @@ def make_report(
     wall_s: float,
     rounds: int,
     planned: int,
-    repairs: Sequence[Repair],
-    suggested: int = 0,
     price: Callable[[str, Usage], Cost] | None = None,
-    marks: Mapping[str, list[Mark]] | None = None,
-    refined: Mapping[str, list[str]] | None = None,
-    spawned: Mapping[str, list[str]] | None = None,
-    settings: Mapping[str, Any] | None = None,
-    forecast: Forecast | None = None,
-    solving: Mapping[str, list[Solving]] | None = None,
     run: Run | None = None,
-    easy: EasyThreads | None = None,
+    **told: Unpack[Told],
 ) -> Report:
     """Put the report of a run together.
 
@@ -47,53 +53,43 @@ def make_report(
         wall_s: Seconds since the run started.
         rounds: Extra rounds made.
         planned: Threads of the repaired plan.
-        repairs: What was mended in the plan or passed over.
-        suggested: Parts that the assessment listed.
         price: Tells what a model's usage cost.
-        marks: Signs of context rot by thread id.
-        refined: Threads that were split again.
-        spawned: Threads that handed parts on, and the threads of these.
-        settings: The settings in force, without keys.
-        forecast: What the split was expected to take.
-        solving: By thread id, what votes and searches came by.
         run: Which run it is, which has its answer now.
-        easy: What the model for easy threads took over.
+        told: What the run tells itself.
     """
     by_model, needs = _tokens_by(calls, lambda call: call.model), {thread.id: thread.needs for thread in threads}
-    back = sum(thread.rounds - 1 for thread in threads) + sum(bool(into) for into in (refined or {}).values())
+    back = sum(thread.rounds - 1 for thread in threads) + sum(bool(into) for into in told.get("refined", {}).values())
     costs = [told_cost(model, calls) or price(model, usage) for model, usage in by_model.items()] if price else []
     return Report(
         **_times(calls, wall_s, needs),
         **_tokens(calls, needs),
         **_context(calls),
+        **_requests(calls),
         tools=_tools(calls),
         stages=[_stage(name, calls) for name in dict.fromkeys(call.stage for call in calls)],
         tokens_by_model=by_model,
         costs=costs,
         cost_usd=_sum(costs),
-        easy=easy,
-        threads_suggested=suggested,
-        calls=len(calls),
         rounds=rounds,
         retries=sum(call.attempt > 1 for call in calls) + back,
         threads_planned=planned,
         threads_used=sum(thread.status == "answered" for thread in threads),
         cached=sum(thread.cached for thread in threads),
-        peak_parallel=peak_overlap((call.started_s, call.latency_s) for call in calls if call.stage == "solve"),
-        hedges=len({(call.thread_id, call.round) for call in calls if call.hedge}),
-        fallbacks=sum(call.model != before.model for before, call in _pairs(calls)),
-        uncounted=sum(call.status in BROKEN_OFF for call in calls),
         degrees=degrees_of(calls),
-        repairs=list(repairs),
-        marks=dict(marks or {}),
-        refined=dict(refined or {}),
-        spawned=dict(spawned or {}),
-        settings=dict(settings or {}),
-        forecast=forecast,
-        solving=dict(solving or {}),
+        **told,
         **({"run_id": run.id, "ended_at": round(now(), 3)} if run else {}),
         version=VERSION,
     )
+
+
+def _requests(calls: Sequence[Call]) -> dict[str, int]:
+    return {
+        "calls": len(calls),
+        "peak_parallel": peak_overlap((call.started_s, call.latency_s) for call in calls if call.stage == "solve"),
+        "hedges": len({(call.thread_id, call.round) for call in calls if call.hedge}),
+        "fallbacks": sum(call.model != before.model for before, call in _pairs(calls)),
+        "uncounted": sum(call.status in BROKEN_OFF for call in calls),
+    }
 
 
 def _tools(calls: Sequence[Call]) -> list[ToolTotal]:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from graphs.cli.display import Board, Lines
-from graphs.streaming import AnswerPiece, AnswerReset
+from graphs.streams.answer import AnswerPiece, AnswerReset
 
 LONG = "How tall is the tower that stands beside the tower that leans over the square of the town? " * 3
 STATES = ["answered", "failed", "timed_out", "refuted", "running", "queued"]

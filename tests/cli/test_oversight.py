@@ -12,7 +12,7 @@ from langgraph_sdk import get_client
 from graphs import graph
 from nodes.llm.replies.errors import ConfigurationError
 from tests.support.server import ModelServer, review
-from tests.support.studio import dev_server
+from tests.support.services.studio import dev_server
 from tests.support.subjects.oversight import CONFIG, PARTS, QUESTION, Overseen, asked
 
 

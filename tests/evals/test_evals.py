@@ -8,8 +8,8 @@ import pytest
 from evals.items import load_items
 from evals.run.variants import REVIEWERS, VARIANTS
 from tests.support.server import Fault, ModelServer, Reply, outline, plan
+from tests.support.services.traces import TraceServer, trace_server
 from tests.support.subjects.evaluations import cells, command, pairwise_rows
-from tests.support.traces import TraceServer, trace_server
 
 
 def scripted(server: ModelServer) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.postgres import Postgres
 from tests.support.server import ModelServer, outline
+from tests.support.services.postgres import Postgres
 from tests.support.subjects.cache import PARTS
 
 

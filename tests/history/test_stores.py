@@ -11,8 +11,8 @@ import pytest
 from graphs.history.runs import Runs
 from graphs.history.store import StoreError, open_store
 from tests.support.command import apr, environment, launch, start
-from tests.support.postgres import Postgres
 from tests.support.server import ModelServer, Reply, review
+from tests.support.services.postgres import Postgres
 from tests.support.subjects.runs import PARTS, QUESTION, entries, split
 
 

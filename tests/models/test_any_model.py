@@ -17,7 +17,7 @@ from pydantic import Field
 from graphs import build_graph, graph
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
-from nodes.shared.integrations import INTEGRATIONS
+from nodes.shared.providers.integrations import INTEGRATIONS
 from tests.support.server import ModelServer, outline, review
 from tests.support.subjects.calls import PARTS, ask, split
 

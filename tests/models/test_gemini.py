@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from graphs import build_graph, graph
+from tests.support.server.providers import Provider, running
 from tests.support.subjects.calls import ask, both_ways
-from tests.support.subjects.providers import Provider, running
 
 pytest.importorskip("langchain", reason="langchain is not installed")
 pytest.importorskip("google.genai", reason="langchain-google-genai 4 or newer is not installed")

@@ -9,8 +9,8 @@ from aiohttp import web
 
 from graphs import graph
 from tests.support.server import ModelServer
+from tests.support.server.providers import Provider, running
 from tests.support.subjects.calls import PARTS, ask, both_ways, split
-from tests.support.subjects.providers import Provider, running
 
 KEY, OTHER = "planted-anthropic-0123456789", "planted-openai-0123456789"
 

@@ -4,8 +4,8 @@ import json
 
 from tests.report.test_langsmith import KEY, PLANTED, secrets_in, traced
 from tests.support.server import Fault, ModelServer
+from tests.support.services.traces import trace_server
 from tests.support.subjects.native import script
-from tests.support.traces import trace_server
 
 PROBLEM = {"question": f"Tell me all of {PLANTED} and {KEY}, please."}
 

@@ -22,9 +22,9 @@ from tests.support.command_lines import KNOWN
 from tests.support.forked import fork
 from tests.support.pages import PAGES, PROJECT, Block, Line, blocks, lines
 from tests.support.server import ModelServer, model_server, outline, review
-from tests.support.studio import dev_server
+from tests.support.services.studio import dev_server
+from tests.support.services.temporal import BINARY, temporal_server, workers
 from tests.support.subjects.native import script
-from tests.support.temporal import BINARY, temporal_server, workers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -1,9 +1,11 @@
 """The shape of the project: import directions, the two commands of the README, the settings table, public names."""
 
+import ast
 import asyncio
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,30 @@ def test_imports_run_one_way_and_only_one_place_talks_to_models() -> None:
     checker = Path(sys.executable).parent / "lint-imports"
     ended = subprocess.run([checker, "--no-cache"], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+MAX_FILES = 16
+"""In a folder, of Python."""
+MAX_LINES = 300
+MAX_FUNCTION_LINES = 60
+
+
+def test_folders_files_and_functions_stay_small() -> None:
+    files = [
+        path for folder in ("graphs", "nodes", "prompts", "evals", "tests") for path in (PROJECT / folder).rglob("*.py")
+    ]
+    assert len(files) > 400
+    folders = Counter(str(path.parent.relative_to(PROJECT)) for path in files)
+    assert {folder: count for folder, count in folders.items() if count > MAX_FILES} == {}
+    texts = {str(path.relative_to(PROJECT)): path.read_text(encoding="utf-8") for path in files}
+    assert {path: text.count("\n") for path, text in texts.items() if text.count("\n") > MAX_LINES} == {}
+    functions = [
+        (path, found.name, (found.end_lineno or found.lineno) - found.lineno + 1)
+        for path, text in texts.items()
+        for found in ast.walk(ast.parse(text))
+        if isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert [function for function in functions if function[2] > MAX_FUNCTION_LINES] == []
 
 
 def settings_table() -> str:
@@ -55,7 +81,7 @@ FIRST = [
     "from graphs import sequential",
     "from graphs import answer",
     "from graphs.answer import Options",
-    "from graphs.streaming import AnswerStream",
+    "from graphs.streams.answer import AnswerStream",
     "import graphs, graphs.answer, graphs.sequential",
 ]
 OUR_NAMES = """

@@ -18,8 +18,8 @@ import yaml
 from nodes.settings import Settings
 from nodes.shared.environment import OTHER_NAMES
 from tests.support.command import apr
-from tests.support.served import apr_serve
 from tests.support.server import ModelServer
+from tests.support.services.served import apr_serve
 
 PROJECT = Path(__file__).parents[2]
 DEPLOY = PROJECT / "graphs" / "deploy"

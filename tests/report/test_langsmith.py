@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.server import Fault, ModelServer, Reply, outline, review
-from tests.support.traces import TraceServer, trace_server
+from tests.support.services.traces import TraceServer, trace_server
 
 PARTS = [f"What is part {number}?" for number in range(1, 7)]
 KEY = "a-key-that-looks-like-nothing-special"

@@ -12,7 +12,7 @@ import pytest_asyncio
 from nodes.shared.auth_tokens import read_tokens, user_of
 from nodes.shared.environment import environment_secrets
 from tests.support.server import HANG, ModelServer, model_server, outline
-from tests.support.studio import dev_server
+from tests.support.services.studio import dev_server
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
 

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from nodes.settings import Settings
 from tests.support.server import Fault, ModelServer, model_server, outline, serving
-from tests.support.studio import dev_server
+from tests.support.services.studio import dev_server
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
 pytestmark = pytest.mark.asyncio(loop_scope="module")

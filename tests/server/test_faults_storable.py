@@ -20,9 +20,9 @@ from pydantic import BaseModel, ValidationError
 from graphs import build_graph
 from nodes.settings import Settings
 from nodes.shared.cleaning import storable
-from tests.support.postgres import Postgres
 from tests.support.server import ModelServer, model_server, outline, plan
-from tests.support.studio import dev_server
+from tests.support.services.postgres import Postgres
+from tests.support.services.studio import dev_server
 
 PARTS = ["What is one?", "What is two?"]
 QUESTION = " ".join(PARTS)

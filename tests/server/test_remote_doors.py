@@ -17,7 +17,7 @@ from langgraph_sdk import get_client, get_sync_client
 from nodes.state import Solution
 from tests.support.command import STEADY, apr
 from tests.support.server import ModelServer, model_server
-from tests.support.studio import PROJECT, dev_server
+from tests.support.services.studio import PROJECT, dev_server
 from tests.support.subjects.doors import DIRECT, Got, Outer, every_question, expected, got_of, got_of_json, script
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")

@@ -12,7 +12,7 @@ from graphs import graph, sequential
 from graphs.server import foreign
 from nodes.llm.replies.errors import ConfigurationError
 from tests.support.server import ModelServer, model_server, serving
-from tests.support.studio import dev_server
+from tests.support.services.studio import dev_server
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
 pytestmark = pytest.mark.asyncio(loop_scope="module")

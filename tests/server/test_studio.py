@@ -15,7 +15,7 @@ from openai import AsyncOpenAI, PermissionDeniedError
 from graphs import AnswerPiece, AnswerReset, ThinkingPiece, read_answer
 from nodes.state import Solution
 from tests.support.server import HANG, STALL, WORDS, ModelServer, Reply, model_server, outline, review
-from tests.support.studio import dev_server
+from tests.support.services.studio import dev_server
 from tests.support.subjects.native import WHOLE, script
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")

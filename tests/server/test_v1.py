@@ -12,8 +12,8 @@ from openai import AsyncOpenAI
 
 from graphs import chat, graph
 from tests.support.command import apr
-from tests.support.served import Served, apr_serve
 from tests.support.server import HANG, Fault, ModelServer, Reply, model_server, outline, review
+from tests.support.services.served import Served, apr_serve
 
 pytest.importorskip("uvicorn", reason="`apr serve` needs the extra `serve`")
 pytestmark = pytest.mark.asyncio(loop_scope="module")

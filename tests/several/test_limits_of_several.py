@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.command import apr
-from tests.support.redis_server import RedisServer
 from tests.support.server import Fault, ModelServer, Reply
+from tests.support.services.redis_server import RedisServer
 from tests.support.subjects.workers import begin, counting_server
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.redis_server import RedisServer
 from tests.support.server import HANG, ModelServer, Reply, outline
+from tests.support.services.redis_server import RedisServer
 from tests.support.subjects.workers import begin, begin_threads, counting_server
 
 CALL = Reply("Result: it.", prompt_tokens=900, completion_tokens=100)

@@ -12,7 +12,7 @@ import typer
 from evals.items import names
 from evals.run.variants import VARIANTS
 from graphs.cli import main
-from graphs.cli.commands import COMMANDS
+from graphs.cli.dispatch import COMMANDS
 from nodes.settings import Settings
 from nodes.shared.environment import OTHER_NAMES
 from tests.support.pages import PROJECT

@@ -19,7 +19,7 @@ from graphs.page.page import page
 from nodes.reporting.tracing import anonymizer
 from nodes.settings import Settings
 from nodes.state import Problem
-from tests.support.traces import TraceServer, trace_server
+from tests.support.services.traces import TraceServer, trace_server
 
 KEY = "planted+0123456789/abcdef-like-no-other"
 """The key of a model server: nothing about it looks like one, and some forms of writing change it."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support.temporal import BINARY, Temporal, temporal_server
+from tests.support.services.temporal import BINARY, Temporal, temporal_server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

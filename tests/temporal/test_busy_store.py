@@ -11,8 +11,8 @@ from graphs.history.runs import Runs
 from graphs.history.store import open_store
 from nodes.state import Solution
 from tests.support.server import Reply, model_server
+from tests.support.services.temporal import workers
 from tests.support.subjects.runs import PARTS, QUESTION, split
-from tests.support.temporal import workers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

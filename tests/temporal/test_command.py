@@ -9,9 +9,9 @@ import pytest
 from graphs.adaptive import build_graph
 from tests.support.command import STEADY, apr, environment, launch, start
 from tests.support.server import HANG, ModelServer, Reply, outline, review
+from tests.support.services.temporal import start_worker, workers
+from tests.support.services.traces import trace_server
 from tests.support.subjects.stopping import Running
-from tests.support.temporal import start_worker, workers
-from tests.support.traces import trace_server
 
 PARTS = ["What is the capital of France?", "What is 12 * 7?", "Who wrote Hamlet?"]
 QUESTION = " ".join(PARTS)

@@ -20,10 +20,10 @@ from graphs.temporal.wire import StageCall
 from graphs.temporal.workflow import AdaptiveRun
 from nodes.state import Solution
 from tests.support.command import Process
-from tests.support.cut import network
 from tests.support.server import ModelServer, Reply, model_server
+from tests.support.services.cut import network
+from tests.support.services.temporal import Temporal, start_worker, workers
 from tests.support.subjects.runs import MORE_KILLS, PARTS, QUESTION, SEED, split
-from tests.support.temporal import Temporal, start_worker, workers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -9,7 +9,7 @@ from graphs.adaptive import build_graph
 from graphs.history.runs import RunError
 from graphs.temporal.address import EngineError
 from tests.support.server import model_server
-from tests.support.temporal import workers
+from tests.support.services.temporal import workers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,13 +10,13 @@ import pytest
 
 from graphs import graph
 from graphs.adaptive import build_graph
-from graphs.streaming import ANSWER_MODES, AnswerPiece, read_answer
+from graphs.streams.answer import ANSWER_MODES, AnswerPiece, read_answer
 from graphs.temporal.address import EngineError
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.state import Solution
 from tests.support.server import HANG, STALL, WORDS, Fault, ModelServer, Reply, outline, review
+from tests.support.services.temporal import Temporal, workers
 from tests.support.subjects.stopping import Running
-from tests.support.temporal import Temporal, workers
 
 PARTS = ["What is the capital of France?", "What is 12 * 7?", "Who wrote Hamlet?"]
 QUESTION = " ".join(PARTS)

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from graphs.adaptive import build_graph
 from graphs.temporal.address import EngineError
 from tests.support.server import ModelServer, outline, review
-from tests.support.temporal import Temporal, workers
+from tests.support.services.temporal import Temporal, workers
 
 PARTS = ["What is one?", "What is two?"]
 

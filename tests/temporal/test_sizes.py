@@ -7,7 +7,7 @@ import pytest
 from graphs.adaptive import build_graph
 from nodes.state import Solution
 from tests.support.server import model_server, outline
-from tests.support.temporal import workers
+from tests.support.services.temporal import workers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessageChunk
 
-from graphs.streaming import AnswerEvent, AnswerPiece, AnswerReset, AnswerStream
+from graphs.streams.answer import AnswerEvent, AnswerPiece, AnswerReset, AnswerStream
 from nodes.llm.replies.growing import GrowingText
 from nodes.llm.replies.reasoning import TAGS, split_reasoning
 from nodes.planning.outline import Part

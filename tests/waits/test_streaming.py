@@ -12,7 +12,7 @@ from langgraph.types import Command
 from typing_extensions import TypedDict
 
 from graphs import AnswerPiece, AnswerReset, answer, build_graph, read_answer, sequential, stream_answer
-from graphs.streaming import ANSWER_MODES
+from graphs.streams.answer import ANSWER_MODES
 from nodes.state import Solution
 from tests.support.server import DROP, HANG, STALL, Fault, ModelServer, Reply, Step, Tool, outline, review
 

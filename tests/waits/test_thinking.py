@@ -14,7 +14,7 @@ from rich.console import Console
 from graphs import AnswerPiece, ThinkingPiece, stream_answer
 from graphs.cli.display import Board
 from graphs.page.page import page
-from graphs.streaming import AnswerStream
+from graphs.streams.answer import AnswerStream
 from nodes.llm.replies.reasoning import TAGS, split_reasoning
 from nodes.state import Solution
 from tests.support.server import DIALECTS, ModelServer, Reply, outline, review

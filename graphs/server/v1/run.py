@@ -10,7 +10,7 @@ from graphs.adaptive import graph
 from graphs.page.wording import STAGES, words
 from graphs.sequential import sequential
 from graphs.server.v1.asked import Asked
-from graphs.streaming import ANSWER_MODES, AnswerPiece, AnswerReset, AnswerStream
+from graphs.streams.answer import ANSWER_MODES, AnswerPiece, AnswerReset, AnswerStream
 from nodes.conversation.reply import text_of
 from nodes.shared.cleaning import one_line
 from nodes.state import Solution

@@ -12,7 +12,7 @@ from nodes.llm.endpoints.health import Health
 from nodes.llm.endpoints.kept_pace import KeptPace
 from nodes.llm.endpoints.own import Own
 from nodes.llm.endpoints.pace import Pace
-from nodes.shared.providers import dialect_of
+from nodes.shared.providers.known import dialect_of
 
 Rung = Literal["json_schema", "tool", "json", "text"]
 """A way of asking for structured output, the surest first."""

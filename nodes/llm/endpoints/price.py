@@ -6,7 +6,7 @@ from typing import NamedTuple
 from nodes.llm.endpoints.usage import Usage
 from nodes.settings import Settings
 from nodes.shared.environment import environment_base_url
-from nodes.shared.providers import DEFAULT_BASE_URL
+from nodes.shared.providers.known import DEFAULT_BASE_URL
 
 PRICED_TOKENS = 1_000_000
 """Tokens that a price is given for."""

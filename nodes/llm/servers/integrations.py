@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.llm.servers.any_chat import AnyChat
-from nodes.shared.integrations import INTEGRATIONS
+from nodes.shared.providers.integrations import INTEGRATIONS
 
 _ADDRESS = ("base_url", "api_base", "endpoint", "endpoint_url")
 _SAMPLING = {

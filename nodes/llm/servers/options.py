@@ -14,7 +14,7 @@ from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.replies.errors import ModelError
 from nodes.llm.servers.connections import CONNECT_TIMEOUT_S
 from nodes.settings import Role, Settings
-from nodes.shared.providers import DEFAULT_BASE_URL
+from nodes.shared.providers.known import DEFAULT_BASE_URL
 
 LOCAL_MAX_TOKENS = 1_024
 VARIED_TEMPERATURE = 0.7

@@ -7,7 +7,7 @@ import httpx2
 from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.limits.time_limit import TimeLimit
 from nodes.llm.servers.ask_json import ask_json
-from nodes.shared.providers import DEFAULT_BASE_URL
+from nodes.shared.providers.known import DEFAULT_BASE_URL
 
 TEMPLATE_TIMEOUT_S = 10.0
 """Seconds to find out; a long question takes its time, too."""

@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.command import STEADY, environment
 from tests.support.forked import Forked, fork
-from tests.support.redis_server import RedisServer, redis_server
 from tests.support.server import ModelServer
+from tests.support.services.redis_server import RedisServer, redis_server
 
 _PROGRAM = """
 import asyncio, json, sys

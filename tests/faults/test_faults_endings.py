@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from graphs import sequential
 from nodes.llm.replies.finish import FIELDS, FINISH_REASONS, State, pick_reason, state_of
 from nodes.llm.replies.wire import Heard
-from tests.models.test_bounds import answering
-from tests.models.test_bounds import ask as ask_at
+from tests.faults.test_bounds import answering
+from tests.faults.test_bounds import ask as ask_at
 from tests.support.server import DROP, Events, Fault, ModelServer, Reply, Step, completion, model_server, plan
 from tests.support.subjects.calls import PARTS, both_ways
 from tests.support.subjects.replies import HALF, ask, chunk, script, tokens

@@ -66,7 +66,7 @@ def completion(
     if not words:
         typer.echo(SCRIPTS[shell], nl=False)
         return
-    from graphs.cli.complete import complete_words
+    from graphs.cli.commands.complete import complete_words
 
     for word in complete_words(words, split=shell == "bash"):
         typer.echo(word)

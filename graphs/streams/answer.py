@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from graphs.adaptive import graph
 from graphs.answer import DocumentLike, Options, read_problem
-from graphs.thinking import ThinkingPiece, ThinkingStream
+from graphs.streams.thinking import ThinkingPiece, ThinkingStream
 from nodes.asking.review import REVIEW
 from nodes.input.segments import Segment
 from nodes.judging.verdicts import Review

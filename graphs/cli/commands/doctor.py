@@ -30,7 +30,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 @app.command(help=HELP)
 def doctor() -> None:
     """Check everything that a run needs."""
-    from graphs.cli.checks import find_all
+    from graphs.cli.commands.checks import find_all
     from nodes.shared.masking import mask_text
 
     found = asyncio.run(find_all())
@@ -45,7 +45,7 @@ def models() -> None:
     from pydantic import ValidationError
 
     from graphs.cli.answer import lines
-    from graphs.cli.checks import list_catalogs
+    from graphs.cli.commands.checks import list_catalogs
     from nodes.llm.replies.errors import ConfigurationError
     from nodes.settings import Settings
 

@@ -12,7 +12,7 @@ import httpx
 
 from tests.support.command import STEADY
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import typer
 
-from graphs.cli import cache, completion, doctor, mcp, report, runs, serve, worker
+from graphs.cli.commands import cache, completion, doctor, mcp, report, runs, serve, worker
 from graphs.cli.refusal import refuse
 
 MIN_LIKENESS = 0.75

@@ -1,6 +1,6 @@
 """Who serves models: how each is named, where it is reached, and which variable holds its key."""
 
-from nodes.shared.integrations import INTEGRATIONS
+from nodes.shared.providers.integrations import INTEGRATIONS
 
 PROVIDERS = {
     "openai": "openai:NAME (OpenAI, and every OpenAI-compatible server through `base_url`)",

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import typer
 
-from graphs.cli.commands import COMMANDS
-from graphs.cli.completion import SCRIPTS
+from graphs.cli.commands.completion import SCRIPTS
+from graphs.cli.dispatch import COMMANDS
 
 MAX_STORE_S = 8.0
 """Seconds that the ids of runs may take: somebody waits for the Tab key."""

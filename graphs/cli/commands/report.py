@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphs.cli.commands.runs import StoreOption, in_store
 from graphs.cli.refusal import refuse
-from graphs.cli.runs import StoreOption, in_store
 
 if TYPE_CHECKING:
     from graphs.history.runs import Runs

@@ -15,11 +15,11 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.models.test_barriers import GARBAGE, raw_server
+from tests.faults.test_barriers import GARBAGE, raw_server
 from tests.support.command import apr
 from tests.support.kept import KEY, Kept, bytes_of, forms, keeping, said_in
 from tests.support.server import Events, Fault, ModelServer, Reply, Step, Tool, completion, outline
-from tests.support.studio import dev_server
+from tests.support.services.studio import dev_server
 
 PARTS = ["What is one?", "What is two?"]
 QUESTION = "Tell me all."

@@ -1,0 +1,1 @@
+"""Servers at their worst: what breaks, and what must not."""

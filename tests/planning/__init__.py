@@ -1,0 +1,1 @@
+"""From the question to its threads."""

@@ -1,0 +1,1 @@
+"""How texts are read, of users and of models."""
