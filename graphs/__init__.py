@@ -10,8 +10,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graphs.adaptive import build_graph, graph
+    from graphs.adaptive import graph
     from graphs.answer import answer, answer_sync
+    from graphs.build import build_graph
     from graphs.chat import build_chat, chat
     from graphs.native import build_native, native
     from graphs.page.page import page
@@ -50,7 +51,7 @@ __all__ = [
 
 _HOME = {
     "graph": "graphs.adaptive",
-    "build_graph": "graphs.adaptive",
+    "build_graph": "graphs.build",
     "chat": "graphs.chat",
     "build_chat": "graphs.chat",
     "build_tool": "graphs.tool",

@@ -1,11 +1,8 @@
 """The workflow: assess, split, solve side by side, review, answer once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.tools import BaseTool
-from langgraph.cache.base import BaseCache
 from langgraph.graph import END, START, StateGraph
 
 from graphs.bindable import Bindable, know_our_types
@@ -25,16 +22,12 @@ from nodes.baseline import baseline
 from nodes.boundary.node import Node, bound_node
 from nodes.decompose import decompose
 from nodes.direct import direct
-from nodes.llm.endpoints.own import MODELS, know_models
 from nodes.refine import refine
 from nodes.reporting.tracing import mask_traces
 from nodes.review import review
 from nodes.settings import Settings
 from nodes.solve import solve
-from nodes.solvers.checking import CHECKER, Checker
 from nodes.state import Problem, Solution, State, ThreadTask
-from nodes.threads.cache import CACHE
-from nodes.tools.toolbox import TOOLS, make_toolbox
 
 Layout = StateGraph[State, Settings, Problem, Solution]
 
@@ -70,53 +63,14 @@ def lay_out(node: Callable[[Node], Any] = bound_node) -> Layout:
     return builder
 
 
-def build_graph(
-    *,
-    cache: BaseCache[Any] | None = None,
-    checker: Checker | None = None,
-    engine: str | None = None,
-    models: Mapping[str, BaseChatModel] | None = None,
-    tools: Iterable[BaseTool | Callable[..., Any]] = (),
-    **compile_options: Any,
-) -> Any:
-    """Compile the workflow.
+def compile_graph(**options: Any) -> Any:
+    """Compile the workflow for this process.
 
     Args:
-        cache: Where results of threads are kept for later runs, such as LangGraph's `SqliteCache`; the setting `cache`
-            uses the user's own instead.
-        checker: Judges results while a `tree` is searched (setting `solver`): a callable `(subquestion, result)`,
-            synchronous or not, that returns a score from 0 to 1, a truth value, or a pair of either and a message.
-        engine: Where the runs are handed over to workers, `temporal://host:port/namespace` (see `apr worker`); what is
-            returned then is run in the same way, with `ainvoke`, `invoke` and `astream`. What it would be given here,
-            such as tools, the workers are given.
-        tools: What threads and direct answers may call: LangChain tools, or functions whose docstrings say what they
-            are for.
-        models: Chat models of your own, by the role that asks them (`assess`, `decompose`, `solve`, `easy`, `review`,
-            `fallback`), or `model` for every role. Settings name them `own:ROLE`.
-        compile_options: What LangGraph's `compile` takes, such as `checkpointer=`.
-
-    Raises:
-        ValueError: A tool has no docstring, or a name that cannot be used; a model is for no role, or is none; the
-            engine's address is none, or something is given that its workers would have to be given.
+        options: What LangGraph's `compile` takes, such as `checkpointer=`.
     """
-    if engine is not None:
-        return _elsewhere(engine, cache=cache, checker=checker, models=models, tools=tools, **compile_options)
-    box = make_toolbox(tools)
     mask_traces()
-    compiled = Bindable.of(lay_out().compile(name="adaptive", **know_our_types(compile_options)))
-    given = ((CACHE, cache), (CHECKER, checker), (TOOLS, box if box.tools else None))
-    own: dict[str, Any] = {name: one for name, one in given if one is not None}
-    if models:
-        own[MODELS] = know_models(models)
-    return compiled.with_config(configurable=own) if own else compiled
+    return Bindable.of(lay_out().compile(name="adaptive", **know_our_types(options)))
 
 
-def _elsewhere(engine: str, **given: Any) -> Any:
-    from graphs.temporal.graph import TemporalGraph
-
-    if unused := sorted(name for name, value in given.items() if value):
-        raise ValueError(f"`{unused[0]}` cannot be handed over to other machines; give it to their workers")
-    return TemporalGraph(engine)
-
-
-graph = build_graph()
+graph = compile_graph()

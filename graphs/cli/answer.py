@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from graphs.cli.commands.report import write_run
 from graphs.cli.refusal import refuse
+from graphs.cli.report_file import write_run
 from graphs.page.wording import mark_controls, money, tell_easy
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
     from nodes.reporting.report import Baseline
     from nodes.state import Solution
 
@@ -32,8 +30,8 @@ def finish(run: "Callable[[], Solution]", *, as_json: bool = False, report: Path
         as_json: Print the whole solution.
         report: Where its page is to be written.
     """
-    from graphs.cli.oversee import Quit
     from graphs.cli.run import Stopped, say_stopped
+    from graphs.cli.terminal.oversee import Quit
     from graphs.history.runs import RunError
     from graphs.history.store import StoreError
     from graphs.temporal.address import EngineError
@@ -60,20 +58,6 @@ def finish(run: "Callable[[], Solution]", *, as_json: bool = False, report: Path
     if report and (why := write_run(solution, report)):
         sys.stderr.write(f"apr: --report {report}: {why}\n")
     raise typer.Exit({"complete": 0, "partial": EXIT_PARTIAL}.get(solution.outcome, EXIT_FAILED))
-
-
-def lines(error: "ValidationError") -> list[str]:
-    """Say of each wrong value its name, what is wrong and what was given."""
-    said = []
-    for detail in error.errors():
-        name = ".".join(str(part) for part in detail["loc"])
-        message = detail["msg"].removeprefix("Value error, ")
-        # Texts are long, and their messages name what matters.
-        given = detail["input"]
-        brief = isinstance(given, int | float | str) and len(str(given)) <= 60 and str(given) not in message
-        shown = f" (given: {given!r})" if brief else ""
-        said.append(f"{name}: {message}{shown}" if name and f"`{name}`" not in message else f"{message}{shown}")
-    return said
 
 
 def print_solution(solution: "Solution", *, as_json: bool) -> None:

@@ -2,23 +2,15 @@
 
 import difflib
 import sys
-from typing import NamedTuple
 
 import typer
 
 from graphs.cli.commands import cache, completion, doctor, mcp, report, runs, serve, worker
+from graphs.cli.program import Program, Programs
 from graphs.cli.refusal import refuse
 
 MIN_LIKENESS = 0.75
 """How alike a word and a command are when the word is taken for a slip, from 0 to 1."""
-
-
-class Program(NamedTuple):
-    """What answers a first word."""
-
-    app: typer.Typer
-    shares: bool = False
-    """Whether it answers several first words, and is told which one it was."""
 
 
 COMMANDS = {
@@ -39,13 +31,16 @@ COMMANDS = {
 """All words that are commands; what begins with any other is a question."""
 
 
-def run_command(words: list[str]) -> None:
-    """Run the command that the words begin with."""
+def run_command(words: list[str], question: typer.Typer) -> None:
+    """Run the command that the words begin with.
+
+    Args:
+        words: Those after `apr`.
+        question: What answers words that begin with no command.
+    """
     program = COMMANDS[words[0]]
-    if program.shares:
-        program.app(args=words, prog_name="apr")
-    else:
-        program.app(args=words[1:], prog_name=f"apr {words[0]}")
+    told, name = (words, "apr") if program.shares else (words[1:], f"apr {words[0]}")
+    program.app(args=told, prog_name=name, obj=Programs(question, COMMANDS))
 
 
 def refuse_slips(word: str) -> None:

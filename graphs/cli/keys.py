@@ -18,15 +18,15 @@ def read_environment() -> "tuple[Settings, dict[str, str]]":
     """Return the settings and who may ask; what is wrong with either is said at the start, before anything listens."""
     from pydantic import ValidationError
 
-    from graphs.cli.answer import lines
     from nodes.settings import Settings
     from nodes.shared.environment import environment_endpoints, environment_tokens
+    from nodes.shared.refusals import say_problems
 
     try:
         settings, tokens = Settings(), environment_tokens()
         environment_endpoints()
     except ValidationError as error:
-        refuse("\n".join(lines(error)))
+        refuse("\n".join(say_problems(error)))
     except ValueError as error:
         refuse(str(error))
     return settings, tokens

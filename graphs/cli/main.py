@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from graphs.cli import options
-from graphs.cli.answer import finish, lines
+from graphs.cli.answer import finish
 from graphs.cli.commands import worker as cli_worker
-from graphs.cli.commands.report import find_write_problem
 from graphs.cli.config import load_config, read_assignments
 from graphs.cli.dispatch import COMMANDS, refuse_slips, run_command
 from graphs.cli.input import read_documents, read_standard_input
 from graphs.cli.refusal import refuse
-from graphs.cli.standard_error import tolerate_standard_error
+from graphs.cli.report_file import find_write_problem
+from graphs.cli.terminal.standard_error import tolerate_standard_error
 
 if TYPE_CHECKING:
     from nodes.settings import Settings
@@ -118,10 +118,12 @@ def apr(
 
     from pydantic import ValidationError
 
+    from nodes.shared.refusals import say_problems
+
     try:
         problem, settings = _check_input(question, file or [], instructions, given)
     except ValidationError as error:
-        refuse("\n".join(lines(error)))
+        refuse("\n".join(say_problems(error)))
     if settings.oversight != "none" and not sys.stdin.isatty():
         refuse(f"--oversight {settings.oversight}: asks in a terminal, and standard input is none")
 
@@ -163,6 +165,6 @@ def main() -> None:
     except typer.Exit as refused:
         sys.exit(refused.exit_code)
     if sys.argv[1:2] and sys.argv[1] in COMMANDS:
-        run_command(sys.argv[1:])
+        run_command(sys.argv[1:], app)
     else:
         app()

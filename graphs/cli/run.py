@@ -14,9 +14,9 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command, Interrupt
 from pydantic import ValidationError
 
-from graphs.adaptive import build_graph
-from graphs.cli.display import display
-from graphs.cli.oversee import Quit, ask
+from graphs.build import build_graph
+from graphs.cli.terminal.display import display
+from graphs.cli.terminal.oversee import Quit, ask
 from graphs.history.runs import Entry, RunError, Runs, config, new_id
 from graphs.history.store import Store, open_store
 from graphs.sequential import build_sequential

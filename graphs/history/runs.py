@@ -82,10 +82,10 @@ class Runs:
     def graph(self, entry: Entry) -> Any:
         """Compile the graph of a run, kept in the store."""
         # Loaded here: runs that have ended are listed without the graphs and the model client.
-        from graphs.adaptive import build_graph
+        from graphs.adaptive import compile_graph
         from graphs.sequential import build_sequential
 
-        build = build_sequential if entry.graph == "sequential" else build_graph
+        build = build_sequential if entry.graph == "sequential" else compile_graph
         if entry.graph not in self._compiled:
             self._compiled[entry.graph] = build(checkpointer=self.saver)
         return self._compiled[entry.graph]

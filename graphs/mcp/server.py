@@ -26,7 +26,6 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from graphs.cli.answer import lines
 from graphs.mcp.files import FileRefused, read_files
 from graphs.mcp.offers import Answered, AnswerInput, ReviewInput, answered, as_text
 from graphs.mcp.work import Tell, solve_for
@@ -35,6 +34,7 @@ from graphs.server.v1.app import ADDRESS
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.shared.environment import PACKAGE
 from nodes.shared.masking import mask_text, trace_of
+from nodes.shared.refusals import say_problems
 from nodes.state import Solution
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -120,7 +120,7 @@ def _wrong(error: ValidationError) -> str:
     strange = [str(detail["loc"][-1]) for detail in error.errors() if detail["type"] == "extra_forbidden"]
     if strange:
         return f"{', '.join(f'`{name}`' for name in strange)}: not a caller's to choose; the schema lists what is"
-    return "; ".join(lines(error))
+    return "; ".join(say_problems(error))
 
 
 def _refusal(why: str) -> CallToolResult:

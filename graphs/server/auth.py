@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from graphs.cli.answer import lines
 from graphs.intake import storable_messages
 from graphs.server.refused import refuse
 from nodes.boundary.access import find_refusal
 from nodes.settings import Settings, nearest_setting, unknown_settings
 from nodes.shared.auth_tokens import user_of
 from nodes.shared.environment import environment_tokens
+from nodes.shared.refusals import say_problems
 from nodes.state import Problem
 
 REFUSED = "a valid token is needed: Authorization: Bearer …"
@@ -85,7 +85,7 @@ def find_fault(value: Mapping[str, Any]) -> str:
         chosen = Settings(**given).given
         _check_input(asked.get("input"))
     except ValidationError as error:
-        return "; ".join(lines(error))
+        return "; ".join(say_problems(error))
     except ValueError as error:
         return str(error)
     return find_refusal({name: value for name, value in chosen.items() if value is not None})

@@ -18,6 +18,20 @@ def refuse(title: str, said: str, given: Any) -> ValidationError:
     return ValidationError.from_exception_data(title, [{"type": problem, "input": given}])
 
 
+def say_problems(error: ValidationError) -> list[str]:
+    """Say of each wrong value its name, what is wrong and what was given."""
+    said = []
+    for detail in error.errors():
+        name = ".".join(str(part) for part in detail["loc"])
+        message = detail["msg"].removeprefix("Value error, ")
+        # Texts are long, and their messages name what matters.
+        given = detail["input"]
+        brief = isinstance(given, int | float | str) and len(str(given)) <= 60 and str(given) not in message
+        shown = f" (given: {given!r})" if brief else ""
+        said.append(f"{name}: {message}{shown}" if name and f"`{name}`" not in message else f"{message}{shown}")
+    return said
+
+
 def without_key(error: ValidationError) -> ValidationError:
     """Leave out what was given as the *name* of the key's variable, where people put the key, and addresses."""
     details = [

@@ -8,7 +8,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from graphs import build_graph
-from graphs.cli.oversee import ask
+from graphs.cli.terminal.oversee import ask
 from tests.support.server import ModelServer, outline, review
 
 CONFIG: Any = {"configurable": {"thread_id": "1"}}

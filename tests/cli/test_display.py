@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from graphs.cli.display import Board, Lines
+from graphs.cli.terminal.display import Board, Lines
 from graphs.streams.answer import AnswerPiece, AnswerReset
 
 LONG = "How tall is the tower that stands beside the tower that leans over the square of the town? " * 3

@@ -175,7 +175,7 @@ async def test_the_page_has_a_block_of_its_own_for_what_is_missing(german: Model
 async def test_a_person_who_approves_an_answer_is_told_what_is_missing(
     german: ModelServer, context: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from graphs.cli.oversee import ask as ask_in_terminal
+    from graphs.cli.terminal.oversee import ask as ask_in_terminal
 
     german.on(PARTS[2], BAD)
     kept, config = build_graph(checkpointer=InMemorySaver()), {"configurable": {"thread_id": "1"}}

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from graphs.adaptive import build_graph
+from graphs.build import build_graph
 from graphs.history.runs import Runs
 from graphs.history.store import open_store
 from nodes.state import Solution

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from graphs.adaptive import build_graph
+from graphs.build import build_graph
 from tests.support.command import STEADY, apr, environment, launch, start
 from tests.support.server import HANG, ModelServer, Reply, outline, review
 from tests.support.services.temporal import start_worker, workers

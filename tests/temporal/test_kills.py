@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from graphs.adaptive import build_graph
+from graphs.build import build_graph
 from graphs.history.runs import Runs
 from graphs.history.store import open_store
 from graphs.temporal.wire import StageCall

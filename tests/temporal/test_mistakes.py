@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from graphs.adaptive import build_graph
+from graphs.build import build_graph
 from graphs.history.runs import RunError
 from graphs.temporal.address import EngineError
 from tests.support.server import model_server

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from graphs import graph
-from graphs.adaptive import build_graph
+from graphs.build import build_graph
 from graphs.streams.answer import ANSWER_MODES, AnswerPiece, read_answer
 from graphs.temporal.address import EngineError
 from nodes.llm.replies.errors import ConfigurationError

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from graphs.adaptive import build_graph
+from graphs.build import build_graph
 from graphs.temporal.address import EngineError
 from tests.support.server import ModelServer, outline, review
 from tests.support.services.temporal import Temporal, workers

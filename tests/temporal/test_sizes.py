@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from graphs.adaptive import build_graph
+from graphs.build import build_graph
 from nodes.state import Solution
 from tests.support.server import model_server, outline
 from tests.support.services.temporal import workers

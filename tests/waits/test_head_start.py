@@ -8,7 +8,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from graphs import graph
-from graphs.adaptive import build_graph
+from graphs.build import build_graph
 from graphs.page.page import page
 from nodes.asking.ahead import complete_lines
 from nodes.state import Solution

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessageChunk
 from rich.console import Console
 
 from graphs import AnswerPiece, ThinkingPiece, stream_answer
-from graphs.cli.display import Board
+from graphs.cli.terminal.display import Board
 from graphs.page.page import page
 from graphs.streams.answer import AnswerStream
 from nodes.llm.replies.reasoning import TAGS, split_reasoning

@@ -57,14 +57,14 @@ def _check(what: str, ok: str, check: Callable[[], Any]) -> Finding:
 def _settings() -> "tuple[Settings | None, list[Finding]]":
     from pydantic import ValidationError
 
-    from graphs.cli.answer import lines
     from graphs.cli.config import config_file
     from nodes.settings import Settings
+    from nodes.shared.refusals import say_problems
 
     try:
         return Settings(), [Finding("ok", "settings", f"none is wrong, in the environment or in {config_file()}")]
     except ValidationError as error:
-        return None, [Finding("mend", "settings", line) for line in lines(error)]
+        return None, [Finding("mend", "settings", line) for line in say_problems(error)]
 
 
 def _variables() -> list[Finding]:

@@ -8,8 +8,9 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import typer
 
-from graphs.cli.commands.completion import SCRIPTS
-from graphs.cli.dispatch import COMMANDS
+from graphs.cli.program import Programs
+
+Shell = Literal["bash", "zsh", "fish"]
 
 MAX_STORE_S = 8.0
 """Seconds that the ids of runs may take: somebody waits for the Tab key."""
@@ -32,28 +33,29 @@ class Typed(NamedTuple):
     """The store that `--store` names."""
 
 
-def complete_words(words: Sequence[str], *, split: bool) -> list[str]:
+def complete_words(words: Sequence[str], programs: Programs, *, split: bool) -> list[str]:
     """Complete the last of some words; what is returned takes its place.
 
     Args:
         words: Those after `apr`, of which the last may be empty.
+        programs: What `apr` answers.
         split: Whether the shell splits words at `=` and `:`, as bash does; then only what stands behind is replaced.
     """
     *before, word = _join(words) if split else words or [""]
-    found = _complete(before, word)
+    found = _complete(before, word, programs)
     cut = max(word.rfind(sign) for sign in _BREAKS) + 1 if split else 0
     return [one[cut:] for one in found]
 
 
-def _complete(before: Sequence[str], word: str) -> list[str]:
+def _complete(before: Sequence[str], word: str, programs: Programs) -> list[str]:
     if not before and not word.startswith("-"):
-        return _beginning(COMMANDS, word)
-    typed = _read(before)
+        return _beginning(programs.commands, word)
+    typed = _read(before, programs)
     if typed.waiting:
         return _values(typed, typed.waiting, word)
     option, sign, value = word.partition("=")
     if sign and option in typed.options:
-        waiting = _read([*before, option]).waiting
+        waiting = _read([*before, option], programs).waiting
         return [f"{option}={one}" for one in _values(typed, waiting, value)]
     return _beginning(typed.options, word) or _values(typed, typed.argument, word)
 
@@ -69,10 +71,10 @@ def _join(words: Sequence[str]) -> list[str]:
     return joined
 
 
-def _read(words: Sequence[str]) -> Typed:
+def _read(words: Sequence[str], programs: Programs) -> Typed:
     """Read words as the command would that they begin with, by default the one that asks."""
-    name = words[0] if words and words[0] in COMMANDS else ""
-    command, words = _find_command(name, words)
+    name = words[0] if words and words[0] in programs.commands else ""
+    command, words = _find_command(name, words, programs)
     options = {own: one for one in command.params for own in (*one.opts, *one.secondary_opts) if own.startswith("-")}
     arguments = [one.name for one in command.params if one.param_type_name == "argument"]
     waiting, store, place = "", None, 0
@@ -90,14 +92,13 @@ def _read(words: Sequence[str]) -> Typed:
     return Typed(name, waiting, argument, listed, store.strip("'\"") if store else None)
 
 
-def _find_command(name: str, words: Sequence[str]) -> tuple[Any, Sequence[str]]:
+def _find_command(name: str, words: Sequence[str], programs: Programs) -> tuple[Any, Sequence[str]]:
     """Return the command of a name, and the words after it; what parameters it has tells what may follow."""
-    from graphs.cli.main import app
-
     if not name:
-        return typer.main.get_command(app), words
-    command: Any = typer.main.get_command(COMMANDS[name].app)
-    if not COMMANDS[name].shares:
+        return typer.main.get_command(programs.question), words
+    program = programs.commands[name]
+    command: Any = typer.main.get_command(program.app)
+    if not program.shares:
         words = words[1:]
     while words and words[0] in getattr(command, "commands", ()):
         command, words = command.commands[words[0]], words[1:]
@@ -116,7 +117,7 @@ def _values(typed: Typed, parameter: str, word: str) -> list[str]:
     if parameter == "oversight":
         return [one.partition("=")[2] for one in _settings(f"oversight={word}")]
     if parameter == "shell":
-        return _beginning(SCRIPTS, word)
+        return _beginning(get_args(Shell), word)
     if parameter in ("run", "other"):
         files = glob.glob(f"{glob.escape(word)}*.json") if typed.command == "report" else []
         return [*_runs(typed, word), *sorted(files)]

@@ -1,13 +1,10 @@
-"""`apr completion`: what a shell runs so that the Tab key completes the words of `apr`.
+"""`apr completion`: what a shell runs so that the Tab key completes the words of `apr`."""
 
-Everything heavy is imported when it is needed.
-"""
-
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-Shell = Literal["bash", "zsh", "fish"]
+from graphs.cli.commands.complete import Shell, complete_words
 
 HELP = """Print a script that completes commands, options, names of settings and ids of saved runs.
 
@@ -59,6 +56,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 
 @app.command(help=HELP, no_args_is_help=True)
 def completion(
+    context: typer.Context,
     shell: Annotated[Shell, typer.Argument(help="Which shell.", show_default=False)],
     words: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
 ) -> None:
@@ -66,7 +64,5 @@ def completion(
     if not words:
         typer.echo(SCRIPTS[shell], nl=False)
         return
-    from graphs.cli.commands.complete import complete_words
-
-    for word in complete_words(words, split=shell == "bash"):
+    for word in complete_words(words, context.obj, split=shell == "bash"):
         typer.echo(word)

@@ -44,15 +44,15 @@ def models() -> None:
     """List what the model servers offer."""
     from pydantic import ValidationError
 
-    from graphs.cli.answer import lines
     from graphs.cli.commands.checks import list_catalogs
     from nodes.llm.replies.errors import ConfigurationError
     from nodes.settings import Settings
+    from nodes.shared.refusals import say_problems
 
     try:
         catalogs = asyncio.run(list_catalogs(Settings()))
     except ValidationError as error:
-        refuse("\n".join(lines(error)))
+        refuse("\n".join(say_problems(error)))
     except ConfigurationError as error:
         refuse(str(error))
     for provider, catalog in catalogs:

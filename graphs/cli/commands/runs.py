@@ -5,19 +5,18 @@ Everything heavy is imported when it is needed.
 
 import re
 import time
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from graphs.cli.refusal import refuse
+from graphs.cli.store import RunArgument, StoreOption, in_store, where
 from graphs.page.wording import mark_controls
 from nodes.shared.cleaning import one_line
 
 if TYPE_CHECKING:
     from graphs.history.runs import Runs
 
-T = TypeVar("T")
 HELP = """List the saved runs, the latest first.
 
 apr saves every run step by step, with its question, documents and answer.
@@ -36,11 +35,6 @@ Place: --store or APR_STORE (a SQLite file, postgresql://user:password@host/data
 """
 MAX_QUESTION_COLUMNS = 80
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-StoreOption = Annotated[
-    str | None, typer.Option("--store", metavar="PLACE", help="A SQLite file, or postgresql://… Default: APR_STORE.")
-]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run, or the beginning of the id.")]
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -120,30 +114,3 @@ def seconds(age: str) -> float:
     if not found:
         refuse(f"--older-than {age}: is not an age such as 30d, 12h, 90m or 45s")
     return float(found[1]) * _UNITS[found[2]]
-
-
-def where(store: str | None) -> str:
-    """Name the store that is meant."""
-    from nodes.shared.environment import environment_store
-
-    place = store or environment_store()
-    if place.lower() == "none":
-        refuse("--store none: no runs are kept there; name a file or postgresql://…")
-    return place
-
-
-def in_store(store: str | None, work: "Callable[[Runs], Coroutine[Any, Any, T]]") -> T:
-    """Do something with the runs of a store, or say what is wrong and leave."""
-    import asyncio
-
-    from graphs.history.runs import RunError, Runs
-    from graphs.history.store import StoreError, open_store
-
-    async def opened() -> T:
-        async with open_store(where(store)) as found:
-            return await work(Runs(found))
-
-    try:
-        return asyncio.run(opened())
-    except (RunError, StoreError) as error:
-        refuse(str(error))

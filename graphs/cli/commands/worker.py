@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graphs.cli.commands.runs import RunArgument, StoreOption, where
 from graphs.cli.keys import read_environment
 from graphs.cli.refusal import refuse
+from graphs.cli.store import RunArgument, StoreOption, where
 from nodes.shared.install import how_to_install
 
 if TYPE_CHECKING:

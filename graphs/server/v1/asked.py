@@ -6,13 +6,13 @@ from typing import Any, Literal, NamedTuple
 from langchain_core.messages import BaseMessage, SystemMessage
 from pydantic import ValidationError
 
-from graphs.cli.answer import lines
 from graphs.intake import read_messages, storable_value
 from nodes.boundary.access import for_request
 from nodes.conversation.reply import FIGURES
 from nodes.conversation.turns import read_conversation
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings, unknown_settings
+from nodes.shared.refusals import say_problems
 from nodes.state import Problem
 
 Model = Literal["adaptive", "sequential"]
@@ -130,7 +130,7 @@ def _asked(fields: Mapping[str, Any], messages: list[BaseMessage], *, usage: boo
     try:
         problem = read_conversation(messages)
     except ValidationError as error:
-        raise Refused("; ".join(lines(error)), param="messages") from None
+        raise Refused("; ".join(say_problems(error)), param="messages") from None
     except ValueError as error:
         raise Refused(str(error), param="messages") from None
     return Asked(fields["model"], problem, _settings(fields), bool(fields.get("stream")), usage)
@@ -149,7 +149,7 @@ def _settings(fields: Mapping[str, Any]) -> Settings:
     try:
         settings = for_request(Settings(**chosen))
     except ValidationError as error:
-        raise Refused("; ".join(lines(error)), param=FIGURES) from None
+        raise Refused("; ".join(say_problems(error)), param=FIGURES) from None
     except ConfigurationError as error:
         raise Refused(str(error), param=FIGURES) from None
     if settings.oversight != "none":

@@ -1,6 +1,7 @@
 """Which limiter and ledger a process uses that is one of several."""
 
 import platform
+from typing import cast
 from urllib.parse import urlsplit
 
 from nodes.llm.endpoints.endpoint import Endpoint, fingerprint
@@ -21,7 +22,7 @@ async def shared_limiter(endpoint: Endpoint, *, by_slots: bool) -> SharedLimiter
     if link is None:
         return None
     key = _key(endpoint, by_slots=by_slots)
-    return link.limiters.get_or_make(key, lambda: SharedLimiter(link, key))
+    return cast(SharedLimiter, link.limiters.get_or_make(key, lambda: SharedLimiter(link, key)))
 
 
 def _key(endpoint: Endpoint, *, by_slots: bool) -> str:

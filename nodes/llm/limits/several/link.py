@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import AsyncGenerator, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from nodes.llm.endpoints.recent import Recent
@@ -21,10 +21,14 @@ MAX_LIMITERS = 1_000
 REST_AFTER_FAULT_S = 30.0
 """Seconds that the server is left alone after a fault."""
 
-if TYPE_CHECKING:
-    from nodes.llm.limits.several.limiter import SharedLimiter
-
 _log = logging.getLogger(__name__)
+
+
+class Sharer(Protocol):
+    """What shares something over a link."""
+
+    async def leave(self) -> None:
+        """Give everything back, as the loop ends."""
 
 
 class LinkLost(Exception):
@@ -64,7 +68,7 @@ class Link:
         self._scripts: dict[str, Any] = {}
         self._rests_until, self._told = -math.inf, False
         self._sending: dict[asyncio.Task[None], tuple[str, list[str], dict[str, Any]]] = {}
-        self.limiters: Recent[str, SharedLimiter] = Recent(MAX_LIMITERS)
+        self.limiters: Recent[str, Sharer] = Recent(MAX_LIMITERS)
 
     @property
     def up(self) -> bool:

@@ -16,7 +16,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from graphs.cli.typed import hear_lines, how_to_stop, obey
+from graphs.cli.terminal.typed import hear_lines, how_to_stop, obey
 from graphs.page.wording import STAGES, mark_controls, words
 from graphs.streams.answer import AnswerEvent, AnswerPiece
 from graphs.streams.thinking import ThinkingPiece
