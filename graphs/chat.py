@@ -9,7 +9,7 @@ from typing import Any
 from langgraph.graph import END, START, MessagesState, StateGraph
 
 from graphs.bindable import Conversation, know_our_types
-from graphs.turn import Chat, adaptive
+from graphs.streams.turn import Chat, adaptive
 from nodes.boundary.node import bound_node
 from nodes.conversation.listen import listen
 from nodes.reporting.tracing import mask_traces
