@@ -94,7 +94,8 @@ def _least_path(item: Item, steps: int) -> float:
 
 def _assess_wanted(item: Item) -> str:
     lines = gold_lines(item) if len(item.steps) > 1 else []
-    return Outline(parts=lines, answer=item.form).model_dump_json()
+    asks = "chain" if not item.parallel else "list" if item.form == "list" else "compare"
+    return Outline(asks=asks, parts=lines, answer=item.form).model_dump_json()
 
 
 def gold_lines(item: Item) -> list[str]:

@@ -40,8 +40,12 @@ QUOTE_CONTEXT_CHARACTERS = 6
 class Outline(Record):
     """The parts of a request, and what their results are to the answer."""
 
-    unnamed: str = Field("", description="What must be found out before the rest can be asked; empty if nothing.")
-    """Helps a small model to tell a chain before it writes parts; nothing is read from it."""
+    asks: str = Field(
+        "",
+        description="What kind of request it is: named things to compare, a list, a chain of steps, or a story.",
+        json_schema_extra={"enum": ["compare", "list", "chain", "story"]},
+    )
+    """Helps a small model to tell a chain before it writes parts; nothing is read from it, so any word will do."""
     parts: list[str] = Field(
         description="One line a part; none where nothing can be worked on at the same time. `#1` in a line stands for "
         "the result of line 1, and the line waits for it: refer only to what is really needed."

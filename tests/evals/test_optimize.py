@@ -88,7 +88,7 @@ async def test_outlines_are_learnt_from_lines_and_scored_by_what_can_run_at_once
     assert code == 0 and "assess@" in out and out.count("0.500 (139 tokens one after another)") == 2, err
     examples = load(Path(out.splitlines()[-1]).stem, prompts).examples
     told = [json.loads(wanted) for _, wanted in examples]
-    assert told and all(set(reply) == {"unnamed", "parts", "answer"} for reply in told)
+    assert told and all(set(reply) == {"asks", "parts", "answer"} for reply in told)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -101,11 +101,12 @@ def test_what_the_items_tell_is_right_by_the_score(name: str) -> None:
 def test_a_right_outline_is_worth_more_the_fewer_tokens_come_one_after_another() -> None:
     task = TASKS["assess"]
     item = next(item for item in load_items("structure") if item.parallel and len(item.steps) == 3)
-    wanted = json.loads(task.wanted(item))["parts"]
+    known = json.loads(task.wanted(item))
+    wanted = known["parts"]
     wordy = [f"Find out with great care, and leave out nothing: {step}" for step in item.steps]
     waiting = [*item.steps[:2], f"After #1: {item.steps[2]}"]
     replies = [wanted, wordy, waiting, item.steps[:1]]
-    judged = [task.judge(item, Outline(parts=parts, answer=item.form)) for parts in replies]
+    judged = [task.judge(item, Outline.model_validate({**known, "parts": parts})) for parts in replies]
     best, *worse, wrong = judged
     assert best.points == 1.0 and wrong.points == 0.0 and all(0.8 < one.points < 1.0 for one in worse)
     assert all(one.path > best.path and f"where {best.path:.0f} suffice" in one.words for one in worse)
@@ -122,7 +123,7 @@ def test_a_review_that_writes_more_than_it_has_to_is_worth_less() -> None:
 
 def test_the_items_of_a_list_are_named_by_number() -> None:
     (listed,) = [item for item in load_items("structure") if "\n2. " in item.question]
-    assert json.loads(TASKS["assess"].wanted(listed)) == {"unnamed": "", "parts": ["1", "2", "3"], "answer": "list"}
+    assert json.loads(TASKS["assess"].wanted(listed)) == {"asks": "list", "parts": ["1", "2", "3"], "answer": "list"}
 
 
 async def test_what_is_wrong_is_said(server: ModelServer, prompts: Path) -> None:

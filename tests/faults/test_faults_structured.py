@@ -60,7 +60,7 @@ OUTLINES: dict[str, Any] = {
     "parts as the text of a list": SPLIT | {"parts": json.dumps(PARTS)},
     "names in capitals": {"Parts": PARTS, "ANSWER": "text"},
     "a word in capitals": SPLIT | {"answer": "Text"},
-    "null where there is a default": SPLIT | {"unnamed": None},
+    "null where there is a default": SPLIT | {"asks": None},
     "in a list": [SPLIT],
 }
 

@@ -83,7 +83,7 @@ async def test_without_the_setting_nothing_goes_over_the_wire_that_did_not(
     assert "difficulty" not in str(plain.body) and worded.last.startswith(plain.last)
     schema = "response_format", "json_schema", "schema", "properties"
     fields = [list(_reach(request.body, schema)) for request in (plain, worded)]
-    assert fields == [["unnamed", "parts", "answer"], ["unnamed", "parts", "answer", "difficulty"]]
+    assert fields == [["asks", "parts", "answer"], ["asks", "parts", "answer", "difficulty"]]
 
 
 def _reach(body: Any, names: tuple[str, ...]) -> Any:

@@ -59,7 +59,7 @@ async def test_one_strict_schema_request_for_each_structure(server: ModelServer,
         assert "tools" not in request.body
         strict_everywhere(wanted["json_schema"]["schema"])
         fields = {
-            "Outline": ["unnamed", "parts", "answer"],
+            "Outline": ["asks", "parts", "answer"],
             "Plan": ["parts"],
             "Review": ["redo", "conflicts", "answer"],
         }

@@ -232,7 +232,7 @@ async def test_a_run_that_stops_between_its_stages_leaves_nothing_open(
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        ('{"unnamed": "", "parts": ["1", "2', ["1"]),
+        ('{"asks": "", "parts": ["1", "2', ["1"]),
         ('```json\n{"parts": ["1", "2"', ["1", "2"]),
         ('{"parts": [', []),
         ("{", []),
