@@ -12,7 +12,7 @@ from tests.support.kept import KEY
 from tests.support.server import DROP, HANG, Fault, ModelServer, Reply
 from tests.support.subjects.solvers import ASKED, rate, solve, step
 
-LIMITS = {"request_timeout": 2, "max_retries": 1}
+THREAD_TIMEOUT_S = 6
 CUT = Reply("I think, therefore", finish_reason="length")
 BROKEN, MISFIT = '{"scores": [1', {"scores": "many", "step": 1, "lesson": []}
 
@@ -34,7 +34,7 @@ FAULTS: dict[str, Any] = {
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "vote": {"solver": "vote", "samples": 3},
-    "tree": {"solver": "tree", "tree_iterations": 2, "tree_candidates": 2},
+    "tree": {"solver": "tree", "tree_iterations": 2, "tree_width": 2},
 }
 CALLS = [("vote", ASKED), ("tree", "step"), ("tree", "rate"), ("tree", "lesson")]
 
@@ -48,14 +48,15 @@ def script(server: ModelServer) -> None:
 
 
 async def run(server: ModelServer, context: Mapping[str, Any], solver: str) -> Solution:
-    solution = await solve(server, {**context, **SETTINGS[solver], **LIMITS})
+    solution = await solve(server, {**context, **SETTINGS[solver], "thread_timeout": THREAD_TIMEOUT_S})
     async with asyncio.timeout(10):
         await server.wait_until_idle()
-    tokens = solution.report.tokens
-    assert {name: tokens[name] for name in ("input", "output")} == {
-        name: server.usage[name] for name in ("input", "output")
-    }
-    assert solution.report.calls == len(server.asked)
+    # What a request used that broke off is estimated: its server did not get to say.
+    if not solution.report.uncounted:
+        assert (solution.report.tokens.input, solution.report.tokens.output) == tuple(
+            server.usage[name] for name in ("input", "output")
+        )
+        assert solution.report.calls == len(server.asked)
     shown = solution.model_dump_json()
     assert KEY not in shown and "Traceback" not in shown
     return solution
@@ -85,7 +86,8 @@ async def test_a_fault_that_lasts_costs_no_more_than_what_needs_the_call(
     server.script.pop(call)
     server.on(call, fault)
     solution = await run(server, context, solver)
-    if call in ("rate", "lesson"):
+    # A rating or a lesson only guides; what is no JSON is a sample like any other.
+    if call in ("rate", "lesson") or (solver == "vote" and fault in (BROKEN, MISFIT)):
         assert solution.outcome == "complete" and solution.answer, solution.stop_reason
     else:
         assert solution.outcome != "complete" and solution.stop_reason
