@@ -39,6 +39,8 @@ POOR = 0.5
 """The value below which such a result counts as a failure to learn from."""
 PASSING: frozenset[Kind] = frozenset({"truncated", "malformed", "empty", "bad_reply", "refused"})
 """Faults of replies, which those of another iteration need not have; any other one ends the search."""
+CALL_SHARE = 0.5
+"""Share of the seconds left that one call may take: one that hangs leaves time to go on without it."""
 NODES_AN_ITERATION = 5
 """Nodes of the graph that an iteration goes through, apart from two for each further step."""
 
@@ -89,7 +91,7 @@ async def expand(state: Search, runtime: Runtime[Tools]) -> dict[str, Any]:
     settings, last = work.settings, depth_of(state.tree, state.at) + 1 >= work.settings.tree_depth
     asked = ask_step(work.task, settings, state.steps, state.lessons, last=last)
     work.step += 1
-    callers = [work.caller(SEARCH, sample=number, varied=True) for number in range(1, settings.tree_width + 1)]
+    callers = [_caller(work, sample=number, varied=True) for number in range(1, settings.tree_width + 1)]
     replies = await _gather(callers, lambda caller: caller.structured(asked, Step))
     steps = [reply for reply in replies if isinstance(reply, Step) and (reply.step.strip() or reply.result.strip())]
     if not steps:
@@ -137,7 +139,7 @@ async def reflect(state: Search, runtime: Runtime[Tools]) -> dict[str, Any]:
     work = runtime.context.work
     work.step += 1
     asked = ask_lesson(work.task, work.settings, state.steps, state.lessons, state.tree[state.at].message)
-    (reply,) = await _gather([work.caller(SEARCH, sample=1)], lambda caller: caller.structured(asked, Lesson))
+    (reply,) = await _gather([_caller(work)], lambda caller: caller.structured(asked, Lesson))
     lesson = one_line(reply.lesson, MAX_SHOWN) if isinstance(reply, Lesson) else ""
     lessons = [*state.lessons, lesson] if lesson and lesson not in state.lessons else state.lessons
     runtime.context.latest = state.model_copy(update={"lessons": lessons})
@@ -223,6 +225,10 @@ def search_graph() -> Any:
     return builder.compile(checkpointer=False, name="tree")
 
 
+def _caller(work: Work, *, sample: int = 1, varied: bool = False) -> Caller:
+    return work.caller(SEARCH, sample=sample, varied=varied, time_limit=work.left() * CALL_SHARE)
+
+
 async def _gather(callers: Sequence[Caller], ask: Callable[[Caller], Awaitable[T]]) -> list[T | ModelError]:
     """Ask side by side; returns what came, in their order, failures among it."""
     came = await asyncio.gather(*(ask(caller) for caller in callers), return_exceptions=True)
@@ -243,7 +249,7 @@ async def _rate(state: Search, work: Work, candidates: Sequence[TreeNode]) -> li
     """Have the model rate candidates, 0 to 1; what it says nothing of is neither good nor bad."""
     work.step += 1
     asked = ask_rating(work.task, work.settings, state.steps, candidates, state.lessons)
-    (reply,) = await _gather([work.caller(SEARCH, sample=1)], lambda caller: caller.structured(asked, Rating))
+    (reply,) = await _gather([_caller(work)], lambda caller: caller.structured(asked, Rating))
     scores = reply.scores if isinstance(reply, Rating) else []
     rated = [min(1.0, max(0.0, score / FULL_SCORE)) for score in scores[: len(candidates)]]
     return [*rated, *[UNKNOWN] * (len(candidates) - len(rated))]

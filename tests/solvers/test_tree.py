@@ -224,3 +224,12 @@ async def test_threads_of_a_plan_use_the_checker_with_their_own_subquestion(
         server, context, "What is one?", "What is two?", on=build_graph(checker=checker), **TREE
     )
     assert judged == {"What is one?", "What is two?"} and solution.outcome == "complete"
+
+
+async def test_a_call_that_hangs_leaves_time_to_go_on_without_it(server: ModelServer, context: dict[str, Any]) -> None:
+    server.on("step", HANG, step("So it is 8.", "8"), step("So it is 9.", "9"))
+    server.on("rate", rate(6), rate(10))
+    solution = await solve(server, context, **{**TREE, "thread_timeout": 4, "tree_iterations": 3})
+    told = solving_of(solution)
+    assert (solution.answer, solution.outcome, told.iterations) == ("9", "complete", 2)
+    assert [call.status for call in solution.calls if call.stage == "direct"].count("timed_out") == 1
