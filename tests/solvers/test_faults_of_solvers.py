@@ -62,28 +62,32 @@ async def run(server: ModelServer, context: Mapping[str, Any], solver: str) -> S
     return solution
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-@pytest.mark.parametrize(("solver", "call"), CALLS)
-async def test_one_fault_costs_at_most_its_own_call(
-    server: ModelServer, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, solver: str, call: str, fault: Any
-) -> None:
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
+at_every_call = pytest.mark.parametrize(
+    ("solver", "call", "fault"),
+    [pytest.param(*call, fault, id=f"{call[0]}-{call[1]}-{name}") for call in CALLS for name, fault in FAULTS.items()],
+)
+
+
+@at_every_call
+async def test_one_fault_costs_at_most_its_own_call(
+    server: ModelServer, context: dict[str, Any], solver: str, call: str, fault: Any
+) -> None:
     script(server)
-    sound = list(server.script[call])
-    server.script.pop(call)
-    server.on(call, fault, *sound)
+    server.on(call, fault, *server.script[call])
     solution = await run(server, context, solver)
     assert solution.outcome == "complete" and solution.answer, solution.stop_reason
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-@pytest.mark.parametrize(("solver", "call"), CALLS)
+@at_every_call
 async def test_a_fault_that_lasts_costs_no_more_than_what_needs_the_call(
-    server: ModelServer, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, solver: str, call: str, fault: Any
+    server: ModelServer, context: dict[str, Any], solver: str, call: str, fault: Any
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
     script(server)
-    server.script.pop(call)
     server.on(call, fault)
     solution = await run(server, context, solver)
     # A rating or a lesson only guides; what is no JSON is a sample like any other.
