@@ -203,7 +203,12 @@ def _examples(path: Path) -> Iterable[tuple[dict[str, Any], str]]:
             if line.strip():
                 item = json.loads(line)
                 given, wanted = dict(item["input"]), item["output"]
-                yield given, wanted if isinstance(wanted, str) else json.dumps(wanted, ensure_ascii=False)
+                # Without blanks: models write as they are shown, and these would be a fifth of an outline.
+                yield given, wanted if isinstance(wanted, str) else _compact(wanted)
+
+
+def _compact(wanted: Any) -> str:
+    return json.dumps(wanted, ensure_ascii=False, separators=(",", ":"))
 
 
 PROMPTS = load_families()

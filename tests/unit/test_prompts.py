@@ -118,7 +118,7 @@ def test_an_example_that_does_not_fit_its_shape_is_refused() -> None:
 
 HEAD = "---\nversion: 3\nvariables: [a, b]\n---\n"
 BODY = "# System\nRules cost $5.\n\n# User\n${a} and $b for $$1"
-EXAMPLE = '{"input": {"a": "x", "b": "y"}, "output": {"c": "é\u2028"}}'
+EXAMPLE = '{"input": {"a": "x", "b": "y"}, "output": {"c": "é\u2028", "d": [1, 2]}}'
 
 
 def write(folder: Path, text: str | bytes, examples: str = "") -> Path:
@@ -130,7 +130,7 @@ def write(folder: Path, text: str | bytes, examples: str = "") -> Path:
 def test_a_prompt_is_read_from_its_file(tmp_path: Path) -> None:
     prompt = load("p@3", write(tmp_path, (HEAD + BODY).replace("\n", "\r\n"), f"\n{EXAMPLE}\n\n"))
     said = [message.content for message in prompt.messages(a="1", b="2")]
-    assert said == ["Rules cost $5.", "x and y for $1", '{"c": "é\u2028"}', "1 and 2 for $1"]
+    assert said == ["Rules cost $5.", "x and y for $1", '{"c":"é\u2028","d":[1,2]}', "1 and 2 for $1"]
     assert prompt.label == "p@3"
 
 
