@@ -20,6 +20,9 @@ from nodes.solvers.choice import solve_by
 from nodes.solvers.work import Work, find_outcome
 from nodes.state import State
 
+ANSWERED_EARLY = "the answer was there as soon as the parts"
+"""Why a question is not split whose direct answer began early and has ended: it was too short for that."""
+
 
 async def direct(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Answer in one call; where the setting `solver` says so, by a vote or a search."""
@@ -40,8 +43,7 @@ async def _answer(state: State, runtime: Runtime[Settings], solver: SolverName) 
         return conclude_failed(state, settings, state.problems)
     if state.dead_model == settings.model_for("solve"):
         return conclude_failed(state, settings, state.problems)
-    passed_over = state.forecast if not state.parallel else None
-    tell_stage(runtime, "direct", state.round, why=str(passed_over or ""))
+    tell_stage(runtime, "direct", state.round, why=_tell_why(state))
     if solver != "chain":
         return await _solve_whole(state, settings, solver)
     begun = flights.take(state.run.id, ahead.DIRECT)
@@ -53,6 +55,15 @@ async def _answer(state: State, runtime: Runtime[Settings], solver: SolverName) 
             return conclude_failed(state, settings, [*state.problems, f"direct: {error}"], caller.calls)
         reply = error.reply
     return conclude(state, settings, answer=reply.text, calls=caller.calls, shortfall=reply.shortfall)
+
+
+def _tell_why(state: State) -> str:
+    """Say why what has parts is answered in one call."""
+    if state.parallel or not (state.assessment and state.assessment.decomposable):
+        return ""
+    if state.forecast and not state.forecast.pays:
+        return str(state.forecast)
+    return ANSWERED_EARLY if flights.is_answered(state.run.id, ahead.DIRECT) else ""
 
 
 def _choose(state: State, settings: Settings) -> SolverName:

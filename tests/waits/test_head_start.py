@@ -11,6 +11,7 @@ from graphs import graph
 from graphs.build import build_graph
 from graphs.page.page import page
 from nodes.asking.ahead import complete_lines
+from nodes.direct import ANSWERED_EARLY
 from nodes.state import Solution
 from tests.support.server import Fault, ModelServer, Reply, outline, review
 
@@ -72,9 +73,14 @@ async def test_a_direct_answer_that_is_there_when_the_question_would_be_split_is
 ) -> None:
     split(server)
     server.on("direct", "All four.")
-    solution = await ask({**early, "max_parallel": 1})
+    stream = graph.astream(
+        {"question": QUESTION}, context={**early, "max_parallel": 1}, stream_mode=["custom", "values"]
+    )
+    told = [(mode, event) async for mode, event in stream]
+    solution = Solution.model_validate(told[-1][1])
     assert (solution.answer, solution.route) == ("All four.", "direct") and not server.calls("solve")
     assert solution.assessment and solution.assessment.decomposable
+    assert [event.get("why") for mode, event in told if mode == "custom" and "stage" in event] == [None, ANSWERED_EARLY]
 
 
 async def test_threads_begin_while_the_outline_is_written_and_none_is_asked_twice(
