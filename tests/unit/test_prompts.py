@@ -24,9 +24,9 @@ SHAPES: dict[str, type[BaseModel]] = {
     "review": Review,
 }
 CHARACTERS_A_TOKEN = 4
-MAX_TOKENS = {"assess": 620}
-"""Of rules and examples; 500 where nothing else stands here. Fewer examples split word problems (`evals/NOTES.md`)."""
-"""Of a role's rules and examples together."""
+MAX_TOKENS = {"assess": 600}
+"""Of a role's rules and examples together; 500 where nothing else stands here. Shorter outline prompts judged worse
+what may be split (`evals/NOTES.md`)."""
 
 
 def values(prompt: Prompt, text: str) -> dict[str, str]:
