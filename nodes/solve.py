@@ -127,7 +127,7 @@ def _cache_key(task: ThreadTask, settings: Settings) -> str:
     asked = [message for piece in by_part(first) for message in messages(piece, settings)]
     knobs = list_knobs(choose_solver(task.spec, settings), settings)
     easy = any(choose_seat(piece.spec, settings) == "easy" for piece in by_part(first))
-    return key_of(asked, settings, stage_of(task.spec, settings).prompt(settings).label, knobs, easy=easy)
+    return key_of(asked, settings, stage_of(task, settings).prompt(settings).label, knobs, easy=easy)
 
 
 def _from_cache(task: ThreadTask, key: str, found: Kept) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class HeadStart:
         self._begun.add(task.spec.id)
         settings, run = self._settings, self._run
         asked = thread.messages(task, settings)
-        within = thread.stage_of(task.spec, settings).caller(
+        within = thread.stage_of(task, settings).caller(
             settings, run, thread=task.spec, ahead=True, time_limit=settings.thread_timeout
         )
         flights.begin(run.id, key_of(task, asked), within, asked)

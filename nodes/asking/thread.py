@@ -20,20 +20,21 @@ SPAWNING = Stage("solve", PROMPTS["spawn"].check(KNOWN), "solve")
 VOTE = Stage("solve", PROMPTS["vote"].check(KNOWN), "solve")
 
 
-def stage_of(spec: ThreadSpec, settings: Settings) -> Stage:
+def stage_of(task: ThreadTask, settings: Settings) -> Stage:
     """Return the stage of a thread: one that may hand parts on is told so. A plan that people approve stays theirs."""
-    approved, chained = settings.oversight in ("plan", "both"), choose_solver(spec, settings) == "chain"
-    return SPAWNING if chained and may_spawn(spec, settings.max_depth) and not approved else THREAD
+    approved, chained = settings.oversight in ("plan", "both"), choose_solver(task.spec, settings) == "chain"
+    spawning = chained and may_spawn(task.spec, task.segments, settings.max_depth) and not approved
+    return SPAWNING if spawning else THREAD
 
 
 def handed_on(task: ThreadTask, settings: Settings, text: str) -> list[str]:
     """Return the parts that a thread hands on, if it may."""
-    return read_spawned(text) if stage_of(task.spec, settings) is SPAWNING else []
+    return read_spawned(text) if stage_of(task, settings) is SPAWNING else []
 
 
 def messages(task: ThreadTask, settings: Settings, stage: Stage | None = None) -> list[BaseMessage]:
     """Ask one subquestion; as `VOTE`, for a result so short that equal ones look alike."""
-    return (stage or stage_of(task.spec, settings)).prompt(settings).messages(**values(task))
+    return (stage or stage_of(task, settings)).prompt(settings).messages(**values(task))
 
 
 def values(task: ThreadTask) -> dict[str, str]:

@@ -6,8 +6,9 @@ threads call threads of their own at every level; here the setting `max_depth` b
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from nodes.input.segments import Segment
 from nodes.llm.replies.fences import outside_code
 from nodes.planning.outline import Part
 from nodes.planning.plan import ThreadSpec
@@ -23,9 +24,14 @@ def depth_of(id: str) -> int:
     return id.count(".")
 
 
-def may_spawn(spec: ThreadSpec, max_depth: int) -> bool:
-    """Tell whether a thread may hand parts on: not one of several parts, and not one that has its portion."""
-    return depth_of(spec.id) < max_depth and len(spec.parts) < 2 and not spec.portion
+def may_spawn(spec: ThreadSpec, segments: Iterable[Segment], max_depth: int) -> bool:
+    """Tell whether a thread may hand parts on: not one of several parts, and not one that has documents to work on.
+
+    What is in a document need not be found first, and one that is too long is split as such; a small model that may
+    hand a file's functions on, one by one, mostly does.
+    """
+    reads = any(segment.kind == "document" for segment in segments)
+    return depth_of(spec.id) < max_depth and len(spec.parts) < 2 and not spec.portion and not reads
 
 
 def read_spawned(text: str) -> list[str]:

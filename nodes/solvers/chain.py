@@ -20,7 +20,7 @@ async def chain(work: Work, stragglers: Stragglers) -> Reply:
     Raises:
         ModelError: No usable reply came.
     """
-    stage, asked = stage_of(work.task.spec, work.settings), messages(work.task, work.settings)
+    stage, asked = stage_of(work.task, work.settings), messages(work.task, work.settings)
     begun = take_thread(work.task, asked)
     if begun:
         work.callers.append(begun.caller)

@@ -70,6 +70,16 @@ async def test_what_is_handed_on_is_bounded(server: ModelServer, context: dict[s
     assert [thread.id for thread in never.threads] == ["T1", "T2"] and "Parts:" in never.threads[0].answer
 
 
+async def test_a_thread_that_reads_a_document_hands_nothing_on(server: ModelServer, context: dict[str, Any]) -> None:
+    script(server)
+    server.on("assess", outline(f"3: {PICKS}", CAPITAL))
+    problem = {"question": QUESTION, "documents": [{"id": "draft", "text": "The picks: Ann, Bo and Cy."}]}
+    solution = Solution.model_validate(await graph.ainvoke(problem, context=context))
+    (reads,) = server.about(PICKS)
+    assert "Ann, Bo and Cy" in reads.last and "Parts:" not in reads.prompt
+    assert [thread.id for thread in solution.threads] == ["T1", "T2"] and "Parts:" in solution.threads[0].answer
+
+
 async def test_more_parts_than_threads_share_them(server: ModelServer, context: dict[str, Any]) -> None:
     script(server)
     solution = await ask(context, max_threads=3)
