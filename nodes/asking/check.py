@@ -8,7 +8,7 @@ from langchain_core.messages import BaseMessage
 from nodes.asking.results import MAX_RESULT_CHARACTERS
 from nodes.input.excerpts import json_line
 from nodes.judging.arithmetic import evidence
-from nodes.judging.verdicts import Review, ReviewOfOne, judge
+from nodes.judging.verdicts import ReviewOfOne, judge
 from nodes.llm.caller import Caller
 from nodes.llm.limits.budget import Budget
 from nodes.llm.replies.errors import ModelError
@@ -19,7 +19,7 @@ from nodes.state import ThreadTask
 from nodes.threads.results import ThreadResult
 from prompts import PROMPTS, block
 
-CHECK = Stage("review", PROMPTS["check"].check({"evidence", "result"}, Review), "solve")
+CHECK = Stage("review", PROMPTS["check"].check({"evidence", "result"}, ReviewOfOne), "solve")
 
 _log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -40,24 +40,18 @@ class Review(Record):
         return written
 
 
-class _Less(Review):
-    """A review of which some fields are not asked for; a reply may have them all the same."""
+class ReviewOfOne(Review):
+    """What is wrong with one result, if anything; only that is asked for, though a reply may have the rest, too."""
 
     model_config = ConfigDict(title="Review")
-    left_out: ClassVar[frozenset[str]] = frozenset()
+    own: str = Field("", description="The reviewer's own answer, in a word or a number; written before it judges.")
 
     @classmethod
     def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
-        """Return the schema less these fields."""
+        """Return the schema of what is asked for, in the order in which it is to be written."""
         schema = super().model_json_schema(*args, **options)
-        schema["properties"] = {name: field for name, field in schema["properties"].items() if name not in cls.left_out}
+        schema["properties"] = {name: schema["properties"][name] for name in ("own", "redo")}
         return schema
-
-
-class ReviewOfOne(_Less):
-    """What is wrong with one result, if anything."""
-
-    left_out = frozenset({"conflicts", "answer"})
 
 
 class Judgement(NamedTuple):

@@ -242,7 +242,7 @@ async def test_a_careful_review_checks_each_result_by_itself_and_then_all_togeth
     checks = [request for request in server.calls("review") if "Question:" not in request.last]
     assert [len(server.calls(role)) for role in ("solve", "review")] == [4, 6] and len(checks) == 4
     asked = checks[0].body["response_format"]["json_schema"]["schema"]
-    assert list(asked["properties"]) == ["redo"] and '"id": "T' in checks[0].last
+    assert list(asked["properties"]) == ["own", "redo"] and '"id": "T' in checks[0].last
     assert "no unit" in server.about(PARTS[0])[1].last and len(server.about(PARTS[1])) == 1
     assert (solution.answer, solution.outcome) == ("All of it.", "complete")
     assert all(thread.checked and not thread.fault for thread in solution.threads)
