@@ -2,12 +2,13 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.support.services.ports import free_port
 
 PROGRAMS = ("initdb", "pg_ctl", "postgres")
 
@@ -34,9 +35,7 @@ class Postgres:
         if self.user:
             shutil.chown(folder, self.user)
         self._run("initdb", "-D", str(folder / "data"), "-U", "apr", "--auth=trust", "--no-sync")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"postgresql://apr:secret-word@127.0.0.1:{self.port}/postgres"
         self.running = False
 

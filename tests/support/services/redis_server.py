@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.support.services.ports import free_port
+
 START_TIMEOUT_S = 30
 
 
@@ -21,9 +23,7 @@ class RedisServer:
     def __init__(self, program: str) -> None:
         """Choose a free port."""
         self._program = program
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://:secret-word@127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.command import STEADY
+from tests.support.services.ports import free_port
 
 PROJECT = Path(__file__).parents[3]
 
@@ -25,9 +25,7 @@ async def dev_server(folder: Path, **environment: str) -> AsyncIterator[str]:
     """
     for name in ("graphs", "nodes", "prompts", "langgraph.json", "pyproject.toml"):
         (folder / name).symlink_to(PROJECT / name)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANGSMITH_", "OPENAI_", "APR_"))}
     own = {"LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGGRAPH_NO_VERSION_CHECK": "true", "LANGSMITH_TRACING": "false"}
     process = await asyncio.create_subprocess_exec(

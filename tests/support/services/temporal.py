@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from tests.support.command import STEADY, Process, environment, launch
 from tests.support.server import ModelServer
+from tests.support.services.ports import free_port
 
 BINARY = shutil.which("temporal") or shutil.which("temporal", path=str(Path(sys.executable).parent))
 
@@ -23,9 +23,7 @@ class Temporal:
 
     def __init__(self, folder: Path) -> None:
         """Prepare one that keeps its runs in a folder."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        self._port = free_port()
         self.address, self._file = f"127.0.0.1:{self._port}", folder / "temporal.sqlite"
         self._process: asyncio.subprocess.Process | None = None
 
