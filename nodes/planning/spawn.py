@@ -25,10 +25,10 @@ def depth_of(id: str) -> int:
 
 
 def may_spawn(spec: ThreadSpec, segments: Iterable[Segment], max_depth: int) -> bool:
-    """Tell whether a thread may hand parts on: not one of several parts, and not one that has documents to work on.
+    """Tell whether a thread may hand parts on: not one of several parts, nor one that has its portion, or documents.
 
     What is in a document need not be found first, and one that is too long is split as such; a small model that may
-    hand a file's functions on, one by one, mostly does.
+    hand on parts of a file that it is to review mostly does.
     """
     reads = any(segment.kind == "document" for segment in segments)
     return depth_of(spec.id) < max_depth and len(spec.parts) < 2 and not spec.portion and not reads
