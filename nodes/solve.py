@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from langgraph.runtime import Runtime
 
 from nodes.asking.ahead import drop_thread
-from nodes.asking.check import check, checker
+from nodes.asking.check import Check
 from nodes.asking.outcome import read_outcome, thread_result
 from nodes.asking.thread import by_part, messages, stage_of
 from nodes.boundary.needs import is_settled, lack, take_needs
@@ -166,13 +166,13 @@ async def _ask(task: ThreadTask, place: Place) -> dict[str, Any]:
 
 async def _check(task: ThreadTask, result: ThreadResult, place: Place) -> tuple[ThreadResult, list[Call]]:
     """Have a result checked; returns it with what was found wrong, and every request made."""
-    caller = checker(task, place.settings, _budget(task, place))
+    check = Check(task, place.settings, _budget(task, place))
     try:
-        result = await check(task, result, place.settings, caller)
+        result = await check.run(result)
     except asyncio.CancelledError:
         if not place.entry.stopped:
             raise
-    return result, caller.calls
+    return result, check.calls
 
 
 def _share(task: ThreadTask, settings: Settings, slots: int | None) -> FanOut:

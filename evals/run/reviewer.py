@@ -9,7 +9,7 @@ from langgraph.graph import END, START, StateGraph
 
 from evals.item import Item
 from evals.run.row import Row, tokens_by_stage
-from nodes.asking.check import check, checker
+from nodes.asking.check import Check
 from nodes.judging.verdicts import Review, judge
 from nodes.llm.endpoints.usage import Call, total_usage
 from nodes.llm.limits.budget import budget
@@ -19,7 +19,7 @@ from nodes.reporting.measure import make_report
 from nodes.review import review
 from nodes.settings import Settings
 from nodes.shared.run import Run
-from nodes.state import Problem, State, ThreadTask
+from nodes.state import State, ThreadTask
 from nodes.threads.results import ThreadResult
 
 
@@ -65,20 +65,17 @@ async def reviewed(item: Item, settings: dict[str, Any]) -> Row:
 
 async def _check_results(item: Item, settings: Settings) -> dict[str, Any]:
     """Check each recorded result in a call of its own, as threads have theirs checked when they end."""
-    run, segments = Run(), Problem(question=item.question).segments()
+    run = Run()
     within = budget(settings, run, "review", Spending())
-    tasks = [ThreadTask(run=run, spec=_spec(result), segments=segments) for result in recorded_results(item)]
-    callers = [checker(task, settings, within) for task in tasks]
+    tasks = [ThreadTask(run=run, spec=_spec(result), segments=[]) for result in recorded_results(item)]
+    checks = [Check(task, settings, within) for task in tasks]
     results = await asyncio.gather(
-        *(
-            check(task, result, settings, caller)
-            for task, result, caller in zip(tasks, recorded_results(item), callers, strict=True)
-        )
+        *(check.run(result) for check, result in zip(checks, recorded_results(item), strict=True))
     )
     return {
         "run": run,
         "results": {result.id: result for result in results},
-        "calls": [call for caller in callers for call in caller.calls],
+        "calls": [call for check in checks for call in check.calls],
     }
 
 

@@ -70,7 +70,7 @@ class Token(NamedTuple):
 
 def tokens(line: str) -> list[Token]:
     """Cut a line into pieces; their places are those in the line as it was given."""
-    plain = re.sub(r"[^\x00-\x7f]", lambda match: _plain(match.group()), line)
+    plain = plain_signs(line)
     found: list[Token] = []
     for match in _TOKEN.finditer(plain):
         kind, text = match.lastgroup or "other", match.group()
@@ -83,6 +83,11 @@ def tokens(line: str) -> list[Token]:
         else:
             found.append(Token(kind, _OPERATORS.get(text, text), *match.span()))
     return found
+
+
+def plain_signs(text: str) -> str:
+    """Return a text of the same length with figures of every script, kinds of minus and full-width signs made plain."""
+    return re.sub(r"[^\x00-\x7f]", lambda match: _plain(match.group()), text)
 
 
 @lru_cache(maxsize=4096)

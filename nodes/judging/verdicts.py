@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from nodes.planning.plan import THREAD_NUMBER
 from nodes.planning.repair import Repair
+from nodes.shared.cleaning import words_and_figures
 from nodes.shared.record import Record
 from nodes.threads.results import ThreadResult
 
@@ -38,20 +39,6 @@ class Review(Record):
         if isinstance(written, dict) and not written.keys() & cls.model_fields.keys():
             raise ValueError(f"none of the fields {', '.join(cls.model_fields)} is there")
         return written
-
-
-class ReviewOfOne(Review):
-    """What is wrong with one result, if anything; only that is asked for, though a reply may have the rest, too."""
-
-    model_config = ConfigDict(title="Review")
-    own: str = Field("", description="The reviewer's own answer, in a word or a number; written before it judges.")
-
-    @classmethod
-    def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
-        """Return the schema of what is asked for, in the order in which it is to be written."""
-        schema = super().model_json_schema(*args, **options)
-        schema["properties"] = {name: schema["properties"][name] for name in ("own", "redo")}
-        return schema
 
 
 class Judgement(NamedTuple):
@@ -111,11 +98,5 @@ def _confirm(conflict: Conflict, answered: Sequence[ThreadResult]) -> Conflict |
 
 def _occurs_in(quote: str, text: str) -> bool:
     """Tell whether a quotation stands word for word in a text, whatever the case, the blanks and the marks around."""
-    wanted = _plain(quote)
-    return bool(wanted) and wanted in _plain(text)
-
-
-def _plain(text: str) -> str:
-    """Return letters, digits and what may belong to a figure, folded; all else is one blank."""
-    kept = "".join(character if character.isalnum() or character in "+-.,%/" else " " for character in text.casefold())
-    return " ".join(kept.split()).strip(" .,")
+    wanted = words_and_figures(quote)
+    return bool(wanted) and wanted in words_and_figures(text)

@@ -39,3 +39,9 @@ def one_line(text: str, limit: int | None = None) -> str:
 def fold(text: str) -> str:
     """Return a text without case, blanks and end marks, for comparing; other signs tell `3 + 4` from `3 * 4`."""
     return "".join(text.casefold().split()).rstrip(END_MARKS)
+
+
+def words_and_figures(text: str) -> str:
+    """Return letters, digits and what may belong to a figure, folded; all else is one blank."""
+    kept = "".join(character if character.isalnum() or character in "+-.,%/" else " " for character in text.casefold())
+    return " ".join(kept.split()).strip(" .,")

@@ -24,10 +24,15 @@ def key_of(answer: str) -> str:
     text = unicodedata.normalize("NFKC", answer).replace("\u2212", "-").strip().rstrip(END_MARKS)
     bare = text.strip("".join(sign for sign in set(text) if unicodedata.category(sign) == "Sc") + " \t")
     text = bare if _NUMBER.fullmatch(bare) else text
-    return fold(_NUMBER.sub(lambda found: _by_value(found.group()), text))
+    return fold(by_value(text))
 
 
-def _by_value(number: str) -> str:
+def by_value(text: str) -> str:
+    """Write each number of a text by its value: `1,200.50` is `1200.5`."""
+    return _NUMBER.sub(lambda found: _value_of(found.group()), text)
+
+
+def _value_of(number: str) -> str:
     written = f"{Decimal(number.replace(',', '')):f}"
     whole, point, rest = written.partition(".")
     exact = f"{whole}{point}{rest}".rstrip("0").rstrip(".") if point else whole

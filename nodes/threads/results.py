@@ -35,9 +35,9 @@ class ThreadResult(Record):
     needs: list[str] = Field(default_factory=list)
     """Ids of the threads whose results it was given."""
     checked: bool = False
-    """Whether a short call of its own checked the result."""
+    """Whether its question was answered anew and compared with the result (`review="careful"`)."""
     fault: str = ""
-    """What that check found wrong; empty for nothing."""
+    """What that found against the result; empty for nothing."""
     text: str = ""
     """All that the thread wrote."""
     reasoning: str = ""

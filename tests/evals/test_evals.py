@@ -38,7 +38,7 @@ async def test_every_variant_runs_on_the_same_items(server: ModelServer, tmp_pat
     assert all(f"| results | {name} | 3 |" in out for name in REVIEWERS)
     assert "compound · adaptive" in err and "3/3" in err
     assert "| openai:scripted | adaptive | sequential | 6 | 6 |" in out
-    # Every planted result is asked about alone, and then all together.
+    # Every subquestion is asked anew, and then all results are read together.
     given = {item.id: len(item.results) for item in load_items("results")}
     asked = {name: {row.id: row.stages["review"].calls for row in done[f"results {name}"].rows} for name in REVIEWERS}
     assert asked["careful"] == {id: given[id] + 1 for id in asked["brief"]} and set(asked["brief"].values()) == {1}

@@ -91,15 +91,12 @@ async def test_a_review_is_read_as_it_was_meant(server: ModelServer, said: Any) 
     assert (solution["answer"], solution["outcome"], len(server.calls("review"))) == ("All of it.", "complete", 1)
 
 
-@pytest.mark.parametrize("name", ["Review", "ReviewOfOne"])
-async def test_the_review_of_one_result_may_stand_under_its_name(
-    server: ModelServer, context: dict[str, Any], name: str
-) -> None:
+async def test_a_review_may_stand_under_its_name(server: ModelServer, context: dict[str, Any]) -> None:
     script(server)
-    server.on("review", json.dumps({name: review("All of it.")}))
-    solution = await graph.ainvoke({"question": "Tell me all."}, context={**context, "review": "careful"})
+    server.on("review", json.dumps({"Review": review("All of it.")}))
+    solution = await graph.ainvoke({"question": "Tell me all."}, context=context)
     assert solution["outcome"] == "complete" and not solution["report"].retries
-    assert len(server.calls("review")) == len(PARTS) + 1
+    assert len(server.calls("review")) == 1
 
 
 def refusing(status: int, said: str) -> Fault:

@@ -232,27 +232,71 @@ async def test_a_review_that_is_cut_is_no_review(server: ModelServer, context: d
     assert solution.outcome == "partial" and "unreviewed" in solution.stop_reason and "652 km" in solution.answer
 
 
-async def test_a_careful_review_checks_each_result_by_itself_and_then_all_together(
+async def test_a_careful_review_sends_back_what_two_other_answers_agree_against(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
-    said = {"redo": ["T1: no unit"]}
-    # Three checks, of which two are of other results, then the review; then T1 again, its check and the review.
-    reviews = [said, said, said, written("All."), {"redo": []}, written("All of it.")]
-    solution = await ask(server, {**context, "review": "careful"}, *reviews)
-    checks = [request for request in server.calls("review") if "Question:" not in request.last]
-    assert [len(server.calls(role)) for role in ("solve", "review")] == [4, 6] and len(checks) == 4
-    asked = checks[0].body["response_format"]["json_schema"]["schema"]
-    assert list(asked["properties"]) == ["own", "redo"] and '"id": "T' in checks[0].last
-    assert "no unit" in server.about(PARTS[0])[1].last and len(server.about(PARTS[1])) == 1
+    server.on(PARTS[0], RESULTS[0], "690 it is.\nResult: 690 km", "Result: 690 km")
+    server.on(f"check: {PARTS[0]}", "690").on(f"check: {PARTS[2]}", "William Shakespeare")
+    solution = await ask(server, {**context, "review": "careful"}, written("All."), written("All of it."))
+    # T2 cannot be answered in a word, T3 is confirmed; T1 is worked out once more, sent back and confirmed then.
+    assert sorted(asked.key for asked in server.calls("check")) == sorted(
+        f"check: {part}" for part in [*PARTS, PARTS[0]]
+    )
+    assert not any("652" in asked.prompt for asked in server.calls("check"))
+    _, worked, again = server.about(PARTS[0])
+    assert (
+        "652" not in worked.prompt and "Asked twice more, it came to: 690 km" in again.last and "652 km" in again.last
+    )
+    assert [(thread.answer, thread.checked, thread.rounds) for thread in solution.threads] == [
+        ("690 km", True, 2),
+        ("The Po, 690 km", False, 1),
+        ("Shakespeare", True, 1),
+    ]
     assert (solution.answer, solution.outcome) == ("All of it.", "complete")
-    assert all(thread.checked and not thread.fault for thread in solution.threads)
 
 
-async def test_a_check_that_fails_costs_its_thread_nothing(server: ModelServer, context: dict[str, Any]) -> None:
-    failing = [Reply("No.", refusal="no")] * 3
-    solution = await ask(server, {**context, "review": "careful"}, *failing, written("All."))
+async def test_a_thread_that_stays_with_its_result_is_not_doubted_again(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    server.on(PARTS[0], RESULTS[0], "Result: 690 km", RESULTS[0]).on(f"check: {PARTS[0]}", "690")
+    solution = await ask(server, {**context, "review": "careful"}, written("All."), written("All of it."))
+    assert len(server.calls("check")) == len(PARTS) and len(server.about(PARTS[0])) == 3
+    assert (solution.outcome, solution.threads[0].rounds, solution.threads[0].fault) == ("complete", 2, "")
+
+
+async def test_two_other_answers_that_differ_are_nothing_against_a_result(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    server.on(PARTS[0], RESULTS[0], "Result: 690 km").on(f"check: {PARTS[0]}", "700")
+    solution = await ask(server, {**context, "review": "careful"}, written("All."))
+    assert solution.outcome == "complete" and len(server.about(PARTS[0])) == 2 and not solution.threads[0].fault
+    # One after the other: the second answer is on the critical path behind the first.
+    assert [call.step for call in solution.calls if call.thread_id == "T1"] == [0, 0, 1]
+
+
+async def test_parts_that_share_a_thread_are_checked_each_by_itself(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    server.on(PARTS[0], RESULTS[0], "Result: 690 km", "Result: 690 km").on(f"check: {PARTS[0]}", "690")
+    shared = {**context, "review": "careful", "max_threads": 2}
+    solution = await ask(server, shared, written("All."), written("All of it."))
+    assert len(solution.threads) == 2 and solution.outcome == "complete"
+    assert {asked.key for asked in server.calls("check")} == {f"check: {part}" for part in PARTS}
+    assert f"Asked twice more, “{PARTS[0]}” came to: 690 km" in server.about(PARTS[0])[2].last
+    assert "690 km" in solution.threads[0].answer and "652" not in solution.threads[0].answer
+
+
+@pytest.mark.parametrize(
+    "step", [Reply("No.", refusal="no"), Reply("690", finish_reason="length"), Fault(400), "?", "？", " "]
+)
+async def test_a_check_that_fails_costs_its_thread_nothing(
+    server: ModelServer, context: dict[str, Any], step: Any
+) -> None:
+    server.on(f"check: {PARTS[0]}", step)
+    solution = await ask(server, {**context, "review": "careful"}, written("All."))
     assert (solution.answer, solution.outcome) == ("All.", "complete")
-    assert not any(thread.checked for thread in solution.threads)
+    assert not any(thread.checked or thread.fault for thread in solution.threads)
+    assert len(server.about(PARTS[0])) == 1
 
 
 @pytest.mark.parametrize("end", ["\n", "\u2028", "\x85", "\r\n"])

@@ -219,13 +219,13 @@ async def test_a_thread_whose_answer_is_being_checked_can_be_stopped(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
     split(server, *PARTS[:2])
-    server.on("review", HANG, review(), review("All of it."))
+    server.on(f"check: {PARTS[0]}", HANG).on("review", review("All of it."))
     server.on(PARTS[1], Reply("Result: 2", delay=0.5))
     run = Running({**context, "review": "careful"})
-    await server.wait_for(1, "review")
+    await server.wait_for(1, "check")
     assert stop_thread(run.run_id, "T1")
     solution = await run.task
     stopped, other = solution.threads
     assert (stopped.status, stopped.error, stopped.answer) == ("failed", BY_A_PERSON, "") and "answer" in stopped.text
-    assert other.status == "answered" and solution.outcome == "partial" and server.calls("review")[0].dropped
+    assert other.status == "answered" and solution.outcome == "partial" and server.calls("check")[0].dropped
     assert [call.status for call in solution.calls if call.thread_id == "T1"] == ["ok", "cancelled"]

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodes.judging.agreement import agree
+from nodes.shared.cleaning import words_and_figures
 from nodes.solvers.uct import add_candidates, backpropagate, best_result, path_to, select, uct
 from nodes.threads.ballot import count_votes, is_certain, key_of
 from nodes.threads.solving import TreeNode
@@ -31,6 +33,40 @@ from nodes.threads.solving import TreeNode
 )
 def test_results_are_compared_by_value_and_by_words(one: str, other: str, same: bool) -> None:
     assert (key_of(one) == key_of(other)) is same
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("72", "9 plates cost 72 euros.", True),
+        ("72 euros", "72", True),
+        ("1 hour: 60", "3600", False),
+        ("2500", "2.5 kilograms are 2,500 grams.", True),
+        ("2500", "2,5 Kilogramm sind 2.500 Gramm.", True),
+        ("3.5", "3.50", True),
+        ("3,5", "It is 3.5 m.", True),
+        ("5", "2.5", False),
+        ("5", "15", False),
+        ("5", "-5", False),
+        ("-5", "It is −5 °C.", True),
+        ("oslo", "The capital is OSLO!", True),
+        ("北京", "中国的首都是北京。", True),
+        ("上海", "中国的首都是北京。", False),
+        ("القاهرة", "عاصمة مصر هي القاهرة.", True),
+        ("٧٢", "72", True),
+        ("Jupiter", "Saturn is the largest planet.", False),
+        ("?", "What?", False),
+        ("", "", False),
+    ],
+)
+def test_a_short_answer_agrees_with_a_text_in_which_it_stands(one: str, other: str, same: bool) -> None:
+    assert agree(one, other) is agree(other, one) is same
+
+
+@given(st.text(), st.text())
+def test_agreement_is_mutual_and_what_says_nothing_agrees_with_nothing(one: str, other: str) -> None:
+    assert agree(one, other) is agree(other, one)
+    assert not agree(one, " …!") and agree(one, one) is bool(words_and_figures(one))
 
 
 @given(st.text())

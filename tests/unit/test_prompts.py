@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from nodes.input.excerpts import by_number, overview, whole
 from nodes.input.segments import Segment
-from nodes.judging.verdicts import Review, ReviewOfOne, judge
+from nodes.judging.verdicts import Review, judge
 from nodes.planning.outline import Outline, Plan, read_parts
 from nodes.threads.results import ThreadResult
 from prompts import PROMPTS, Prompt, PromptError, block, load, load_families, read_versions
@@ -20,7 +20,6 @@ SHAPES: dict[str, type[BaseModel]] = {
     "assess": Outline,
     "decompose": Plan,
     "refine": Plan,
-    "check": ReviewOfOne,
     "review": Review,
 }
 CHARACTERS_A_TOKEN = 4

@@ -44,7 +44,8 @@ class WorkKnobs(BaseModel):
     review: ReviewMode = Field(
         "brief",
         description="How to check results before they are joined: not at all (`off`), or all in one call (`brief`). "
-        "`careful` first checks each result in a short call of its own, as its thread ends.",
+        "`careful` first has each subquestion answered anew, as its thread ends; "
+        "a result goes back if two other answers agree, and not with it.",
     )
     stop_when: StopWhen = Field(
         "all",

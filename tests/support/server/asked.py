@@ -67,6 +67,8 @@ def who_asks(body: dict[str, Any]) -> tuple[str, str]:
         return SHAPES[wanted], SHAPES[wanted]
     last = str(next(message for message in reversed(body["messages"]) if message["role"] == "user")["content"])
     found = re.search(r"^Subquestion:\n(.*)\Z", last, re.DOTALL | re.MULTILINE)
+    if found and system.startswith("Answer the subquestion in a word"):
+        return "check", f"check: {found.group(1)}"
     return ("solve", found.group(1)) if found else ("direct", "direct")
 
 
@@ -78,6 +80,8 @@ def default_step(request: Asked) -> Step:
         return plan()
     if request.role == "review":
         return review("All of it.")
+    if request.role == "check":
+        return "?"
     if request.role == "step":
         return {"step": "Thinking.", "result": "an answer"}
     if request.role in ("rate", "lesson"):
