@@ -6,6 +6,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from nodes.asking.crosscheck import Crossed, cross_check
 from nodes.asking.join import join
 from nodes.asking.results import name_missing, open_parts, put_together
 from nodes.asking.review import AS_A_LIST, REVIEW, messages
@@ -53,20 +54,32 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         joined = await join(state, settings, answered, missing)
         return conclude(state, settings, answer=joined.answer, calls=joined.calls, shortfall=joined.shortfall)
     tell_stage(runtime, "review", state.round)
-    said = AS_A_LIST if listed else open_parts(state) + name_missing(back or missing, to_run_again=bool(back))
-    caller = REVIEW.caller(settings, state.run, state.calls, round=state.round)
+    return await _ask_reviewer(state, settings, answered, back, listed)
+
+
+async def _ask_reviewer(
+    state: State, settings: Settings, answered: Sequence[ThreadResult], back: Sequence[ThreadResult], listed: str
+) -> dict[str, Any]:
+    """Have the results judged; where the reviewer fails, they stand unreviewed, or what failed before runs again."""
+    threads = in_plan_order(state, state.results)
+    broken = back or list_missing(threads)
+    said = AS_A_LIST if listed else open_parts(state) + name_missing(broken, to_run_again=bool(back))
+    crossed = await cross_check(state, settings, answered) if settings.review == "careful" else Crossed()
+    caller = REVIEW.caller(settings, state.run, [*state.calls, *crossed.calls], round=state.round)
     try:
         # Sums in long results are done again in a thread of its own, so that no other run waits.
-        asked = await asyncio.to_thread(messages, state, settings, answered, said, listed=bool(listed))
+        asked = await asyncio.to_thread(
+            messages, state, settings, answered, said, listed=bool(listed), crossed=crossed.evidence
+        )
         written = await caller.structured(asked, Review)
     except ModelError as error:
-        if back and _rounds_left(state, settings, caller.calls) > 0:
-            return _send_back(state, settings, back, {}) | {"calls": caller.calls}
+        calls = [*crossed.calls, *caller.calls]
+        if back and _rounds_left(state, settings, calls) > 0:
+            return _send_back(state, settings, back, {}) | {"calls": calls}
         shortfall = f"the results stand unreviewed, since the review failed: {error}"
-        return conclude(
-            state, settings, answer=listed or put_together(threads), calls=caller.calls, shortfall=shortfall
-        )
-    return _act(state, settings, written, answered, listed, caller.calls)
+        return conclude(state, settings, answer=listed or put_together(threads), calls=calls, shortfall=shortfall)
+    judged = judge(written, answered, crossed.conflicts)
+    return _act(state, settings, written, judged, answered, listed, [*crossed.calls, *caller.calls])
 
 
 def _hand_on(state: State, settings: Settings) -> dict[str, Any]:
@@ -89,12 +102,12 @@ def _act(
     state: State,
     settings: Settings,
     written: Review,
+    judged: Judgement,
     answered: Sequence[ThreadResult],
     listed: str,
     calls: Sequence[Call],
 ) -> dict[str, Any]:
     """Do what follows from a review: send back what does not stand, else end with the answer."""
-    judged = judge(written, answered)
     critiques = _critiques(judged, answered)
     refuted = {id: _refute(state.results[id], critique) for id, critique in critiques.items()}
     contradictions = [_contradiction(conflict) for conflict in judged.conflicts]

@@ -60,7 +60,8 @@ async def reviewed(item: Item, settings: dict[str, Any]) -> Row:
     if not reviews:
         # No usable review: everything that was planted is missed.
         return Row(**known, error="; ".join(call.status for call in calls), score=0.0)
-    return Row(**known, **compare_found(item, reviews[-1], list(values["results"].values())))
+    conflicts = [set(one.thread_ids) for one in values.get("contradictions", [])]
+    return Row(**known, **compare_found(item, reviews[-1], list(values["results"].values()), conflicts))
 
 
 async def _check_results(item: Item, settings: Settings) -> dict[str, Any]:
@@ -79,7 +80,9 @@ async def _check_results(item: Item, settings: Settings) -> dict[str, Any]:
     }
 
 
-def compare_found(item: Item, written: Review, results: Sequence[ThreadResult] = ()) -> dict[str, Any]:
+def compare_found(
+    item: Item, written: Review, results: Sequence[ThreadResult] = (), conflicts: Sequence[set[str]] = ()
+) -> dict[str, Any]:
     """Compare a review with what was planted.
 
     A planted error counts as found when its result is sent back for what is wrong with it; a contradiction, when its
@@ -90,10 +93,11 @@ def compare_found(item: Item, written: Review, results: Sequence[ThreadResult] =
         item: The item.
         written: What the reviewer wrote.
         results: The results as the review left them; as they were recorded, if left out.
+        conflicts: Ids of the results of each conflict that counted, a cross-check's among them.
     """
     results = results or recorded_results(item)
     judged = judge(written, results)
-    named = [set(one.threads) for one in judged.conflicts]
+    named = [*(set(one.threads) for one in judged.conflicts), *conflicts]
     back = set(judged.critiques) | {one.id for one in results if one.fault}
     pairs = [set(pair) for pair in item.contradictions]
     met = [pair for pair in pairs if pair & back or any(pair <= other for other in named)]

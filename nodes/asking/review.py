@@ -22,12 +22,18 @@ AS_A_LIST = "The results in turn are the answer: leave `answer` empty.\n\n"
 
 
 def messages(
-    state: State, settings: Settings, answered: Sequence[ThreadResult], said: str, *, listed: bool = False
+    state: State,
+    settings: Settings,
+    answered: Sequence[ThreadResult],
+    said: str,
+    *,
+    listed: bool = False,
+    crossed: Sequence[str] = (),
 ) -> list[BaseMessage]:
     """Ask what is wrong with the results, and for the answer.
 
     Where the results are the answer (`listed`) and the parts were named by number, each result says what it was asked,
-    and the question is not read once more.
+    and the question is not read once more. `crossed` is what a cross-check found.
     """
     plan = state.plan
     # A part in the model's own words may leave something out, which only the question shows.
@@ -40,6 +46,7 @@ def messages(
         question=about,
         instructions=block("Instructions", state.instructions),
         results=as_lines(answered),
-        evidence=block("Done again by a calculator", "\n".join(found)),
+        evidence=block("Done again by a calculator", "\n".join(found))
+        + block("What other results say of the same", "\n".join(crossed)),
         missing=said,
     )

@@ -52,7 +52,7 @@ class Judgement(NamedTuple):
     """Words that fit no result."""
 
 
-def judge(review: Review, answered: Sequence[ThreadResult]) -> Judgement:
+def judge(review: Review, answered: Sequence[ThreadResult], crossed: Sequence[Conflict] = ()) -> Judgement:
     """Read a review: which threads it wants redone and why, and which results conflict.
 
     The reviewer's word stands; code only checks what it is about. Ids are read leniently. A conflict counts when each
@@ -61,6 +61,7 @@ def judge(review: Review, answered: Sequence[ThreadResult]) -> Judgement:
     Args:
         review: What the reviewer wrote.
         answered: The results that it was shown.
+        crossed: Conflicts that a cross-check found; they count whether or not the reviewer names them.
     """
     known = {thread.id.removeprefix("T"): thread for thread in answered}
     critiques: dict[str, str] = {}
@@ -79,6 +80,8 @@ def judge(review: Review, answered: Sequence[ThreadResult]) -> Judgement:
         else:
             told = f"a conflict between {', '.join(conflict.threads)} quotes what does not stand in their results"
             repairs.append(Repair(kind="unfounded_conflict", text=told))
+    named = [set(conflict.threads) for conflict in conflicts]
+    conflicts += [conflict for conflict in crossed if not any(set(conflict.threads) <= threads for threads in named)]
     return Judgement(critiques, conflicts, repairs)
 
 

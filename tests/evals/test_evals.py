@@ -38,10 +38,10 @@ async def test_every_variant_runs_on_the_same_items(server: ModelServer, tmp_pat
     assert all(f"| results | {name} | 3 |" in out for name in REVIEWERS)
     assert "compound · adaptive" in err and "3/3" in err
     assert "| openai:scripted | adaptive | sequential | 6 | 6 |" in out
-    # Every subquestion is asked anew, and then all results are read together.
+    # Every subquestion is asked anew and of the other results, and then all results are read together.
     given = {item.id: len(item.results) for item in load_items("results")}
     asked = {name: {row.id: row.stages["review"].calls for row in done[f"results {name}"].rows} for name in REVIEWERS}
-    assert asked["careful"] == {id: given[id] + 1 for id in asked["brief"]} and set(asked["brief"].values()) == {1}
+    assert asked["careful"] == {id: 2 * given[id] + 1 for id in asked["brief"]} and set(asked["brief"].values()) == {1}
     # What adaptive split already is the same run, and says nothing about splitting always.
     assert "| openai:scripted | always-parallel | adaptive | 6 | 0 | – |" in out
 

@@ -44,8 +44,8 @@ class WorkKnobs(BaseModel):
     review: ReviewMode = Field(
         "brief",
         description="How to check results before they are joined: not at all (`off`), or all in one call (`brief`). "
-        "`careful` first has each subquestion answered anew, as its thread ends; "
-        "a result goes back if two other answers agree, and not with it.",
+        "`careful` first asks each subquestion anew, as its thread ends, and then of the other results. A result goes "
+        "back if two other answers agree against it, or if another result says otherwise.",
     )
     stop_when: StopWhen = Field(
         "all",

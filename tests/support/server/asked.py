@@ -69,6 +69,8 @@ def who_asks(body: dict[str, Any]) -> tuple[str, str]:
     found = re.search(r"^Subquestion:\n(.*)\Z", last, re.DOTALL | re.MULTILINE)
     if found and system.startswith("Answer the subquestion in a word"):
         return "check", f"check: {found.group(1)}"
+    if system.startswith("Say in a word"):
+        return "crosscheck", "crosscheck: " + last.rpartition("Question:\n")[2]
     return ("solve", found.group(1)) if found else ("direct", "direct")
 
 
@@ -80,7 +82,7 @@ def default_step(request: Asked) -> Step:
         return plan()
     if request.role == "review":
         return review("All of it.")
-    if request.role == "check":
+    if request.role in ("check", "crosscheck"):
         return "?"
     if request.role == "step":
         return {"step": "Thinking.", "result": "an answer"}
