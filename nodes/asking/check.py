@@ -7,6 +7,9 @@ one that differs, from X. Wang et al., "Self-Consistency Improves Chain of Thoug
 
 import asyncio
 import logging
+from collections.abc import Sequence
+
+from langchain_core.messages import BaseMessage
 
 from nodes.asking.outcome import read_outcome
 from nodes.asking.thread import KNOWN, VOTE, by_part, messages
@@ -87,9 +90,14 @@ class Check:
         about = stage.task(self._settings, task.run, self._budget, thread=task.spec, round=task.round, step=step)
         caller = Caller(self._settings, about)
         self._callers.append(caller)
-        try:
-            reply = await caller.text(messages(task, self._settings, stage))
-        except ModelError as error:
-            _log.info("a result of %s was not checked: %s", task.spec.id, error)
-            return ""
-        return "" if read_outcome(reply)[1] else short_result(reply.text)
+        return short_result(await ask_whole(caller, messages(task, self._settings, stage)))
+
+
+async def ask_whole(caller: Caller, asked: Sequence[BaseMessage]) -> str:
+    """Return the text of a reply; nothing where the call fails, or the reply is not whole."""
+    try:
+        reply = await caller.text(asked)
+    except ModelError as error:
+        _log.info("a result is not checked: %s", error)
+        return ""
+    return "" if read_outcome(reply)[1] else reply.text

@@ -5,11 +5,10 @@ subquestion, in a word, it reads that off (`evals/NOTES.md`). Whether that word 
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from nodes.asking.outcome import read_outcome
+from nodes.asking.check import ask_whole
 from nodes.asking.results import as_lines
 from nodes.judging.agreement import agree, stands_in
 from nodes.judging.verdicts import Conflict
@@ -17,7 +16,6 @@ from nodes.llm.caller import Caller
 from nodes.llm.endpoints.usage import Call
 from nodes.llm.limits.budget import budget
 from nodes.llm.limits.ledger import spending
-from nodes.llm.replies.errors import ModelError
 from nodes.settings import Settings
 from nodes.shared.cleaning import one_line
 from nodes.stage import Stage
@@ -30,8 +28,6 @@ AFTER_CHECK = 2
 """The step of a thread's work that comes after the two of its check."""
 MAX_QUOTED = 200
 """Characters of a result that are quoted."""
-
-_log = logging.getLogger(__name__)
 
 
 class Crossed(NamedTuple):
@@ -79,12 +75,7 @@ async def cross_check(state: State, settings: Settings, answered: Sequence[Threa
 async def _ask(caller: Caller, one: ThreadResult, answered: Sequence[ThreadResult], settings: Settings) -> str:
     others = [other for other in answered if other.id != one.id]
     asked = CROSSCHECK.prompt(settings).messages(results=as_lines(others), question=one.subquestion)
-    try:
-        reply = await caller.text(asked)
-    except ModelError as error:
-        _log.info("%s was not compared with the other results: %s", one.id, error)
-        return ""
-    return "" if read_outcome(reply)[1] else one_line(reply.text, MAX_QUOTED)
+    return one_line(await ask_whole(caller, asked), MAX_QUOTED)
 
 
 def _find_contradicting(one: ThreadResult, word: str, answered: Sequence[ThreadResult]) -> ThreadResult | None:
