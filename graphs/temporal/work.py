@@ -13,6 +13,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 from temporalio import workflow
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from graphs.temporal.lanes import Lane, Round
 from graphs.temporal.wire import News, Opened, RunCall, StageCall, StageReply, read_update, write_values
@@ -135,8 +136,9 @@ class Work:
         assert lane.work is not None
         try:
             update: dict[str, Any] = await lane.work
-        except asyncio.CancelledError:
-            if not lane.stopped:
+        except (asyncio.CancelledError, ActivityError) as error:
+            # The server's word for it, where no worker had begun yet.
+            if not lane.stopped or not is_cancelled_exception(error):
                 raise
             update = {}
         if not lane.stopped:

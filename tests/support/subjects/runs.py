@@ -4,10 +4,13 @@ import asyncio
 import contextlib
 import random
 import time
+from collections.abc import Sequence
 from typing import Any
 
+from graphs import graph
 from graphs.history.runs import Entry, Runs, config
 from graphs.history.store import open_store
+from nodes.state import Solution
 from tests.support.command import environment, launch
 from tests.support.server import ModelServer, outline
 
@@ -73,3 +76,22 @@ async def resumed(place: str, id: str) -> Any:
         pruned = await runs.prune(keep=0)
         assert pruned == 1, await runs.all()
     return solution
+
+
+RIVERS = ["How long is the Po?", "Which river crosses Turin, and how long is it?", "Who wrote Hamlet?"]
+RESULTS = ["Result: 652 km", "Result: The Po, 690 km", "Result: Shakespeare"]
+
+
+async def ask_of_rivers(
+    server: ModelServer,
+    context: dict[str, Any],
+    *reviews: Any,
+    answer: str = "text",
+    parts: Sequence[str] = RIVERS,
+    **more: Any,
+) -> Solution:
+    server.on("assess", outline(*parts, answer=answer)).on("review", *reviews)
+    for part, result in zip(RIVERS, RESULTS, strict=True):
+        server.script.setdefault(part, [result])
+    problem = {"question": "Tell me of the Po and of Hamlet.", **more}
+    return Solution.model_validate(await graph.ainvoke(problem, context=context))
