@@ -137,7 +137,7 @@ class Work:
         try:
             update: dict[str, Any] = await lane.work
         except (asyncio.CancelledError, ActivityError) as error:
-            # The server's word for it, where no worker had begun yet.
+            # The server may report its step as cancelled, where it could not say how far it came.
             if not lane.stopped or not is_cancelled_exception(error):
                 raise
             update = {}
