@@ -80,14 +80,14 @@ class Runs:
         self._compiled: dict[str, Any] = {}
 
     def graph(self, entry: Entry) -> Any:
-        """Compile the graph of a run, kept in the store."""
+        """Return the graph of a run, kept in the store."""
         # Loaded here: runs that have ended are listed without the graphs and the model client.
-        from graphs.adaptive import compile_graph
-        from graphs.sequential import build_sequential
+        from graphs.adaptive import graph
+        from graphs.sequential import sequential
 
-        build = build_sequential if entry.graph == "sequential" else compile_graph
         if entry.graph not in self._compiled:
-            self._compiled[entry.graph] = build(checkpointer=self.saver)
+            compiled = sequential if entry.graph == "sequential" else graph
+            self._compiled[entry.graph] = compiled.kept_by(self.saver)
         return self._compiled[entry.graph]
 
     @property

@@ -19,7 +19,7 @@ from nodes.llm.limits.limiter import Limiter, Turn
 from nodes.llm.replies.errors import ConfigurationError, tell_overload, without_key
 from nodes.llm.servers.any_chat import AnyChat
 from nodes.llm.servers.chat import CarefulOpenAI, deep_seek
-from nodes.llm.servers.connections import Connection, Connections, open_connection
+from nodes.llm.servers.connections import Connection, Connections, blocking_client, open_connection
 from nodes.llm.servers.facts import ask_server
 from nodes.llm.servers.options import Form, form_request, wishes
 from nodes.llm.task import Task
@@ -213,6 +213,7 @@ def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> BaseChatModel |
         "base_url": endpoint.base_url,
         "api_key": endpoint.api_key,
         "http_async_client": http,
+        "http_client": blocking_client(endpoint),
         # The one retry policy is ours (nodes.llm.caller); a second one below it would multiply.
         "max_retries": 0,
         # The HTTP client above sees to proxies; together with it OPENAI_PROXY would be refused.

@@ -5,6 +5,7 @@ LangGraph's own asks the server in the loop's thread and keeps its faults to its
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import redis
@@ -43,12 +44,28 @@ class RedisCache(Plain[Any]):
         except redis.RedisError as error:
             raise OSError(str(error)) from error
 
+    def get(self, keys: Sequence[FullKey]) -> dict[FullKey, Any]:
+        """Get values, without those that cannot be read; raises what `redis` raises."""
+        values: dict[FullKey, Any] = {}
+        for key, stored in zip(keys, self.redis.mget([self._make_key(*key) for key in keys]), strict=True):
+            encoding, colon, data = (stored or b"").partition(b":")
+            with suppress(Exception):  # somebody else's, or damaged: as if it were not there
+                if colon:
+                    values[key] = self.serde.loads_typed((encoding.decode(), data))
+        return values
+
+    def set(self, mapping: Mapping[FullKey, tuple[Any, int | None]]) -> None:
+        """Set values, each for so many seconds; raises what `redis` raises."""
+        with self.redis.pipeline() as pipe:
+            for key, (value, seconds) in mapping.items():
+                encoding, data = self.serde.dumps_typed(value)
+                pipe.set(self._make_key(*key), f"{encoding}:".encode() + data, ex=seconds)
+            pipe.execute()
+
     async def aget(self, keys: Sequence[FullKey]) -> dict[FullKey, Any]:
         """Get values; raises what `redis` raises."""
-        await asyncio.to_thread(self.redis.ping)
         return await asyncio.to_thread(self.get, keys)
 
     async def aset(self, mapping: Mapping[FullKey, tuple[Any, int | None]]) -> None:
         """Set values; raises what `redis` raises."""
-        await asyncio.to_thread(self.redis.ping)
         await asyncio.to_thread(self.set, mapping)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +14,7 @@ from langgraph.cache.sqlite import SqliteCache
 from graphs import build_graph, graph
 from tests.support.command import apr
 from tests.support.server import ModelServer
+from tests.support.services.redis_server import redis_server
 from tests.support.subjects.cache import calls_of_a_second_run, run, there
 from tests.support.subjects.poison import Poison
 
@@ -102,15 +102,14 @@ async def test_the_command_says_what_to_do_about_a_damaged_file(server: ModelSer
 
 @pytest.fixture
 def redis_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    fakeredis = pytest.importorskip("fakeredis", reason="a Redis server for tests needs the `dev` extra")
-    server = fakeredis.TcpFakeServer(("127.0.0.1", 0), server_type="redis")
-    serving = threading.Thread(target=server.serve_forever, daemon=True)
-    serving.start()
-    url = f"redis://:secret-word@127.0.0.1:{server.server_address[1]}/0"
-    monkeypatch.setenv("APR_REDIS_URL", url)
-    yield url
-    server.shutdown()
-    server.server_close()
+    """The address of a Redis server, where the machine has its program."""
+    pytest.importorskip("redis")
+    try:
+        with redis_server() as server:
+            monkeypatch.setenv("APR_REDIS_URL", server.url)
+            yield server.url
+    except LookupError as missing:
+        pytest.skip(str(missing))
 
 
 async def test_redis_holds_the_cache_when_its_address_is_given(
@@ -151,3 +150,16 @@ async def test_a_redis_server_that_is_down_costs_a_warning(
         solution = await run(cached)
     assert solution["outcome"] == "complete" and len(server.calls("solve")) == 3
     assert "127.0.0.1:9/0 cannot be read" in caplog.text and "secret-word" not in caplog.text
+
+
+async def test_values_that_a_redis_server_refuses_to_give_cost_a_warning(
+    server: ModelServer, cached: dict[str, Any], redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    import redis
+
+    await run(cached)
+    with closing(redis.Redis.from_url(redis_url)) as there_:
+        there_.execute_command("ACL", "SETUSER", "default", "-mget")
+    with caplog.at_level(logging.WARNING):
+        assert (await run(cached))["outcome"] == "complete"
+    assert len(server.calls("solve")) == 6 and "cannot be read, threads are asked anew" in caplog.text

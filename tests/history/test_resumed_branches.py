@@ -9,7 +9,6 @@ from tests.support.command import apr
 from tests.support.server import Reply, model_server, outline, review
 from tests.support.subjects.runs import (
     KILLS,
-    LATENCY,
     MORE_KILLS,
     SEED,
     at_rest,
@@ -36,16 +35,13 @@ async def test_a_killed_diamond_goes_on_with_the_right_results_and_pays_none_twi
         for part in DIAMOND:
             server.on(part, Reply(f"Result: so is {part[:-1]}.", delay=chance.uniform(0.0, 0.4)))
         asked = "Tell me of Faust and Emma."
-        killed_at = await kill_run(server, asked, place, chance, (1, 7), APR_HEAD_START=head_start)
+        await kill_run(server, asked, place, chance, (1, 7), APR_HEAD_START=head_start)
         before = {part: len(server.about(part)) for part in DIAMOND}
         (entry,) = await at_rest(place)
         if entry.outcome == "complete":  # it was quicker
             await apr(server, "prune", "--keep", "0", "--store", place)
             return
         kept = await finished_threads(place, entry.id)
-        answered = {asked.key for asked in server.calls("solve") if asked.ended and asked.ended < killed_at - LATENCY}
-        # What began early is a thread's only once the plan stands.
-        assert head_start == "on" or answered <= kept
         solution = await resumed(place, entry.id)
         assert (solution["answer"], solution["outcome"]) == ("All of it.", "complete")
         for part, needs, thread in zip(DIAMOND, NEEDS, solution["threads"], strict=True):

@@ -25,10 +25,16 @@ MODULES = (
     "graphs.sequential",
     "aiosqlite",
     "evals.run.session",
+    "httpcore2._async.http11",
     "jinja2",
+    "langchain_core.tracers.run_collector",
+    "langchain_core.tracers.stdout",
     "langchain_openai",
+    "langgraph.store.sqlite.aio",
     "langsmith.run_trees",
-    "openai",
+    "openai.lib.streaming.chat",
+    "openai.resources.chat.completions.completions",
+    "truststore",
 )
 FOR_WORKERS = ("graphs.temporal.worker", "graphs.temporal.graph")
 """Imported where their extra is there."""

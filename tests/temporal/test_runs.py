@@ -145,13 +145,16 @@ async def test_nothing_is_begun_early_since_others_may_go_on(
 async def test_no_more_threads_are_at_work_than_the_run_allows(
     server: ModelServer, steady: dict[str, Any], engine: str, store: str
 ) -> None:
-    parts = [f"What is {number} + {number}?" for number in range(6)]
+    parts, two_are_there = [f"What is {number} + {number}?" for number in range(6)], asyncio.Event()
     server.on("assess", outline(*parts)).on("review", review("All of it."))
     for part in parts:
-        server.on(part, Reply("Result: so", delay=0.1))
+        server.on(part, Reply("Result: so", held=two_are_there, delay=0.1))
     async with workers(server, engine, store, 2):
         context = {**steady, "max_parallel": 2}
-        values = await build_graph(engine=engine).ainvoke({"question": " ".join(parts)}, context=context)
+        run = asyncio.create_task(build_graph(engine=engine).ainvoke({"question": " ".join(parts)}, context=context))
+        await server.wait_for(2, "solve")
+        two_are_there.set()
+        values = await run
     assert (values["outcome"], server.peak) == ("complete", 2)
     assert values["threads"][5].queued_s >= 0.2
 

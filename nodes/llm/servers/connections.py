@@ -1,7 +1,10 @@
 """Connections to an address, shared by the clients of its models and closed when none of them is in use any more."""
 
 import asyncio
+import os
+import ssl
 import weakref
+from functools import lru_cache
 
 import httpx2
 from openai import DefaultAioHttpClient
@@ -11,6 +14,8 @@ from nodes.llm.endpoints.endpoint import Endpoint
 
 CONNECT_TIMEOUT_S = 10.0
 """Seconds to open a connection; a server that is there answers a great deal sooner."""
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Variables that name other certificates than the system's."""
 
 _closing: set[asyncio.Task[None]] = set()
 
@@ -63,6 +68,31 @@ def _http_client(endpoint: Endpoint) -> httpx2.AsyncClient:
         follow_redirects=False,
         headers={"Accept-Encoding": ACCEPTED},
         event_hooks={"response": [bound]},
-        # The embedded server is never behind the user's proxy.
-        trust_env=endpoint.provider != "local",
+        verify=_certificates(endpoint),
+        trust_env=_is_users(endpoint),
     )
+
+
+def blocking_client(endpoint: Endpoint) -> httpx2.Client:
+    """Return what a client of LangChain's has for calls that block, of which we make none; else it makes its own."""
+    return _blocking_client(_certificates(endpoint))
+
+
+def _is_users(endpoint: Endpoint) -> bool:
+    """Tell whether the user's proxies and certificates are for this one; the embedded server is never behind them."""
+    return endpoint.provider != "local"
+
+
+def _certificates(endpoint: Endpoint) -> ssl.SSLContext:
+    return _read_certificates(_is_users(endpoint), *(os.environ.get(name) for name in CERTIFICATES))
+
+
+# Once for all addresses, since it takes longer than all else of a client.
+@lru_cache(maxsize=4)
+def _read_certificates(of_user: bool, *_: str | None) -> ssl.SSLContext:
+    return httpx2.create_ssl_context(trust_env=of_user)
+
+
+@lru_cache(maxsize=4)
+def _blocking_client(certificates: ssl.SSLContext) -> httpx2.Client:
+    return httpx2.Client(verify=certificates)
