@@ -13,6 +13,8 @@ from evals.bench.process import settle
 TOKENS_A_SECOND = 50
 """Of each stream, however many there are."""
 OUTLINE_TOKENS, REVIEW_TOKENS = 60, 15
+THREAD = "Subquestion:\n"
+"""What stands in a prompt of a thread, and in no other."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Case:
 
     Attributes:
         parts: Lines of the outline; none for a question that is not split.
-        tokens: Tokens of each thread, and of the direct answer.
+        tokens: Tokens of each thread; a direct answer has as many for each part.
     """
 
     parts: tuple[str, ...] = ()
@@ -71,8 +73,9 @@ def tokens_for(case: Case, body: dict[str, Any]) -> list[str]:
         return case.outline
     if schema == "Review":
         return cut(json.dumps({"redo": [], "conflicts": [], "answer": "As the threads found it."}), REVIEW_TOKENS)
+    count = case.tokens if THREAD in body["messages"][-1]["content"] else case.tokens * max(1, len(case.parts))
     # No two alike: what repeats itself is a sign of context rot, and is asked again.
-    return [*(f"{number} " for number in range(case.tokens - 2)), "\nResult: ", "so"]
+    return [*(f"{number} " for number in range(count - 2)), "\nResult: ", "so"]
 
 
 class Server:
