@@ -202,7 +202,7 @@ async def test_a_terminal_shows_each_thread_while_it_runs(server: ModelServer) -
     split(server)
     server.on(PARTS[2], HANG)
     screen, terminal = pty.openpty()
-    process = await launch(QUESTION, env=environment(server, TERM="xterm", COLUMNS="100"), real=True, stderr=terminal)
+    process = await launch(QUESTION, env=environment(server, TERM="xterm", COLUMNS="100"), stderr=terminal)
     os.close(terminal)
     shown = ""
     async with asyncio.timeout(60):
@@ -217,7 +217,7 @@ async def test_a_terminal_shows_each_thread_while_it_runs(server: ModelServer) -
 async def test_a_terminal_shows_the_answer_while_it_is_written(server: ModelServer) -> None:
     server.on("assess", outline()).on("direct", DROP, STALL)
     screen, terminal = pty.openpty()
-    process = await launch("Why?", env=environment(server, TERM="xterm", COLUMNS="100"), real=True, stderr=terminal)
+    process = await launch("Why?", env=environment(server, TERM="xterm", COLUMNS="100"), stderr=terminal)
     os.close(terminal)
     shown = ""
     async with asyncio.timeout(60):

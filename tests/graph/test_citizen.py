@@ -22,6 +22,7 @@ from nodes.llm.replies.errors import ConfigurationError
 from nodes.reporting.report import Report
 from nodes.settings import Settings
 from tests.support.command import STEADY
+from tests.support.forked import STRICT, fork
 from tests.support.server import HANG, ModelServer, Reply, outline
 
 PARTS = ["What is one?", "What is two?"]
@@ -121,11 +122,12 @@ async def test_settings_can_be_bound(split: ModelServer, monkeypatch: pytest.Mon
         await inner.ainvoke(QUESTION, {"configurable": {"model": "bound"}})
 
 
-def sync(code: str, server: ModelServer) -> str:
-    command = [sys.executable, "-W", "error", "-c", code]
-    done = subprocess.run(command, cwd=PROJECT, env=os.environ | STEADY, capture_output=True, text=True)
-    assert done.returncode == 0 and not done.stderr, done.stderr
-    return done.stdout.strip()
+async def printed(code: str) -> str:
+    """Run a program in which no event loop runs but what it starts; returns what it prints."""
+    program = await fork("-c", env=os.environ | STEADY, code=f"{STRICT}{code}")
+    out, err = await program.communicate()
+    assert program.returncode == 0 and not err, err.decode()
+    return out.decode().strip()
 
 
 async def test_it_works_without_an_event_loop(split: ModelServer) -> None:
@@ -137,7 +139,7 @@ async def test_it_works_without_an_event_loop(split: ModelServer) -> None:
         "print(list(graph.stream(q, stream_mode='values'))[-1]['outcome'])\n"
         "print(any('thread_id' in e for e in graph.stream(q, stream_mode='custom')))\n"
     )
-    assert (await asyncio.to_thread(sync, code, split)).splitlines() == [
+    assert (await printed(code)).splitlines() == [
         "complete complete",
         "['complete', 'complete', 'complete']",
         "complete",
@@ -152,7 +154,7 @@ async def test_it_can_be_called_without_an_event_loop_while_one_runs(split: Mode
         f"    return graph.invoke({QUESTION!r})['outcome'], (await graph.ainvoke({QUESTION!r}))['outcome']\n"
         "print(asyncio.run(main()))\n"
     )
-    assert await asyncio.to_thread(sync, code, split) == "('complete', 'complete')"
+    assert await printed(code) == "('complete', 'complete')"
 
 
 async def test_a_person_is_asked_without_an_event_loop_too(split: ModelServer) -> None:

@@ -159,7 +159,7 @@ async def test_values_that_a_redis_server_refuses_to_give_cost_a_warning(
 
     await run(cached)
     with closing(redis.Redis.from_url(redis_url)) as there_:
-        there_.execute_command("ACL", "SETUSER", "default", "-mget")
+        there_.acl_setuser("default", enabled=True, commands=["-mget"])
     with caplog.at_level(logging.WARNING):
         assert (await run(cached))["outcome"] == "complete"
     assert len(server.calls("solve")) == 6 and "cannot be read, threads are asked anew" in caplog.text

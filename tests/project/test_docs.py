@@ -19,7 +19,7 @@ from graphs import graph, native
 from nodes.solvers.tree import search_graph
 from tests.support.command import APR, environment
 from tests.support.command_lines import KNOWN
-from tests.support.forked import fork
+from tests.support.forked import STRICT, fork
 from tests.support.pages import PAGES, PROJECT, Block, Line, blocks, lines
 from tests.support.server import ModelServer, model_server, outline, review
 from tests.support.services.studio import dev_server
@@ -46,8 +46,6 @@ SHELL = [
 ]
 DRAWINGS = [block for block in BLOCKS if block.language == "mermaid"]
 LAYERS = [block for block in BLOCKS if block.language == "text" and "─▶" in block.content]
-STRICT = "import warnings\nwarnings.simplefilter('error')\n"
-"""What `-W error` does."""
 LONGEST_SENTENCE = 29
 
 

@@ -18,6 +18,8 @@ from typing import Any
 PROJECT = Path(__file__).parents[2]
 PIPE, DEVNULL = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
 READ_AT_IMPORT = ("PYTHON", "LANGSMITH_", "LANGCHAIN_", "OTEL_")
+STRICT = "import warnings\nwarnings.simplefilter('error')\n"
+"""Before a program's code: what `-W error` does."""
 _one_at_a_time = threading.Lock()
 
 
