@@ -190,6 +190,7 @@ GARBAGE = {
 }
 
 
+@pytest.mark.checkered
 @both_ways
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
 async def test_a_port_that_speaks_no_http_ends_in_words_without_the_key(

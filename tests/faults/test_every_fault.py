@@ -202,6 +202,7 @@ async def test_what_passes_costs_one_more_request_at_whatever_stage(kept: Kept, 
     await asyncio.gather(*map(meet, stages))
 
 
+@pytest.mark.checkered
 @pytest.mark.filterwarnings("ignore:Sending a large body")
 @pytest.mark.parametrize(
     ("stage", "case", "streaming"),

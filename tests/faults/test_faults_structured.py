@@ -116,6 +116,7 @@ NOT_SO: dict[str, tuple[Fault, int]] = {
 }
 
 
+@pytest.mark.checkered
 @both_ways
 @pytest.mark.parametrize(("fault", "tries"), NOT_SO.values(), ids=NOT_SO)
 @pytest.mark.parametrize("stage", ["assess", "decompose", "review"])

@@ -192,6 +192,7 @@ async def still_answers(http: httpx.AsyncClient, thread: str) -> None:
     assert (await http.get(f"/report/{thread}")).status_code in (200, 409)
 
 
+@pytest.mark.checkered
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("where", GIVEN)
 @pytest.mark.parametrize("odd", ESCAPED)
