@@ -32,7 +32,7 @@ def test_all_loops_and_threads_share_one_server_that_ends_with_the_process(serve
     out, err = finish(process)
     pids, address, refused, usage, served = json.loads(out)
     assert len(set(pids)) == 1 and address.startswith("http://127.0.0.1:") and refused == 401
-    assert usage["completion_tokens"] == 4 and served == "local"
+    assert 0 < usage["completion_tokens"] <= 4 and served == "local"  # its weights are chance, and so is where it ends
     assert err == "", "llama.cpp must not print"
     assert not psutil.pid_exists(pids[0])
 
