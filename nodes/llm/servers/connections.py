@@ -95,4 +95,4 @@ def _read_certificates(of_user: bool, *_: str | None) -> ssl.SSLContext:
 
 @lru_cache(maxsize=4)
 def _blocking_client(certificates: ssl.SSLContext) -> httpx2.Client:
-    return httpx2.Client(verify=certificates)
+    return httpx2.Client(verify=certificates, trust_env=False)
