@@ -214,6 +214,8 @@ def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> BaseChatModel |
         "api_key": endpoint.api_key,
         "http_async_client": http,
         "http_client": blocking_client(endpoint),
+        # Both clients see to their connections; else a warning about proxies stands on standard error.
+        "http_socket_options": (),
         # The one retry policy is ours (nodes.llm.caller); a second one below it would multiply.
         "max_retries": 0,
         # The HTTP client above sees to proxies; together with it OPENAI_PROXY would be refused.

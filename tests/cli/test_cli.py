@@ -182,6 +182,12 @@ async def test_a_missing_file_of_certificates_is_told(server: ModelServer, apr: 
     assert ended.status == 2 and "SSL_CERT_FILE, if it is set" in ended.err and "Traceback" not in ended.err
 
 
+async def test_a_proxy_brings_no_word_of_libraries(server: ModelServer, apr: Apr) -> None:
+    server.on("assess", outline())
+    ended = await apr("Why?", ALL_PROXY="http://127.0.0.1:9", NO_PROXY="127.0.0.1")
+    assert ended.status == 0 and server.calls("direct") and "langchain" not in ended.err, ended.err
+
+
 async def test_interrupting_ends_at_once_and_leaves_nothing_open(server: ModelServer) -> None:
     split(server)
     for part in PARTS:
