@@ -32,7 +32,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark every second combination of a test marked `checkered` as `full`: each value still meets half the others."""
+    """Mark every second combination of a test marked `checkered` as `full`; each value still meets half the others.
+
+    It is for matrices: of values on one axis, half would be left out.
+    """
     if isinstance(item, pytest.Function) and item.get_closest_marker("checkered"):
         name = (item.path, item.originalname)
         number, places = _collected[name], 0

@@ -33,7 +33,6 @@ async def ask(context: dict[str, Any], asked: Any = graph) -> dict[str, Any]:
     return solution
 
 
-@pytest.mark.checkered
 @pytest.mark.parametrize(
     "fault",
     [

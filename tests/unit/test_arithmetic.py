@@ -262,7 +262,6 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.checkered
 @pytest.mark.parametrize("repeated", HOSTILE)
 def test_long_texts_are_read_in_a_moment(repeated: str) -> None:
     text = repeated * (100_000 // len(repeated))
