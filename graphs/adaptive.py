@@ -23,7 +23,6 @@ from nodes.boundary.node import Node, bound_node
 from nodes.decompose import decompose
 from nodes.direct import direct
 from nodes.refine import refine
-from nodes.reporting.tracing import mask_traces
 from nodes.review import review
 from nodes.settings import Settings
 from nodes.solve import solve
@@ -69,7 +68,6 @@ def compile_graph(**options: Any) -> Any:
     Args:
         options: What LangGraph's `compile` takes, such as `checkpointer=`.
     """
-    mask_traces()
     return Bindable.of(lay_out().compile(name="adaptive", **know_our_types(options)))
 
 

@@ -24,7 +24,11 @@ def know_our_types(compile_options: dict[str, Any], *more: type[BaseModel]) -> d
 
 
 class Bindable(CompiledStateGraph[Any, Any, Any, Any]):
-    """A compiled graph."""
+    """A compiled graph.
+
+    Its traces are masked from when it is made, for a graph of somebody else's that runs it, and where tracing is turned
+    on only later, from its own run on.
+    """
 
     intake = staticmethod(storable_input)
     """Takes in what a run is given."""
@@ -32,6 +36,7 @@ class Bindable(CompiledStateGraph[Any, Any, Any, Any]):
     @classmethod
     def of(cls, compiled: Any) -> Self:
         """Make a graph that LangGraph has compiled one of these."""
+        mask_traces()
         compiled.__class__ = cls
         return cast(Self, compiled)
 
@@ -49,17 +54,18 @@ class Bindable(CompiledStateGraph[Any, Any, Any, Any]):
 
     def kept_by(self, saver: BaseCheckpointSaver[Any]) -> Self:
         """Return a copy whose runs are kept by a checkpointer; compiling it anew would take a hundred times as long."""
-        mask_traces()
         return self.copy(know_our_types({"checkpointer": saver}))
 
     # All other ways to run it, and to write into its state, lead through these four.
 
     def stream(self, input: Any, *args: Any, **kwargs: Any) -> Any:
         """Run it; input that is refused raises a `ValueError`, and nothing of it is stored."""
+        mask_traces()
         return super().stream(self.intake(input), *args, **kwargs)
 
     def astream(self, input: Any, *args: Any, **kwargs: Any) -> Any:
         """Run it; input that is refused raises a `ValueError`, and nothing of it is stored."""
+        mask_traces()
         return super().astream(self.intake(input), *args, **kwargs)
 
     def bulk_update_state(self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:

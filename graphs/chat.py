@@ -12,7 +12,6 @@ from graphs.bindable import Conversation, know_our_types
 from graphs.streams.turn import Chat, adaptive
 from nodes.boundary.node import bound_node
 from nodes.conversation.listen import listen
-from nodes.reporting.tracing import mask_traces
 from nodes.settings import Settings
 
 
@@ -29,7 +28,6 @@ def build_chat(**compile_options: Any) -> Any:
     builder.add_edge(START, "listen")
     builder.add_edge("listen", "adaptive")
     builder.add_edge("adaptive", END)
-    mask_traces()
     return Conversation.of(builder.compile(name="chat", **know_our_types(compile_options)))
 
 

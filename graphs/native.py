@@ -9,7 +9,6 @@ from graphs.bindable import Bindable, know_our_types
 from nodes.boundary.choice import settings_for_routing
 from nodes.boundary.node import bound_node
 from nodes.native.state import BranchTask, NativeState, tasks_of_block
-from nodes.reporting.tracing import mask_traces
 from nodes.settings import Settings
 from nodes.state import Problem, Solution
 from nodes.trajectory.compare_pass import compare_pass
@@ -62,7 +61,6 @@ def build_native(**compile_options: Any) -> Any:
     builder.add_edge("join_branches", "continue_trajectory")
     builder.add_conditional_edges("pass_once", after_answer, ["compare_pass", END])
     builder.add_edge("compare_pass", END)
-    mask_traces()
     return Bindable.of(builder.compile(name="native", **know_our_types(compile_options, NativeState, BranchTask)))
 
 

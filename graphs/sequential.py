@@ -7,7 +7,6 @@ from langgraph.graph import END, START, StateGraph
 from graphs.bindable import Bindable, know_our_types
 from nodes.boundary.node import bound_node
 from nodes.direct import ask_once
-from nodes.reporting.tracing import mask_traces
 from nodes.settings import Settings
 from nodes.start import start
 from nodes.state import Problem, Solution, State
@@ -25,7 +24,6 @@ def build_sequential(**compile_options: Any) -> Any:
     builder.add_edge(START, "start")
     builder.add_edge("start", "direct")
     builder.add_edge("direct", END)
-    mask_traces()
     return Bindable.of(builder.compile(name="sequential", **know_our_types(compile_options)))
 
 

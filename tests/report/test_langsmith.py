@@ -1,17 +1,19 @@
 """What leaves for LangSmith, or through OpenTelemetry: the whole tree, well named, and no secret in any byte of it.
 
-Each run is a process of its own, since tracing is read from the environment once.
+Each run is a process of its own, since there is one client for traces in each. All but one have the workflow imported
+when tracing is turned on.
 """
 
 import asyncio
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.command import PIPE, Process
+from tests.support.forked import PROJECT, fork
 from tests.support.server import Fault, ModelServer, Reply, outline, review
 from tests.support.services.traces import TraceServer, trace_server
 
@@ -27,6 +29,20 @@ problem, context = json.loads(sys.stdin.read())
 chosen = getattr(graphs, context.pop("graph", "graph"))
 solution = Solution.model_validate(asyncio.run(chosen.ainvoke(problem, context=context)))
 print(solution.model_dump_json(), flush=True)
+"""
+AROUND = """
+import asyncio, json, sys
+from typing import Any, TypedDict
+import graphs
+from langgraph.graph import END, START, StateGraph
+from langchain_core.tracers.langchain import wait_for_all_tracers
+
+problem, context = json.loads(sys.stdin.read())
+Outer = TypedDict("Outer", {"question": str, "documents": list, "instructions": str, "answer": str})
+builder = StateGraph(Outer).add_node("inner", graphs.graph.with_config(context=context))
+outer = builder.add_edge(START, "inner").add_edge("inner", END).compile(name="outer")
+print(asyncio.run(outer.ainvoke(problem))["answer"])
+wait_for_all_tracers()
 """
 SENT = """
 from langchain_core.tracers.langchain import wait_for_all_tracers
@@ -70,30 +86,43 @@ def problem(server: ModelServer) -> dict[str, Any]:
 
 async def run(code: str, server: ModelServer, problem: dict[str, Any], context: Any = None, **environment: str) -> str:
     given = {"model": "openai:scripted", "base_url": server.url} | (context or {})
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", code),
-        cwd=Path(__file__).parents[2],
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ | {"OPENAI_API_KEY": KEY} | environment,
-    )
+    process = await begin(code, os.environ | {"OPENAI_API_KEY": KEY} | environment)
     out, err = await process.communicate(json.dumps([problem, given]).encode())
     assert process.returncode == 0, err.decode()
     assert KEY not in err.decode() and PLANTED not in err.decode()
     return out.decode()
 
 
+async def begin(code: str, env: dict[str, str]) -> Process:
+    if code != AROUND:
+        return await fork("-c", code=code, env=env)
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code), env=env, cwd=PROJECT, stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
+
+
 async def traced(
     server: ModelServer, problem: dict[str, Any], sent: TraceServer, after: str = SENT, **context: Any
 ) -> dict[str, Any]:
-    environment = {
+    solution: dict[str, Any] = json.loads(await run(CODE + after, server, problem, context, **tracing(sent)))
+    return solution
+
+
+def tracing(sent: TraceServer) -> dict[str, str]:
+    return {
         "LANGSMITH_TRACING": "true",
         "LANGSMITH_ENDPOINT": sent.url,
         "LANGSMITH_API_KEY": "lsv2_pt_its_own_key",
     }
-    solution: dict[str, Any] = json.loads(await run(CODE + after, server, problem, context, **environment))
-    return solution
+
+
+async def test_a_graph_around_it_that_is_traced_too_tells_no_secret(
+    server: ModelServer, problem: dict[str, Any]
+) -> None:
+    async with trace_server() as sent:
+        assert await run(AROUND, server, problem, **tracing(sent))
+    assert sent.root["name"] == "outer" and [run["name"] for run in sent.below(sent.root)] == ["inner"]
+    assert secrets_in(sent.bytes) == []
 
 
 async def test_the_posted_tree_is_named_tells_the_figures_and_no_secret_and_has_each_call_under_its_thread(

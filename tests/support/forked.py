@@ -17,7 +17,7 @@ from typing import Any
 
 PROJECT = Path(__file__).parents[2]
 PIPE, DEVNULL = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-READ_AT_IMPORT = ("PYTHON", "LANGSMITH_", "LANGCHAIN_", "OTEL_")
+READ_AT_IMPORT = ("PYTHON", "OTEL_")
 STRICT = "import warnings\nwarnings.simplefilter('error')\n"
 """Before a program's code: what `-W error` does."""
 _one_at_a_time = threading.Lock()
@@ -162,7 +162,8 @@ def _forked(wanted: dict[str, Any], descriptors: list[int]) -> int:
 @functools.cache
 def _environment() -> dict[str, str]:
     """Return the parent's environment: this process's, with traces off and no settings."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("APR_", *READ_AT_IMPORT[1:]))}
+    not_ours = ("APR_", "LANGSMITH_", "LANGCHAIN_", "OTEL_")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(not_ours)}
     return ours | {"LANGSMITH_TRACING": "false"}
 
 
