@@ -150,19 +150,18 @@ def _runs(typed: Typed, word: str) -> list[str]:
     place = typed.store or environment_store()
     if "://" not in place and not Path(place).exists():  # to look is no reason to make one
         return []
-    try:
-        found = asyncio.run(asyncio.wait_for(_list_ids(place, typed.command), MAX_STORE_S))
-    except Exception:  # whatever it is, the command itself will say it
-        return []
-    return [id for id in found if id.startswith(word)]
-
-
-async def _list_ids(place: str, command: str) -> list[str]:
+    # Loaded before the time begins, which is the store's.
     from graphs.history.runs import Runs
     from graphs.history.store import open_store
 
-    async with open_store(place) as store:
-        runs = Runs(store)
-        if command == "cancel":
-            return await runs.list_ids("handed_over")
-        return await runs.list_ids("left" if command == "resume" else "ended")
+    async def list_ids() -> list[str]:
+        async with open_store(place) as store:
+            if typed.command == "cancel":
+                return await Runs(store).list_ids("handed_over")
+            return await Runs(store).list_ids("left" if typed.command == "resume" else "ended")
+
+    try:
+        found = asyncio.run(asyncio.wait_for(list_ids(), MAX_STORE_S))
+    except Exception:  # whatever it is, the command itself will say it
+        return []
+    return [id for id in found if id.startswith(word)]
