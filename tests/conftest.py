@@ -1,5 +1,6 @@
 """What all tests share: a scripted model server, and an environment that names no model or key."""
 
+import gc
 import os
 import signal
 from collections import Counter
@@ -24,6 +25,16 @@ settings.load_profile("project")
 
 _collected: Counter[tuple[Path, str]] = Counter()
 """Combinations of each checkered test."""
+
+
+# Of what is imported nothing is garbage, so the collector need not look for it again and again.
+gc.set_threshold(50_000, 20, 20)
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector leave alone what was imported for the tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers() -> int:

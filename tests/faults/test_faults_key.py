@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
 
 from tests.faults.test_barriers import GARBAGE, raw_server
 from tests.support.command import apr
 from tests.support.kept import KEY, Kept, bytes_of, forms, keeping, said_in
 from tests.support.server import Events, Fault, ModelServer, Reply, Step, Tool, completion, outline
-from tests.support.services.studio import dev_server
+from tests.support.services.studio import dev_server, open_http
 
 PARTS = ["What is one?", "What is two?"]
 QUESTION = "Tell me all."
@@ -157,7 +156,7 @@ async def test_the_server_leaves_the_key_nowhere(server: ModelServer, tmp_path: 
     server.on("assess", outline(*PARTS))
     own = {"APR_MODEL": "openai:x", "APR_BASE_URL": server.url, "OPENAI_API_KEY": KEY, "APR_REQUEST_TIMEOUT": "2"}
     shown: list[str] = []
-    async with dev_server(tmp_path, **own) as url, httpx.AsyncClient(base_url=url, timeout=60) as http:
+    async with dev_server(tmp_path, **own) as url, open_http(url) as http:
         for step in FAULTS:
             for role in ("direct", PARTS[0]):
                 server.on(role, step)

@@ -1,8 +1,8 @@
 """The function beside the graph: one question, one typed answer."""
 
 import asyncio
+import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, assert_type, get_type_hints
@@ -18,6 +18,7 @@ from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 from nodes.state import Document, Solution
 from nodes.threads.results import ThreadResult
+from tests.support.forked import fork
 from tests.support.server import HANG, Fault, ModelServer, outline
 
 PROJECT = Path(__file__).parents[2]
@@ -172,9 +173,7 @@ async def test_interrupting_who_waits_closes_what_is_open(split: ModelServer, co
         "except KeyboardInterrupt:\n    print('interrupted', flush=True)\n"
         "input()\n"
     )
-    program = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    program = await fork("-c", code=code, env=os.environ)
     assert program.stdin and program.stdout
     await split.wait_for(2, "solve")
     program.send_signal(signal.SIGINT)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import multiprocessing
 import os
 import stat
 import time
@@ -22,11 +21,19 @@ from nodes.llm.endpoints.pace import Pace, Shown, Stage
 from nodes.llm.endpoints.pace_store import MAX_ENDPOINTS, PACE_FILE, add_to_pace, find_or_measure, find_pace
 from nodes.state import Solution
 from tests.support.command import apr
+from tests.support.forked import fork
 from tests.support.server import ModelServer, Reply, outline, review
 
 PARTS = ["What is one?", "What is two?"]
 QUESTION = "One and two?"
 ONE = Shown("solve", True, read=0, written=10, seconds=1.0)
+ADD_MANY = """
+from tests.history.test_pace import ONE, add_to_pace
+print("ready", flush=True)
+input()
+for _ in range(100):
+    assert add_to_pace("both", [ONE]) is not None
+"""
 
 
 def folder() -> Path:
@@ -121,22 +128,15 @@ def test_neither_a_key_nor_a_password_makes_another_endpoint_but_model_and_addre
     assert len({one, known_as("b", "http://host/v1", "first"), known_as("a", "http://host:1/v1", "first")}) == 3
 
 
-def _add_many(times: int, start: Any) -> None:
-    start.wait()
-    for _ in range(times):
-        assert add_to_pace("both", [ONE]) is not None
-
-
-def test_processes_that_write_at_once_lose_nothing() -> None:
-    spawn = multiprocessing.get_context("spawn")
-    start = spawn.Barrier(3)
-    processes = [spawn.Process(target=_add_many, args=(100, start)) for _ in range(3)]
+async def test_processes_that_write_at_once_lose_nothing() -> None:
+    processes = [await fork("-c", code=ADD_MANY, env=os.environ) for _ in range(3)]
     for process in processes:
-        process.start()
+        assert process.stdout and await process.stdout.readline() == b"ready\n"
     for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [0, 0, 0]
-    known = find_pace("both")
+        assert process.stdin
+        process.stdin.write(b"start\n")
+    assert [await process.wait() for process in processes] == [0, 0, 0]
+    known = await asyncio.to_thread(find_pace, "both")
     assert known and known.of("solve").calls == 300
 
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from nodes.shared.auth_tokens import read_tokens, user_of
 from nodes.shared.environment import environment_secrets
 from tests.support.server import HANG, ModelServer, model_server, outline
-from tests.support.services.studio import dev_server
+from tests.support.services.studio import dev_server, open_http
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
 
@@ -41,7 +41,7 @@ async def url(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> A
 
 def client(url: str, token: str = "") -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return httpx.AsyncClient(base_url=url, headers=headers, timeout=60)
+    return open_http(url, headers=headers)
 
 
 async def routes(url: str) -> list[tuple[str, str]]:

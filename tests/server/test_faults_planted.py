@@ -16,7 +16,7 @@ from aiohttp import web
 
 from nodes.settings import Settings
 from tests.support.server import Fault, ModelServer, model_server, outline, serving
-from tests.support.services.studio import dev_server
+from tests.support.services.studio import dev_server, open_http
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -116,7 +116,7 @@ async def planted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 async def caller(planted: World) -> AsyncIterator[httpx.AsyncClient]:
     """The second user; where there are no tokens, whoever reaches the port."""
     headers = {"Authorization": f"Bearer {BEN}"}
-    async with httpx.AsyncClient(base_url=planted.url, timeout=60, headers=headers) as client:
+    async with open_http(planted.url, headers=headers) as client:
         yield client
 
 

@@ -22,7 +22,7 @@ from nodes.settings import Settings
 from nodes.shared.cleaning import storable
 from tests.support.server import ModelServer, model_server, outline, plan
 from tests.support.services.postgres import Postgres
-from tests.support.services.studio import dev_server
+from tests.support.services.studio import dev_server, open_http
 
 PARTS = ["What is one?", "What is two?"]
 QUESTION = " ".join(PARTS)
@@ -158,7 +158,7 @@ async def server_over_http(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
     async with model_server() as model:
         model.on("assess", outline(*PARTS)).on("decompose", plan(*PARTS))
         served = dev_server(folder, APR_MODEL="openai:scripted", APR_BASE_URL=model.url)
-        async with served as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
+        async with served as url, open_http(url) as client:
             yield client
 
 

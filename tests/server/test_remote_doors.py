@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 from langgraph.graph import END, START, StateGraph
@@ -17,7 +16,7 @@ from langgraph_sdk import get_client, get_sync_client
 from nodes.state import Solution
 from tests.support.command import STEADY, apr
 from tests.support.server import ModelServer, model_server
-from tests.support.services.studio import PROJECT, dev_server
+from tests.support.services.studio import PROJECT, dev_server, open_http
 from tests.support.subjects.doors import DIRECT, Got, Outer, every_question, expected, got_of, got_of_json, script
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
@@ -103,7 +102,7 @@ async def test_other_agents_by_a2a(model: ModelServer, url: str, question: str) 
     model.asked.clear()
     message = {"role": "user", "messageId": "1", "parts": [{"kind": "text", "text": question}]}
     asked = {"jsonrpc": "2.0", "id": "1", "params": {"message": message}}
-    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+    async with open_http(url) as http:
         (chat,) = (await http.post("/assistants/search", json={"graph_id": "chat"})).json()
         path = f"/a2a/{chat['assistant_id']}"
         task = (await http.post(path, json=asked | {"method": "message/send"})).json()["result"]

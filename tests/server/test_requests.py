@@ -12,7 +12,7 @@ from graphs import graph, sequential
 from graphs.server import foreign
 from nodes.llm.replies.errors import ConfigurationError
 from tests.support.server import ModelServer, model_server, serving
-from tests.support.services.studio import dev_server
+from tests.support.services.studio import dev_server, open_http
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -87,7 +87,7 @@ async def url(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def caller(url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+    async with open_http(url) as client:
         yield client
 
 

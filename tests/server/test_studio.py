@@ -15,7 +15,7 @@ from openai import AsyncOpenAI, PermissionDeniedError
 from graphs import AnswerPiece, AnswerReset, ThinkingPiece, read_answer
 from nodes.state import Solution
 from tests.support.server import HANG, STALL, WORDS, ModelServer, Reply, model_server, outline, review
-from tests.support.services.studio import dev_server
+from tests.support.services.studio import dev_server, open_http
 from tests.support.subjects.native import WHOLE, script
 
 pytest.importorskip("langgraph_api", reason="`langgraph dev` needs the `dev` extra")
@@ -138,7 +138,7 @@ async def test_a_conversation_is_had_by_chat_pages_other_agents_and_openais_clie
     assert (reply["content"], figures["outcome"], figures["calls"]) == expected
     assert "".join(piece["content"] for piece in pieces) == reply["content"]
     assert {piece["id"] for piece in pieces} == {reply["id"]} and len(pieces) > 2
-    async with httpx.AsyncClient(base_url=base, timeout=60) as http:
+    async with open_http(base) as http:
         assert PARTS[0] in (await http.get(f"/report/{id}")).text
         image = {"messages": [{"type": "human", "content": [{"type": "image", "url": "x"}]}]}
         refused = await http.post("/runs/wait", json={"assistant_id": "chat", "input": image})
@@ -160,7 +160,7 @@ async def test_a_conversation_is_had_by_chat_pages_other_agents_and_openais_clie
 
 
 async def post(studio: LangGraphClient, path: str, **headers: str) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=str(studio.http.client.base_url)) as client:
+    async with open_http(str(studio.http.client.base_url)) as client:
         return await client.post(path, headers=headers)
 
 
@@ -240,7 +240,7 @@ async def test_there_is_no_page_of_an_unknown_thread(studio: LangGraphClient, id
 
 async def page_of(studio: LangGraphClient, id: str) -> httpx.Response:
     """Open a thread's page as a browser does."""
-    async with httpx.AsyncClient(base_url=str(studio.http.client.base_url)) as browser:
+    async with open_http(str(studio.http.client.base_url)) as browser:
         return await browser.get(f"/report/{id}")
 
 

@@ -44,7 +44,6 @@ async def launch(
         stdout: The same.
         stderr: The same.
         largest_file: How many bytes a file may have, in a fork.
-        folder: Its working folder.
         folder: Its working directory.
     """
     if real:

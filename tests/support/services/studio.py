@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -13,6 +14,14 @@ from tests.support.command import STEADY
 from tests.support.services.ports import free_port
 
 PROJECT = Path(__file__).parents[3]
+
+
+def open_http(url: str, **more: Any) -> httpx.AsyncClient:
+    """Open a client for a server of ours.
+
+    Connections are given up before the server does, after 5 s: a request may come just as it closes one.
+    """
+    return httpx.AsyncClient(base_url=url, timeout=60, limits=httpx.Limits(keepalive_expiry=2), **more)
 
 
 @asynccontextmanager
