@@ -6,7 +6,7 @@ PYTHON ?= .venv/bin/python
 setup: .venv/ready
 
 .venv/ready: pyproject.toml constraints.txt
-	test -x .venv/bin/python || python3 -m venv .venv
+	test -x .venv/bin/python || python3 -m venv --upgrade-deps .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,deepseek,dev]'
 	touch .venv/ready
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import sysconfig
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,7 +173,8 @@ def test_a_script_that_hides_a_package_is_told(tmp_path: Path, what: str) -> Non
     (tmp_path / what).write_text("")
     (tmp_path / "script.py").write_text("import nodes, prompts\nfrom graphs import graph\nprint(graph.name)\n")
     # As in an installed copy: what links to a checkout would find the hidden modules all the same.
-    paths = {"PYTHONPATH": f"{PROJECT}{os.pathsep}{sysconfig.get_path('purelib')}"}
+    installed = [path for path in sys.path if path.endswith("site-packages")]
+    paths = {"PYTHONPATH": os.pathsep.join([str(PROJECT), *installed])}
     command = [sys.executable, "-S", str(tmp_path / "script.py")]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | paths)
     if what.endswith(".txt"):  # a folder without code hides nothing
