@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from nodes.llm import clients
 from nodes.llm.endpoints import pace_store
+from tests.support.forked import share_parent
 from tests.support.server import ModelServer, model_server
 from tests.support.services.postgres import Postgres, postgres
 
@@ -29,6 +30,12 @@ _collected: Counter[tuple[Path, str]] = Counter()
 
 # Of what is imported nothing is garbage, so the collector need not look for it again and again.
 gc.set_threshold(50_000, 20, 20)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have several processes share the parent of what they fork: its imports take some seconds."""
+    if config.getoption("numprocesses", 0):
+        share_parent()
 
 
 def pytest_collection_finish() -> None:

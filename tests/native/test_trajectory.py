@@ -100,13 +100,13 @@ async def test_a_list_without_outlines_is_passed_over(server: ModelServer, conte
     assert (solution.answer, solution.outcome, solution.route) == ("Done.", "complete", "direct")
 
 
-@pytest.mark.parametrize(("step", "timeout", "status"), [(STALL, 2.5, "timed_out"), (DROP, 60, "failed")])
+@pytest.mark.parametrize(("step", "limit", "status"), [(STALL, 2.5, "timed_out"), (DROP, 60, "failed")])
 async def test_a_late_or_broken_thread_costs_only_itself(
-    server: ModelServer, context: dict[str, Any], step: Fault, timeout: float, status: str
+    server: ModelServer, context: dict[str, Any], step: Fault, limit: float, status: str
 ) -> None:
     script(server)
     server.texts.on("1:1", step)
-    solution = await run(context, thread_timeout=timeout)
+    solution = await run(context, thread_timeout=limit)
     assert solution.trajectory == WHOLE.replace(f"{ONE}<", f"{WORDS}{MARK}<")
     assert [thread.status for thread in solution.threads] == [status, "answered"]
     assert (solution.threads[0].text, solution.answer, solution.outcome) == (WORDS, "It is 4776.", "partial")

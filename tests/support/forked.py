@@ -6,10 +6,12 @@ import contextlib
 import functools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +22,8 @@ PIPE, DEVNULL = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
 READ_AT_IMPORT = ("PYTHON", "OTEL_")
 STRICT = "import warnings\nwarnings.simplefilter('error')\n"
 """Before a program's code: what `-W error` does."""
+PARENT = "TESTS_PARENT"
+"""The variable that names the parent's socket."""
 _one_at_a_time = threading.Lock()
 
 
@@ -169,12 +173,27 @@ def _environment() -> dict[str, str]:
 
 @functools.cache
 def _parent() -> socket.socket:
-    """Start the parent, which lives as long as this process does."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        where: Any = {"cwd": PROJECT, "env": _environment(), "stdin": subprocess.DEVNULL}
-        command = [sys.executable, "-m", "tests.support.preloaded", str(theirs.fileno())]
-        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], **where)
-    atexit.register(process.wait)
+    """Connect to the parent, which lives as long as this process does."""
+    share_parent()
+    ours = socket.socket(socket.AF_UNIX)
+    ours.connect(os.environ[PARENT])
     atexit.register(ours.close)
     return ours
+
+
+def share_parent() -> None:
+    """Start the parent, if there is none yet, for this process and those that it starts."""
+    if PARENT in os.environ:
+        return
+    folder = tempfile.mkdtemp()
+    os.environ[PARENT] = os.path.join(folder, "parent")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.environ[PARENT])
+        listener.listen()
+        where: Any = {"cwd": PROJECT, "env": _environment(), "stdin": subprocess.PIPE}
+        command = [sys.executable, "-m", "tests.support.preloaded", str(listener.fileno())]
+        process = subprocess.Popen(command, pass_fds=[listener.fileno()], **where)
+    assert process.stdin
+    atexit.register(shutil.rmtree, folder)
+    atexit.register(process.wait)
+    atexit.register(process.stdin.close)

@@ -1,7 +1,8 @@
 """A parent that has imported everything and forks the processes that tests ask for: a start costs no imports.
 
-Run as `python -m tests.support.preloaded FD`, a Unix socket. It starts no thread and no loop, so that what it forks is
-as whole as a program that was started anew: with arguments, environment, folder and streams of its own.
+Run as `python -m tests.support.preloaded FD`, a Unix socket on which it listens; whoever connects has a parent of its
+own. It starts no thread and no loop, so that what it forks is as whole as a program that was started anew: with
+arguments, environment, folder and streams of its own. It ends with its standard input.
 """
 
 import atexit
@@ -12,6 +13,7 @@ import importlib.util
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -146,17 +148,33 @@ class _Children:
             os.close(told)
 
 
-def serve(channel: socket.socket) -> None:
-    """Fork what is asked for, until the other end closes; returns in each process that was forked, too."""
+def _import_all() -> None:
+    """Import what a program may need."""
     gc.disable()
     for module in (*MODULES, *(FOR_WORKERS if importlib.util.find_spec("temporalio") else ())):
         importlib.import_module(module)
     assert threading.active_count() == 1
     gc.freeze()
     gc.enable()
-    children = _Children()
-    # Ctrl-C is for the tests: they end this process by closing the socket.
+
+
+def listen(listener: socket.socket) -> None:
+    """Be a parent for each that connects; returns in each process that was forked, and at last in this one."""
+    # Ctrl-C is for the tests: they end this process by closing its standard input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while listener in select.select([listener, sys.stdin], [], [])[0]:
+        channel, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            serve(channel)
+            return
+        channel.close()
+
+
+def serve(channel: socket.socket) -> None:
+    """Fork what is asked for, until the other end closes; returns in each process that was forked, too."""
+    children = _Children()
     signal.signal(signal.SIGCHLD, children.reap)
     while True:
         header, descriptors, _, _ = socket.recv_fds(channel, 8, STREAMS + 1)
@@ -170,4 +188,5 @@ def serve(channel: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    _import_all()
+    listen(socket.socket(fileno=int(sys.argv[1])))
