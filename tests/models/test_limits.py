@@ -37,11 +37,12 @@ async def test_many_runs_settle_under_what_the_server_allows(server: ModelServer
     assert sum(solution["report"].threads_used for solution in solutions) == 32 * 8
     assert server.peak <= 20
     assert len(server.calls()) == 32 * 10  # what was refused is not among them: each call was answered once
-    refused = sum(at > began + 2 for at in server.refused)
-    answered = sum(request.at > began + 2 for request in server.asked)
+    late = sorted(request.at for request in server.asked)[2 * len(server.asked) // 3]
+    refused = sum(at > late for at in server.refused)
+    answered = sum(request.at > late for request in server.asked)
     assert answered > 50 and refused <= 0.1 * (refused + answered)
     degrees = [degree for solution in solutions for degree in solution["report"].degrees]
-    assert all(degree.degree is not None and degree.degree <= 21 for degree in degrees if degree.at_s > 3)
+    assert all(degree.degree is not None and degree.degree <= 21 for degree in degrees if degree.at_s > late - began)
     assert any(degree.reason == "refused with HTTP 429" for degree in degrees)
 
 
