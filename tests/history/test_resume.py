@@ -142,14 +142,14 @@ async def test_the_time_in_which_nobody_worked_counts_against_no_deadline(server
     place = str(tmp_path / "runs.sqlite")
     split(server, 2)
     server.on(PARTS[1], HANG)
-    process = await start(server, QUESTION, "--store", place, "--deadline", "12")
+    process = await start(server, QUESTION, "--store", place, "--deadline", "20")
     await server.wait_for(2, "solve")
     process.kill()
     await process.communicate()
     (entry,) = await at_rest(place)
     server.on(PARTS[1], "Result: 2")
     # Longer than the whole run may take: nothing else can tell the two apart.
-    await asyncio.sleep(12)
+    await asyncio.sleep(20)
     status, out, err = await apr(server, "resume", entry.id, "--store", place)
     assert (status, out) == (0, "All of it.\n"), err
 
