@@ -167,6 +167,15 @@ def check_figures(root: dict[str, Any], report: dict[str, Any]) -> None:
     assert (about["apr_calls"], about["apr_retries"]) == (9, 1)
 
 
+async def test_a_block_of_a_program_may_be_traced(server: ModelServer, problem: dict[str, Any]) -> None:
+    block = CODE.replace("solution =", "with tracing_context(enabled=True):\n  solution =")
+    assert block != CODE
+    async with trace_server() as sent:
+        off = tracing(sent) | {"LANGSMITH_TRACING": "false"}
+        assert await run("from langsmith import tracing_context\n" + block + SENT, server, problem, **off)
+    assert sent.root["name"].startswith("adaptive: ") and secrets_in(sent.bytes) == []
+
+
 async def test_a_thread_that_failed_is_marked_in_its_trace_and_the_run_goes_on(
     server: ModelServer, problem: dict[str, Any]
 ) -> None:
