@@ -163,7 +163,7 @@ def _check_input(
 
 
 def _collect_seldom() -> None:
-    """Have the garbage collector leave alone what is imported: passes over it are a third of a start and an end."""
+    """Have the garbage collector leave alone what is imported: passes over it are a quarter of a start and an end."""
     gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
     atexit.register(gc.freeze)
 
