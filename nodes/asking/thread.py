@@ -1,6 +1,8 @@
 """What one thread is asked: its subquestion, with all that it may know (pure)."""
 
-from langchain_core.messages import BaseMessage
+from collections.abc import Sequence
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from nodes.asking.results import as_lines
 from nodes.input.excerpts import whole
@@ -18,6 +20,8 @@ KNOWN = {"context", "critique", "instructions", "material", "subquestion"}
 THREAD = Stage("solve", PROMPTS["solve"].check(KNOWN), "solve")
 SPAWNING = Stage("solve", PROMPTS["spawn"].check(KNOWN), "solve")
 VOTE = Stage("solve", PROMPTS["vote"].check(KNOWN), "solve")
+RESULT_ALONE = "Now write the answer alone, as few words as it takes; a number without its unit."
+"""What a sample of a vote is asked that ends without its result."""
 
 
 def stage_of(task: ThreadTask, settings: Settings) -> Stage:
@@ -35,6 +39,11 @@ def handed_on(task: ThreadTask, settings: Settings, text: str) -> list[str]:
 def messages(task: ThreadTask, settings: Settings, stage: Stage | None = None) -> list[BaseMessage]:
     """Ask one subquestion; as `VOTE`, for a result so short that equal ones look alike."""
     return (stage or stage_of(task, settings)).prompt(settings).messages(**values(task))
+
+
+def ask_result(asked: Sequence[BaseMessage], said: str) -> list[BaseMessage]:
+    """Ask for the bare result of what has been said: in the same conversation, most of which servers have read."""
+    return [*asked, AIMessage(said), HumanMessage(RESULT_ALONE)]
 
 
 def values(task: ThreadTask) -> dict[str, str]:

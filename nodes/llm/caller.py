@@ -249,7 +249,7 @@ class Caller:
         heard: list[Heard] = []
         try:
             options, task = form.options(timeout=max(0.0, self._limit.left()) + GRACE_S), self._task
-            async with client.place(Purpose(task.prompt, task.role, task.run.id, task.thread_id)) as place:
+            async with client.place(Purpose(task.prompt, task.role, task.run.id, task.thread_id, task.sample)) as place:
                 if place:
                     options["extra_body"] = {**options.get("extra_body", {}), **place}
                 if self._on_text or self._reading.first:

@@ -1,8 +1,8 @@
 """A vote: several samples of the same question side by side, and the result that most of them come to.
 
 Sampling, and the majority over final results: X. Wang et al., ICLR 2023. Who agrees with whom, and when no more samples
-are needed: `nodes.threads.ballot`. They are asked for a bare result, since the paper's vote is over answers of a fixed
-form. Samples differ because they are sampled: see the setting `samples`.
+are needed: `nodes.threads.ballot`. The paper's vote is over answers of a fixed form, so each sample ends with a bare
+result; one that ends without is asked for it. Samples differ because they are sampled: see the setting `samples`.
 """
 
 import asyncio
@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from langchain_core.messages import BaseMessage
 
 from nodes.asking.outcome import read_outcome
-from nodes.asking.thread import VOTE, messages
-from nodes.llm.caller import Caller
+from nodes.asking.thread import VOTE, ask_result, messages
 from nodes.llm.replies.errors import ModelError
 from nodes.llm.replies.reply import Reply
-from nodes.llm.replies.text import short_result
+from nodes.llm.replies.text import marked_result, short_result
 from nodes.shared.cleaning import one_line
 from nodes.solvers.work import Work
 from nodes.threads.ballot import count_votes, is_certain
@@ -33,8 +32,7 @@ async def vote(work: Work) -> Reply:
     """
     asked = messages(work.task, work.settings, VOTE)
     numbers = range(1, work.settings.samples + 1)
-    callers = {number: work.caller(VOTE, sample=number, varied=True) for number in numbers}
-    samples = {number: asyncio.create_task(_sample(caller, asked)) for number, caller in callers.items()}
+    samples = {number: asyncio.create_task(_sample(work, number, asked)) for number in numbers}
     came: dict[int, Reply | ModelError] = {}
     try:
         while len(came) < len(samples) and not is_certain(_answers(came), len(samples) - len(came)):
@@ -58,11 +56,19 @@ async def vote(work: Work) -> Reply:
     return first
 
 
-async def _sample(caller: Caller, asked: Sequence[BaseMessage]) -> Reply | ModelError:
+async def _sample(work: Work, number: int, asked: Sequence[BaseMessage]) -> Reply | ModelError:
+    """Return a whole reply with its result, if there is one; a result that cannot be had is no loss of the reply."""
     try:
-        return await caller.text(asked)
+        reply = await work.caller(VOTE, sample=number, varied=True).text(asked)
     except ModelError as error:
         return error
+    if reply.shortfall or marked_result(reply.text):
+        return reply
+    try:
+        bare = await work.caller(VOTE, sample=number).text(ask_result(asked, reply.text))
+    except ModelError:
+        return reply
+    return reply if bare.shortfall else reply._replace(text=f"{reply.text}\n\nResult: {short_result(bare.text)}")
 
 
 def _answers(came: Mapping[int, Reply | ModelError]) -> dict[int, str]:

@@ -128,7 +128,8 @@ class Work:
 
     def charge_cancelled(self) -> None:
         """Count the prompts of what was cancelled: each read as much as the others of its step did."""
-        read = {call.step: call.usage.input for call in self.calls if call.status == "ok"}
+        # Backwards, so that the first of a step counts: later ones may have read a reply besides.
+        read = {call.step: call.usage.input for call in reversed(self.calls) if call.status == "ok"}
         for call in self.calls:
             if call.status == "cancelled" and not call.usage.total and (input := read.get(call.step)):
                 call.usage = Usage(input=input, total=input)

@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from graphs import build_graph, graph, sequential, stop_thread
+from nodes.asking.thread import RESULT_ALONE
 from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.servers.options import wishes
 from nodes.settings import Settings
@@ -80,6 +81,39 @@ async def test_samples_that_fail_cost_only_themselves(server: ModelServer, conte
     told = solving_of(solution)
     assert (solution.answer, solution.outcome) == ("7", "complete")
     assert (told.failed, told.cancelled, [votes.count for votes in told.votes]) == (3, 0, [2])
+
+
+async def test_samples_that_end_without_a_result_are_asked_for_it(server: ModelServer, context: dict[str, Any]) -> None:
+    server.on(ASKED, "It comes to 12", "Result: 13", "四十减二十八 12", "So that is 12")
+    solution = await solve_parts(server, context, ASKED, "How long is it?", **VOTE, samples=4)
+    thread, told = solution.threads[0], solving_of(solution, "T1")
+    assert [(votes.answer, votes.count) for votes in told.votes if votes.answer == "12"] == [("12", 3)]
+    assert thread.answer == "12" and thread.text.endswith("12\n\nResult: 12")
+    first = next(asked for asked in server.calls("result") if asked.key == "result: It comes to 12")
+    assert [turn["content"] for turn in first.body["messages"][-2:]] == ["It comes to 12", RESULT_ALONE]
+    assert first.body["messages"][:-2] == server.about(ASKED)[0].body["messages"]
+    own = [call for call in solution.calls if call.thread_id == "T1"]
+    assert len(own) == 4 + len(server.calls("result")) and sorted({call.sample for call in own}) == [1, 2, 3, 4]
+    assert {call.attempt for call in own} == {1} and solution.report.retries == 0
+
+
+@pytest.mark.parametrize("step", [Fault(status=400), Reply("a bit of", finish_reason="length")])
+async def test_a_result_that_cannot_be_had_costs_no_sample(
+    server: ModelServer, context: dict[str, Any], step: Fault | Reply
+) -> None:
+    server.on(ASKED, "It comes to 12").on("result: It comes to 12", step)
+    solution = await solve(server, context, **VOTE, samples=3)
+    assert (solution.outcome, solution.answer, solving_of(solution).failed) == ("complete", "It comes to 12", 0)
+
+
+async def test_what_a_sample_is_asked_after_the_majority_is_certain_is_cancelled(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    server.on(ASKED, "It comes to 12", "Result: 7").on("result: It comes to 12", HANG)
+    solution = await solve(server, context, **VOTE, samples=3)
+    await server.wait_until_idle()
+    assert (solution.answer, solving_of(solution).cancelled) == ("7", 1)
+    assert [asked.dropped for asked in server.calls("result")] == [True]
 
 
 async def test_where_all_fail_the_run_says_why(server: ModelServer, context: dict[str, Any]) -> None:

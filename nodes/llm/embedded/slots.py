@@ -33,6 +33,7 @@ class Purpose:
     role: Role
     run_id: str
     thread_id: str | None = None
+    sample: int = 0
 
 
 class Slots:

@@ -14,10 +14,11 @@ _RESULT = re.compile(
 
 def short_result(text: str) -> str:
     """Return what a thread concluded: what follows its last `Result:` outside code, else the whole text."""
-    return _marked_result(text) or text.strip()
+    return marked_result(text) or text.strip()
 
 
-def _marked_result(text: str) -> str:
+def marked_result(text: str) -> str:
+    """Return what follows the last `Result:` outside code; nothing where there is none."""
     *_, marker = [None, *outside_code(_RESULT.finditer(text), text)]
     if marker is None:
         return ""

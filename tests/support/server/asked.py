@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nodes.asking.thread import RESULT_ALONE
 from tests.support.server.steps import Step, outline, plan, review
 
 SHAPES = {
@@ -66,6 +67,8 @@ def who_asks(body: dict[str, Any]) -> tuple[str, str]:
     if wanted:
         return SHAPES[wanted], SHAPES[wanted]
     last = str(next(message for message in reversed(body["messages"]) if message["role"] == "user")["content"])
+    if last == RESULT_ALONE:
+        return "result", f"result: {body['messages'][-2]['content']}"
     found = re.search(r"^Subquestion:\n(.*)\Z", last, re.DOTALL | re.MULTILINE)
     if found and system.startswith("Answer the subquestion in a word"):
         return "check", f"check: {found.group(1)}"
@@ -88,4 +91,6 @@ def default_step(request: Asked) -> Step:
         return {"step": "Thinking.", "result": "an answer"}
     if request.role in ("rate", "lesson"):
         return {"scores": [5, 5, 5]} if request.role == "rate" else {"lesson": "Try something else."}
+    if request.role == "result":
+        return request.key.split()[-1]
     return f"Thinking.\nResult: answer to {request.key}"
