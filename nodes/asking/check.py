@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from langchain_core.messages import BaseMessage
 
 from nodes.asking.outcome import read_outcome
-from nodes.asking.thread import KNOWN, VOTE, by_part, messages
+from nodes.asking.thread import KNOWN, by_part, messages
 from nodes.judging.agreement import agree
 from nodes.llm.caller import Caller
 from nodes.llm.endpoints.usage import Call
@@ -27,7 +27,7 @@ from nodes.threads.results import ThreadResult
 from prompts import PROMPTS
 
 CHECK = Stage("review", PROMPTS["check"].check(KNOWN), "solve")
-WORKED = Stage("review", VOTE.prompts, "solve")
+WORKED = Stage("review", PROMPTS["anew"].check(KNOWN), "solve")
 MAX_SHOWN = 200
 """Characters of a subquestion, and of another answer to it, that a thread is told of."""
 

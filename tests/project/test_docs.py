@@ -33,6 +33,8 @@ ANSWERS = {
     "What is 12*7?": "84",
     "Who wrote Hamlet?": "William Shakespeare wrote Hamlet.",
 }
+RESULTS = dict(zip(ANSWERS.values(), ("Paris", "84", "William Shakespeare"), strict=True))
+"""The same, as a vote compares them."""
 STUDIO = "http://127.0.0.1:2024"
 """Where `langgraph dev` listens unless it is told otherwise."""
 ENGINE = "temporal://127.0.0.1:7233/default"
@@ -54,7 +56,7 @@ async def model() -> AsyncIterator[ModelServer]:
     async with model_server() as server:
         server.on("assess", outline(*ANSWERS, answer="list")).on("review", review())
         for asked, answer in ANSWERS.items():
-            server.on(asked, answer)
+            server.on(asked, answer).on(f"result: {answer}", RESULTS[answer])
         script(server)
         yield server
 

@@ -207,7 +207,7 @@ def test_a_file_whose_name_and_version_differ_is_refused(tmp_path: Path) -> None
 @pytest.mark.parametrize("label", ["assess", "assess@", "assess@0", "assess@-1", "assess@99", "nothing@1", "@1"])
 def test_a_version_that_is_not_there_is_refused_with_those_that_are(label: str) -> None:
     there = PROMPTS["review"].standard.label
-    with pytest.raises(ValueError, match=f"no prompt `{label}`; there are assess@") as error:
+    with pytest.raises(ValueError, match=f"no prompt `{label}`; there are .*assess@") as error:
         read_versions(f"{there} {label}")
     assert there in str(error.value)
 
