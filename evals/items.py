@@ -13,7 +13,7 @@ from evals.item import Half, Item, half_of
 from evals.others import OTHERS
 
 FOLDER = Path(__file__).parent / "datasets"
-OURS = ("compound", "plans", "documents", "code_review", "sequential", "structure", "results")
+OURS = ("compound", "plans", "documents", "code_review", "sequential", "branches", "structure", "results")
 
 
 class DataError(ValueError):
