@@ -127,7 +127,8 @@ def estimate_plan(state: State, settings: Settings) -> Any:
     calls = [expect_calls(choose_solver(piece.spec, settings), settings) for piece in pieces]
     asking = zip(pieces, calls, strict=True)
     sizes = [size for piece, (number, _) in asking for size in [length(thread.messages(piece, settings))] * number]
-    asked = length(review.messages(state, settings, [], ""))
+    reviewed = review.ends_with_call(settings, listed=plan.answer == "list")
+    asked = length(review.messages(state, settings, [], "")) if reviewed else None
     outlined = length(outline.messages(state, settings))
     at_once = min(plan.parallelism, settings.max_parallel) * max((together for _, together in calls), default=1)
     return outlook(

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from nodes.asking.crosscheck import Crossed, cross_check
 from nodes.asking.join import join
 from nodes.asking.results import name_missing, open_parts, put_together
-from nodes.asking.review import AS_A_LIST, REVIEW, messages
+from nodes.asking.review import AS_A_LIST, REVIEW, ends_with_call, find_evidence, messages
 from nodes.boundary.progress import tell_stage
 from nodes.conclude import conclude, in_plan_order
 from nodes.judging.verdicts import Conflict, Judgement, Review, judge
@@ -45,7 +45,9 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
     if not answered:
         return _send_back(state, settings, back, {}) if back else {"redo": []}
     listed, missing = _list_answer(state), list_missing(threads)
-    if settings.review == "off":
+    # Sums in long results are done again in a thread of its own, so that no other run waits.
+    found = [] if settings.review == "off" else await asyncio.to_thread(find_evidence, state, answered)
+    if settings.review == "off" or not (found or ends_with_call(settings, listed=bool(listed))):
         if back:
             return _send_back(state, settings, back, {})
         if listed:
@@ -54,11 +56,16 @@ async def _review(state: State, runtime: Runtime[Settings]) -> dict[str, Any]:
         joined = await join(state, settings, answered, missing)
         return conclude(state, settings, answer=joined.answer, calls=joined.calls, shortfall=joined.shortfall)
     tell_stage(runtime, "review", state.round)
-    return await _ask_reviewer(state, settings, answered, back, listed)
+    return await _ask_reviewer(state, settings, answered, back, listed, found)
 
 
 async def _ask_reviewer(
-    state: State, settings: Settings, answered: Sequence[ThreadResult], back: Sequence[ThreadResult], listed: str
+    state: State,
+    settings: Settings,
+    answered: Sequence[ThreadResult],
+    back: Sequence[ThreadResult],
+    listed: str,
+    found: Sequence[str],
 ) -> dict[str, Any]:
     """Have the results judged; where the reviewer fails, they stand unreviewed, or what failed before runs again."""
     threads = in_plan_order(state, state.results)
@@ -67,10 +74,7 @@ async def _ask_reviewer(
     crossed = await cross_check(state, settings, answered) if settings.review == "careful" else Crossed()
     caller = REVIEW.caller(settings, state.run, [*state.calls, *crossed.calls], round=state.round)
     try:
-        # Sums in long results are done again in a thread of its own, so that no other run waits.
-        asked = await asyncio.to_thread(
-            messages, state, settings, answered, said, listed=bool(listed), crossed=crossed.evidence
-        )
+        asked = messages(state, settings, answered, said, listed=bool(listed), found=found, crossed=crossed.evidence)
         written = await caller.structured(asked, Review)
     except ModelError as error:
         calls = [*crossed.calls, *caller.calls]

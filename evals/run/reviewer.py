@@ -57,11 +57,14 @@ async def reviewed(item: Item, settings: dict[str, Any]) -> Row:
         "wrong": len(item.wrong),
         "contradictions": len(item.contradictions),
     }
-    if not reviews:
+    if calls and not reviews:
         # No usable review: everything that was planted is missed.
         return Row(**known, error="; ".join(call.status for call in calls), score=0.0)
     conflicts = [set(one.thread_ids) for one in values.get("contradictions", [])]
-    return Row(**known, **compare_found(item, reviews[-1], list(values["results"].values()), conflicts))
+    return Row(
+        **known,
+        **compare_found(item, reviews[-1] if reviews else Review(), list(values["results"].values()), conflicts),
+    )
 
 
 async def _check_results(item: Item, settings: Settings) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from nodes.asking.review import ends_with_call
 from nodes.llm.clients import Client
 from nodes.llm.group import known_client
 from nodes.llm.limits.budget import latest
@@ -46,7 +47,7 @@ def weigh(
         tokens=size_of(problem),
         at_once=min(settings.max_parallel, solving.slots or settings.max_parallel),
         solving=solving.learnt.pace,
-        reviewing=reviewing.learnt.pace,
+        reviewing=reviewing.learnt.pace if ends_with_call(settings, listed=not joins) else None,
         window=solving.window(settings)[0],
         joins=joins,
     )

@@ -51,7 +51,14 @@ class Forecast(Record):
 
 
 def forecast(
-    *, parts: int, tokens: int, at_once: int, solving: Pace, reviewing: Pace, window: int | None, joins: bool = True
+    *,
+    parts: int,
+    tokens: int,
+    at_once: int,
+    solving: Pace,
+    reviewing: Pace | None,
+    window: int | None,
+    joins: bool = True,
 ) -> Forecast | None:
     """Weigh a split against one call.
 
@@ -64,26 +71,27 @@ def forecast(
         tokens: Size of the question and its documents.
         at_once: Threads that can run at the same time.
         solving: What the endpoint of the threads has shown, which also answers directly.
-        reviewing: The same of the endpoint that reviews.
+        reviewing: The same of the endpoint that reviews; nothing where no model is asked to.
         window: Tokens that prompt and reply may have together, where known.
         joins: Whether the review has to write the answer from the results.
 
     Returns:
         Nothing while too little is known, or when one call could not hold it all.
     """
-    threads, reviews = solving.of("solve"), reviewing.of("review")
-    if not (threads.enough and reviews.enough):
+    threads, reviews = solving.of("solve"), reviewing.of("review") if reviewing else None
+    if not (threads.enough and (reviews is None or reviews.enough)):
         return None
     if window is not None and tokens + parts * threads.output > window:
         return None
     waves = math.ceil(parts / max(1, at_once))
     split = waves * solving.seconds(read=tokens / parts, written=threads.output, side_by_side=True)
-    split += reviewing.seconds(read=0, written=reviews.output if joins else reviews.least)
+    if reviewing and reviews:
+        split += reviewing.seconds(read=0, written=reviews.output if joins else reviews.least)
     return Forecast(
         threads=parts,
         split_s=round(split, 3),
         single_s=round(solving.seconds(read=tokens, written=parts * threads.output), 3),
-        usual=not (threads.calls and reviews.calls),
+        usual=not (threads.calls and (reviews is None or reviews.calls)),
     )
 
 

@@ -76,28 +76,35 @@ def forget() -> None:
 
 
 def outlook(
-    settings: Settings, prompts: Sequence[int], review: int, *, threads: int, at_once: int, characters_a_token: float
+    settings: Settings,
+    prompts: Sequence[int],
+    review: int | None,
+    *,
+    threads: int,
+    at_once: int,
+    characters_a_token: float,
 ) -> Outlook:
     """Estimate what a plan takes.
 
     Args:
         settings: The run's settings.
         prompts: Characters of each call's prompt; parts that share a thread have a call each.
-        review: Characters of the review's prompt without results.
+        review: Characters of the review's prompt without results; nothing where no model is asked to.
         threads: Threads of the plan.
         at_once: Threads that run at the same time.
         characters_a_token: As this run's own calls have shown.
     """
     solved, reviewed = (list(_seen[settings.model_for(role), role]) for role in ("solve", "review"))
-    each, last = _spread([seen.output for seen in solved]), _spread([seen.output for seen in reviewed])
+    each = _spread([seen.output for seen in solved])
+    last = (0.0, 0.0, 0.0) if review is None else _spread([seen.output for seen in reviewed])
     read = [round(size / characters_a_token) for size in prompts]
-    joined = round(review / characters_a_token)
+    joined = round((review or 0) / characters_a_token)
     count = len(prompts)
     # The review reads what the threads found out, which is at most what they wrote.
     totals = [sum(read) + joined + count * one * 1.5 + end for one, end in zip(each, last, strict=True)]
     return Outlook(
         threads=threads,
-        calls=count + 1,
+        calls=count + (review is not None),
         tokens=_range(totals),
         seconds=_seconds(solved, reviewed, each, last, waves=math.ceil(count / max(1, at_once))),
         usd=_usd(settings, sum(read), joined, count, each, last),
@@ -123,7 +130,7 @@ def _range(values: Sequence[float]) -> Range:
 def _seconds(
     threads: list[Seen], reviews: list[Seen], each: Sequence[float], last: Sequence[float], *, waves: int
 ) -> Range | None:
-    if not threads or not reviews:
+    if not threads or (any(last) and not reviews):
         return None
     paces = [sum(one.seconds for one in seen) / max(1, sum(one.output for one in seen)) for seen in (threads, reviews)]
     return _range([waves * one * paces[0] + end * paces[1] for one, end in zip(each, last, strict=True)])

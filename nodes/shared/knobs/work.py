@@ -8,7 +8,7 @@ HeadStart = Literal["auto", "on", "off"]
 SharePrefix = Literal["auto", "on", "off"]
 Split = Literal["if_faster", "if_independent", "always"]
 Oversight = Literal["none", "plan", "answer", "both"]
-ReviewMode = Literal["off", "brief", "careful"]
+ReviewMode = Literal["auto", "off", "brief", "careful"]
 StopWhen = Literal["all", "first_answer", "agreement"]
 
 
@@ -42,8 +42,10 @@ class WorkKnobs(BaseModel):
         description="Show each thread only the segments that it needs. If off, every thread reads the whole input.",
     )
     review: ReviewMode = Field(
-        "brief",
+        "auto",
         description="How to check results before they are joined: not at all (`off`), or all in one call (`brief`). "
+        "`auto` is `brief`; but the embedded model, which finds nothing in one call, is not asked where the results "
+        "are the answer and plain code finds nothing amiss. "
         "`careful` first asks each subquestion anew, as its thread ends, and then of the other results. A result goes "
         "back if two other answers agree against it, or if another result says otherwise.",
     )
