@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 from nodes.asking.ahead import DIRECT, begun_ahead
 from nodes.asking.outline import OUTLINE, messages, shape
 from nodes.asking.planner import check_planner, plan
-from nodes.asking.weigh import known_clients, weigh
+from nodes.asking.weigh import known_clients, roles_to_weigh, weigh
 from nodes.boundary.progress import tell_stage
 from nodes.llm import flights
 from nodes.llm.replies.errors import ConfigurationError, ModelError
@@ -60,7 +60,8 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
         weighed = None
         if assessment.decomposable:
             joins = assessment.answer == "text"
-            weighed = weigh(state, settings, await known_clients(settings, run), parts=len(ready), joins=joins)
+            clients = await known_clients(settings, run, roles_to_weigh(settings, joins=joins))
+            weighed = weigh(state, settings, clients, parts=len(ready), joins=joins)
         pays = weighed is None or weighed.pays or settings.split == "if_independent"
         # Whose direct answer is there already was asked too little to split.
         worth = assessment.decomposable and pays and not flights.is_answered(run.id, DIRECT)

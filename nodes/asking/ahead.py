@@ -144,11 +144,10 @@ async def _head_start(problem: Problem, settings: Settings, run: Run) -> HeadSta
     )
     if settings.head_start == "off" or limited or settings.oversight in ("plan", "both") or uses_tools(settings):
         return None
+    if settings.head_start == "auto" and not await _enough_seen(settings, run):
+        return None
     clients = await known_clients(settings, run)
     if clients.keys() != set(ROLES):
-        return None
-    seen = clients["assess"].learnt.pace.of("assess").calls >= MIN_CALLS_SEEN
-    if settings.head_start == "auto" and not seen:
         return None
     small = size_of(problem) <= MAX_EARLY_TOKENS
     # Which threads are easy stands behind the last line of an outline.
@@ -156,6 +155,12 @@ async def _head_start(problem: Problem, settings: Settings, run: Run) -> HeadSta
     begun = HeadStart(problem, settings, run, clients, threads=threads)
     begun.begin_direct()
     return begun
+
+
+async def _enough_seen(settings: Settings, run: Run) -> bool:
+    """Whether outlines were seen from which to expect something. Servers of other roles need not be started for it."""
+    clients = await known_clients(settings, run, ("assess",))
+    return "assess" in clients and clients["assess"].learnt.pace.of("assess").calls >= MIN_CALLS_SEEN
 
 
 @asynccontextmanager

@@ -25,8 +25,8 @@ AS_A_LIST = "The results in turn are the answer: leave `answer` empty.\n\n"
 def ends_with_call(settings: Settings, *, listed: bool) -> bool:
     """Whether a model has the last word where plain code finds nothing amiss: it joins the results, or judges them.
 
-    Of 48 planted errors and contradictions the embedded model finds none in one call (evals/README.md), so it is not
-    asked for nothing else. What another model in its place would find, nobody has measured.
+    Of 48 planted errors and contradictions the embedded model finds none in one call (evals/README.md), so it is only
+    asked where there is an answer to write. What another model file in its place would find, nobody has measured.
 
     Args:
         settings: The run's settings.

@@ -1,6 +1,6 @@
 """Whether a split is expected to pay, from what the endpoints have shown so far."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nodes.asking.review import ends_with_call
 from nodes.llm.clients import Client
@@ -15,10 +15,15 @@ from nodes.state import Problem
 ROLES: tuple[Role, ...] = ("assess", "solve", "review")
 
 
-async def known_clients(settings: Settings, run: Run) -> dict[Role, Client]:
-    """Return the clients of the roles, as far as they can be had; the calls themselves will tell why others cannot."""
+def roles_to_weigh(settings: Settings, *, joins: bool) -> tuple[Role, ...]:
+    """Name the roles that a split takes; what is not asked to review need not be started."""
+    return ROLES if ends_with_call(settings, listed=not joins) else ("assess", "solve")
+
+
+async def known_clients(settings: Settings, run: Run, roles: Sequence[Role] = ROLES) -> dict[Role, Client]:
+    """Return the clients of roles, as far as they can be had; the calls themselves will tell why others cannot."""
     until = latest(settings, run, "assess")
-    found = {role: await known_client(settings, role, until=until) for role in ROLES}
+    found = {role: await known_client(settings, role, until=until) for role in roles}
     return {role: client for role, client in found.items() if client is not None}
 
 
@@ -39,15 +44,16 @@ def weigh(
         parts: Parts that can be worked on at the same time.
         joins: Whether the answer is written from the results.
     """
-    if "solve" not in clients or "review" not in clients:
+    roles = roles_to_weigh(settings, joins=joins)
+    if not clients.keys() >= set(roles):
         return None
-    solving, reviewing = clients["solve"], clients["review"]
+    solving = clients["solve"]
     return forecast(
         parts=min(parts, settings.max_threads),
         tokens=size_of(problem),
         at_once=min(settings.max_parallel, solving.slots or settings.max_parallel),
         solving=solving.learnt.pace,
-        reviewing=reviewing.learnt.pace if ends_with_call(settings, listed=not joins) else None,
+        reviewing=clients["review"].learnt.pace if "review" in roles else None,
         window=solving.window(settings)[0],
         joins=joins,
     )
