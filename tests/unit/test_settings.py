@@ -22,7 +22,7 @@ def test_no_settings_at_all_work() -> None:
         16,
         8,
         2,
-        120,
+        300,
     )
     assert settings.base_url is None and settings.temperature is None and settings.max_tokens is None
 

@@ -32,7 +32,7 @@ class LimitKnobs(BaseModel):
     )
     max_rounds: int = Field(2, ge=0, le=10, description="How often threads that failed or were refuted may run again.")
     thread_timeout: float = Field(
-        120,
+        300,
         gt=0,
         le=86_400,
         description="Seconds that a thread may run. They count from its first call; time in the queue does not count.",
