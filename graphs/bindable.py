@@ -1,6 +1,6 @@
 """A compiled graph that can be bound to settings (`graph.with_config(context={…})`), and keeps what any store can."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from graphs.intake import storable_input, storable_messages, storable_updates
 from nodes.boundary.choice import CONTEXT_KEY
+from nodes.boundary.side_loop import interruptible
 from nodes.reporting.tracing import mask_traces
 
 
@@ -56,12 +57,17 @@ class Bindable(CompiledStateGraph[Any, Any, Any, Any]):
         """Return a copy whose runs are kept by a checkpointer; compiling it anew would take a hundred times as long."""
         return self.copy(know_our_types({"checkpointer": saver}))
 
-    # All other ways to run it, and to write into its state, lead through these four.
+    # All other ways to run it, and to write into its state, lead through these.
 
     def stream(self, input: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run it; input that is refused raises a `ValueError`, and nothing of it is stored."""
+        """Run it; input that is refused raises a `ValueError`, and nothing of it is stored. Ctrl-C stops it at once."""
         mask_traces()
-        return super().stream(self.intake(input), *args, **kwargs)
+        return _interruptibly(super().stream(self.intake(input), *args, **kwargs))
+
+    def batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it for each of several inputs; Ctrl-C stops all of them at once."""
+        with interruptible():
+            return super().batch(*args, **kwargs)
 
     def astream(self, input: Any, *args: Any, **kwargs: Any) -> Any:
         """Run it; input that is refused raises a `ValueError`, and nothing of it is stored."""
@@ -77,6 +83,11 @@ class Bindable(CompiledStateGraph[Any, Any, Any, Any]):
     ) -> RunnableConfig:
         """Write into the state of a run."""
         return await super().abulk_update_state(config, storable_updates(supersteps))
+
+
+def _interruptibly(events: Iterator[Any]) -> Iterator[Any]:
+    with interruptible():
+        yield from events
 
 
 class Conversation(Bindable):

@@ -5,15 +5,20 @@ All of them share it, and with it the connections and limits of the process.
 
 import asyncio
 import atexit
+import signal
 import threading
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 CLOSE_TIMEOUT_S = 5.0
 """Seconds to close connections in when the program ends."""
 
+_under_way: "ContextVar[set[Future[Any]] | None]" = ContextVar("under_way", default=None)
+"""What Ctrl-C ends: the work of one run, in whatever thread its nodes wait."""
 _lock = threading.Lock()
 _loops: list[asyncio.AbstractEventLoop] = []
 
@@ -21,11 +26,44 @@ _loops: list[asyncio.AbstractEventLoop] = []
 def run_aside(work: Coroutine[Any, Any, T]) -> T:
     """Run something to its end while this thread waits; a thread whose own loop runs may call it, too."""
     future = asyncio.run_coroutine_threadsafe(work, _loop())
+    under_way = _under_way.get()
+    under_way = set() if under_way is None else under_way
+    under_way.add(future)
     try:
         return future.result()
     finally:
+        under_way.discard(future)
         # Where Ctrl-C ends the waiting, nobody is left to use what the work would bring.
         future.cancel()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within, Ctrl-C in the main thread ends the nodes of runs in other threads, too.
+
+    LangGraph waits for the nodes of a step before an interrupt leaves it, and they know nothing of one. A program that
+    handles the signal in its own way keeps its way.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    under_way: set[Future[Any]] = set()
+
+    def end(number: int, frame: Any) -> None:
+        for future in tuple(under_way):
+            future.cancel()
+        signal.default_int_handler(number, frame)
+
+    token = _under_way.set(under_way)
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        # Another thread may close what was begun here.
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            _under_way.reset(token)
 
 
 def _loop() -> asyncio.AbstractEventLoop:

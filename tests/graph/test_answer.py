@@ -164,12 +164,24 @@ async def test_threads_without_an_event_loop_may_ask(split: ModelServer, context
     assert [solution.outcome for solution in await asyncio.gather(*asked)] == ["complete"] * 3
 
 
-async def test_interrupting_who_waits_closes_what_is_open(split: ModelServer, context: Any) -> None:
+@pytest.mark.parametrize(
+    "waits",
+    [
+        "answer_sync(QUESTION, **CONTEXT)",
+        "graph.invoke({'question': QUESTION}, context=CONTEXT)",
+        "list(graph.stream({'question': QUESTION}, context=CONTEXT, stream_mode='updates'))",
+        "graph.batch([{'question': QUESTION}] * 2, context=CONTEXT)",
+        "build_graph(checkpointer=InMemorySaver()).invoke({'question': QUESTION}, AS, context=CONTEXT)",
+    ],
+)
+async def test_interrupting_who_waits_closes_what_is_open(split: ModelServer, context: Any, waits: str) -> None:
     for part in PARTS:
         split.on(part, HANG)
     code = (
-        "from graphs import answer_sync\n"
-        f"try:\n    answer_sync({QUESTION!r}, **{context!r})\n"
+        "from langgraph.checkpoint.memory import InMemorySaver\n"
+        "from graphs import answer_sync, build_graph, graph\n"
+        f"QUESTION, CONTEXT, AS = {QUESTION!r}, {context!r}, {{'configurable': {{'thread_id': '1'}}}}\n"
+        f"try:\n    {waits}\n"
         "except KeyboardInterrupt:\n    print('interrupted', flush=True)\n"
         "input()\n"
     )
@@ -177,7 +189,7 @@ async def test_interrupting_who_waits_closes_what_is_open(split: ModelServer, co
     assert program.stdin and program.stdout
     await split.wait_for(2, "solve")
     program.send_signal(signal.SIGINT)
-    assert await program.stdout.readline() == b"interrupted\n"
+    assert await asyncio.wait_for(program.stdout.readline(), 60) == b"interrupted\n"
     # The program goes on; only its requests have ended.
     async with split.arrived:
         await asyncio.wait_for(split.arrived.wait_for(lambda: split.open == 0), 20)
