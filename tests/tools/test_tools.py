@@ -11,11 +11,12 @@ from langchain_core.tools import tool
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from langchain_core.tracers.schemas import Run
 
-from graphs import build_graph, graph
+from graphs import build_graph, graph, stop_thread
 from graphs.page.page import page
 from nodes.state import Solution
 from tests.support.server import HANG, ModelServer, Tool, outline, review
 from tests.support.subjects.page import Seen
+from tests.support.subjects.stopping import Running
 
 HEIGHTS = {"the Ash Tower": 120, "the Birch Tower": 96, "the Cedar Tower": 211, "the Elm Tower": 58}
 SIGNS: dict[type, Any] = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
@@ -243,6 +244,36 @@ async def test_a_run_that_is_cancelled_stops_its_tools(server: ModelServer, cont
     with pytest.raises(asyncio.CancelledError):
         await asking
     await stopped.wait()
+
+
+async def test_what_a_stopped_thread_had_called_is_told(server: ModelServer, context: dict[str, Any]) -> None:
+    begun, stopped = asyncio.Event(), asyncio.Event()
+
+    @tool
+    async def look_up(name: str) -> str:
+        """Look up how many metres tall a tower is."""
+        if name != "the Birch Tower":
+            return f"{HEIGHTS[name]} m"
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        return ""
+
+    script(server)
+    run = Running(context, graph=build_graph(tools=[calculate, look_up]), question=QUESTION)
+    await begun.wait()
+    await run.until(("T2", "answered"))
+    assert stop_thread(run.run_id, "T1")
+    solution = await run.task
+    assert stopped.is_set() and solution.threads[0].stopped == "person"
+    uses = [use for call in solution.calls if call.thread_id == "T1" for use in call.tools]
+    assert [(use.arguments, use.status, use.result) for use in uses] == [
+        ('{"name": "the Ash Tower"}', "ok", "120 m"),
+        ('{"name": "the Birch Tower"}', "cancelled", ""),
+    ]
+    assert uses[1].latency_s > 0 and "stopped" in uses[1].error
 
 
 async def test_two_tools_of_one_name_are_refused() -> None:
