@@ -18,7 +18,7 @@ import httpx2
 from nodes.llm.endpoints.pace import Pace, Speed, Stage
 from nodes.llm.endpoints.pace_store import find_or_measure
 
-MEASURED_TOKENS = 24
+MEASURED_TOKENS = 12
 """Written by each request that is measured."""
 MAX_MEASURING_S = 15.0
 """Seconds that measuring may take; where a machine is that busy, calls will show its pace instead."""
