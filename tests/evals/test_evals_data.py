@@ -15,7 +15,7 @@ def test_our_datasets_have_twenty_checkable_items_or_more(name: str) -> None:
     items = load_items(name)
     assert len(items) >= 20 and len({item.id for item in items}) == len(items)
     assert len({item.model_dump_json(exclude={"id"}) for item in items}) == len(items)
-    checked = {"results": "results", "structure": "steps"}.get(name, "answers")
+    checked = {"results": "results", "structure": "steps", "branches": "steps"}.get(name, "answers")
     assert all(item[checked] and all(item[checked]) for item in items)
     assert {half_of(item) for item in items} == {"tuning", "held-out"}
     for item in items:
