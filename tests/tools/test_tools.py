@@ -223,30 +223,8 @@ async def test_a_question_without_parts_may_use_them_too(server: ModelServer, co
     assert [use.result for call in solution["calls"] for use in call.tools] == ["84"]
 
 
-async def test_a_run_that_is_cancelled_stops_its_tools(server: ModelServer, context: dict[str, Any]) -> None:
-    begun, stopped = asyncio.Event(), asyncio.Event()
-
-    @tool
-    async def look_up(name: str) -> str:
-        """Look up a tower."""
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            stopped.set()
-        return ""
-
-    script(server)
-    server.on(SECOND, HANG)
-    asking = asyncio.create_task(ask(context, calculate, look_up))
-    await begun.wait()
-    asking.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asking
-    await stopped.wait()
-
-
-async def test_what_a_stopped_thread_had_called_is_told(server: ModelServer, context: dict[str, Any]) -> None:
+def hanging() -> tuple[Any, asyncio.Event, asyncio.Event]:
+    """A tool that never finds the Birch Tower; and when it begins to look for it, and is stopped."""
     begun, stopped = asyncio.Event(), asyncio.Event()
 
     @tool
@@ -261,6 +239,23 @@ async def test_what_a_stopped_thread_had_called_is_told(server: ModelServer, con
             stopped.set()
         return ""
 
+    return look_up, begun, stopped
+
+
+async def test_a_run_that_is_cancelled_stops_its_tools(server: ModelServer, context: dict[str, Any]) -> None:
+    look_up, begun, stopped = hanging()
+    script(server)
+    server.on(SECOND, HANG)
+    asking = asyncio.create_task(ask(context, calculate, look_up))
+    await begun.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await stopped.wait()
+
+
+async def test_what_a_stopped_thread_had_called_is_told(server: ModelServer, context: dict[str, Any]) -> None:
+    look_up, begun, stopped = hanging()
     script(server)
     run = Running(context, graph=build_graph(tools=[calculate, look_up]), question=QUESTION)
     await begun.wait()
