@@ -77,7 +77,7 @@ async def skip_tool(ask: Ask, run: Run) -> tuple[ToolUse, str]:
     return _failed(_record(ask, run), run, "no more calls are left (`max_tool_calls`)", status="skipped")
 
 
-def cancel_tool(ask: Ask, run: Run, started_s: float) -> ToolUse:
+def record_cancelled(ask: Ask, run: Run, started_s: float) -> ToolUse:
     """Record a call that was under way when its thread was stopped; whether it took effect, nobody knows."""
     use = _record(ask, run).model_copy(update={"started_s": round(started_s, 3)})
     return _failed(use, run, "its thread was stopped before it ended", status="cancelled")[0]

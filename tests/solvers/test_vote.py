@@ -109,8 +109,12 @@ async def test_a_result_that_cannot_be_had_costs_no_sample(
 async def test_what_a_sample_is_asked_after_the_majority_is_certain_is_cancelled(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
-    server.on(ASKED, "It comes to 12", "Result: 7").on("result: It comes to 12", HANG)
-    solution = await solve(server, context, **VOTE, samples=3)
+    asked_for = asyncio.Event()
+    server.on(ASKED, "It comes to 12", Reply("Result: 7", held=asked_for)).on("result: It comes to 12", HANG)
+    run = asyncio.create_task(solve(server, context, **VOTE, samples=3))
+    await server.wait_for(1, "result")
+    asked_for.set()
+    solution = await run
     await server.wait_until_idle()
     assert (solution.answer, solving_of(solution).cancelled) == ("7", 1)
     assert [asked.dropped for asked in server.calls("result")] == [True]
