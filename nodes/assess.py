@@ -15,7 +15,8 @@ from nodes.llm.replies.errors import ConfigurationError, ModelError
 from nodes.llm.resolve import check_configuration
 from nodes.planning.difficulty import OutlineOfDifficulty
 from nodes.planning.needs import widest
-from nodes.planning.outline import read_parts
+from nodes.planning.outline import Outline, read_parts
+from nodes.planning.repair import Repair
 from nodes.planning.solvers import OutlineOfSolvers, hardest
 from nodes.reporting.tracing import name_run
 from nodes.settings import Settings, settings_of
@@ -36,44 +37,59 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     start, tools = fresh_run(run, state), await find_toolbox(settings)
     async with begun_ahead(state, settings, run) as begun:
         planned = await plan(state, settings, run)
-        listener = begun.hear if begun and begun.threads else None
-        caller = OUTLINE.caller(settings, run, planned.calls, on_text=listener)
+        caller = OUTLINE.caller(settings, run, planned.calls, on_text=begun.hear if begun and begun.threads else None)
+
+        async def ask() -> Outline:
+            return await caller.structured(messages(state, settings, tools), shape(settings))
+
+        tried = begun.vain if begun else []
         try:
-            written = planned.outline or await caller.structured(messages(state, settings, tools), shape(settings))
+            written = planned.outline or await flights.unless_answered(run.id, DIRECT, ask)
         except ModelError as error:
             vain = await flights.drop_others(run.id, {DIRECT})
             # An empty list would leave the calls of an earlier run where they are.
-            calls = [*planned.calls, *caller.calls, *vain]
+            calls = [*planned.calls, *tried, *caller.calls, *vain]
             failed = stage_failed("assess", caller, error) | {"calls": calls or None}
             return start | failed | {"repairs": list(planned.repairs)}
-        solvers = written.solvers if isinstance(written, OutlineOfSolvers) else []
-        difficulty = written.difficulty if isinstance(written, OutlineOfDifficulty) else []
-        parts, repairs = read_parts(written.parts, state.segments(), solvers, difficulty)
-        ready = widest(parts)
-        assessment = Assessment(
-            parts=parts,
-            answer=written.answer,
-            subquestions=[part.question for part in ready],
-            decomposable=len(ready) > 1,
-            solver=hardest(solvers),
-        )
-        weighed = None
-        if assessment.decomposable:
-            joins = assessment.answer == "text"
-            clients = await known_clients(settings, run, roles_to_weigh(settings, joins=joins))
-            weighed = weigh(state, settings, clients, parts=len(ready), joins=joins)
-        pays = weighed is None or weighed.pays or settings.split == "if_independent"
-        # Whose direct answer is there already was asked too little to split.
-        worth = assessment.decomposable and pays and not flights.is_answered(run.id, DIRECT)
-        parallel = settings.split == "always" or worth
-        vain = await (flights.drop(run.id, {DIRECT}) if parallel else flights.drop_others(run.id, {DIRECT}))
-    return start | {
-        "assessment": assessment,
-        "forecast": weighed,
-        "parallel": parallel,
-        "repairs": [*planned.repairs, *repairs],
-        "calls": [*planned.calls, *caller.calls, *vain],
-    }
+        decided, repairs = await _decide(state, settings, run, written) if written else ({}, [])
+        split = decided.get("parallel", False)
+        vain = await (flights.drop(run.id, {DIRECT}) if split else flights.drop_others(run.id, {DIRECT}))
+    outlining = caller.calls if written else flights.in_vain(caller)
+    return (
+        start
+        | decided
+        | {
+            "repairs": [*planned.repairs, *repairs],
+            "calls": [*planned.calls, *tried, *outlining, *vain],
+        }
+    )
+
+
+async def _decide(
+    state: Problem, settings: Settings, run: Run, written: Outline
+) -> tuple[dict[str, Any], list[Repair]]:
+    """Read an outline, and decide whether the question is split."""
+    solvers = written.solvers if isinstance(written, OutlineOfSolvers) else []
+    difficulty = written.difficulty if isinstance(written, OutlineOfDifficulty) else []
+    parts, repairs = read_parts(written.parts, state.segments(), solvers, difficulty)
+    ready = widest(parts)
+    assessment = Assessment(
+        parts=parts,
+        answer=written.answer,
+        subquestions=[part.question for part in ready],
+        decomposable=len(ready) > 1,
+        solver=hardest(solvers),
+    )
+    weighed = None
+    if assessment.decomposable:
+        joins = assessment.answer == "text"
+        clients = await known_clients(settings, run, roles_to_weigh(settings, joins=joins))
+        weighed = weigh(state, settings, clients, parts=len(ready), joins=joins)
+    pays = weighed is None or weighed.pays or settings.split == "if_independent"
+    # Whose direct answer is there already was asked too little to split.
+    worth = assessment.decomposable and pays and not flights.is_answered(run.id, DIRECT)
+    parallel = settings.split == "always" or worth
+    return {"assessment": assessment, "forecast": weighed, "parallel": parallel}, repairs
 
 
 def check_oversight(settings: Settings) -> None:

@@ -20,7 +20,7 @@ from nodes.solvers.choice import solve_by
 from nodes.solvers.work import Work, find_outcome
 from nodes.state import State
 
-ANSWERED_EARLY = "the answer was there as soon as the parts"
+ANSWERED_EARLY = "the answer was there before its parts were"
 """Why a question is not split whose direct answer began early and has ended: it was too short for that."""
 
 
@@ -58,8 +58,8 @@ async def _answer(state: State, runtime: Runtime[Settings], solver: SolverName) 
 
 
 def _tell_why(state: State) -> str:
-    """Say why what has parts is answered in one call."""
-    if state.parallel or not (state.assessment and state.assessment.decomposable):
+    """Say why a question is answered in one call that has parts, or may have some."""
+    if state.parallel or (state.assessment and not state.assessment.decomposable):
         return ""
     if state.forecast and not state.forecast.pays:
         return str(state.forecast)

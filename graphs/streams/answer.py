@@ -26,6 +26,7 @@ from nodes.threads.results import ThreadResult
 ANSWER_MODES = ("messages", "updates", "custom", "values")
 """The modes in which a graph must stream, so that its answer can be followed."""
 ANOTHER = "the final answer is another one"
+SPLIT = "the question is split, so each part is answered by itself"
 _WRITERS = ("direct", "review")
 """The nodes whose replies are the answer, or hold it."""
 
@@ -117,6 +118,9 @@ class AnswerStream:
             self._take_plan(update["plan"])
         for id in update.get("redo") or ():
             self._results.pop(id, None)
+        if node == "assess":
+            # A direct answer that began beside it goes on, or is written anew under another id.
+            return self._withdraw(SPLIT) if update.get("parallel") else []
         answer = update.get("answer")
         if answer:
             return self.settle(answer, "a person changed it" if node == "approve_answer" else ANOTHER)

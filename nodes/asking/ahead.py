@@ -14,7 +14,7 @@ from nodes.llm.clients import Client
 from nodes.llm.endpoints.usage import Call
 from nodes.llm.limits.limiter import MAX_OPEN_REQUESTS
 from nodes.llm.replies.growing import GrowingText
-from nodes.planning.head_start import MIN_CALLS_SEEN, is_worth_it, preview
+from nodes.planning.head_start import MIN_CALLS_SEEN, is_worth_it, preview, short_answer_wait_s
 from nodes.settings import Role, Settings
 from nodes.shared.masking import trace_of
 from nodes.shared.run import Run
@@ -35,6 +35,7 @@ class HeadStart:
 
     Attributes:
         threads: Whether threads begin as soon as their lines are complete.
+        vain: Requests of a direct answer that was waited for and did not come.
     """
 
     def __init__(
@@ -42,23 +43,35 @@ class HeadStart:
     ) -> None:
         """Begin nothing yet."""
         self.threads = threads
+        self.vain: list[Call] = []
         self._problem, self._settings, self._run, self._clients = problem, settings, run, clients
-        self._room = min(_room(clients["solve"]), settings.max_parallel)
+        free = _free(clients["solve"])
+        self._free, self._room = free > 0, min(free - 1, settings.max_parallel)
         self._begun: set[str] = set()
         self._lines = self._heard = 0
         self._outline = GrowingText()
 
-    def begin_direct(self) -> None:
-        """Begin the direct answer, if the server has room and it is worth that."""
-        paces = {role: client.learnt.pace for role, client in self._clients.items()}
-        worth = self._settings.head_start == "on" or is_worth_it(
-            tokens=size_of(self._problem), solving=paces["solve"], assessing=paces["assess"]
-        )
-        if self._room < 1 or self._settings.split == "always" or not worth:
+    async def begin_direct(self) -> None:
+        """Begin the direct answer, if the server has room and it is worth that; a short one is waited for."""
+        settings, tokens, beside = self._settings, size_of(self._problem), self._room > 0
+        if settings.split == "always" or not self._free:
             return
-        self._room -= 1
-        asked = direct.messages(self._problem, self._settings)
-        flights.begin(self._run.id, DIRECT, direct.DIRECT.caller(self._settings, self._run, ahead=True), asked)
+        solving, assessing = (self._clients[role].learnt.pace for role in ("solve", "assess"))
+        always = settings.head_start == "on"
+        worth = beside and (always or is_worth_it(tokens=tokens, solving=solving, assessing=assessing))
+        wait_s = 0.0
+        if not always:
+            wait_s = short_answer_wait_s(tokens=tokens, solving=solving, assessing=assessing, beside=beside)
+        if not (worth or wait_s):
+            return
+        asked = direct.messages(self._problem, settings)
+        flights.begin(self._run.id, DIRECT, direct.DIRECT.caller(settings, self._run, ahead=True), asked)
+        if wait_s:
+            await flights.wait_for(self._run.id, DIRECT, wait_s)
+        if worth:
+            self._room -= 1
+        elif not flights.is_answered(self._run.id, DIRECT):
+            self.vain = await flights.drop(self._run.id, {DIRECT})
 
     def hear(self, text: str) -> None:
         """Begin the threads whose lines stand in an outline as far as it is written; a fault costs no outline."""
@@ -152,15 +165,17 @@ async def _head_start(problem: Problem, settings: Settings, run: Run) -> HeadSta
     small = size_of(problem) <= MAX_EARLY_TOKENS
     # Which threads are easy stands behind the last line of an outline.
     threads = small and settings.scoped and not settings.easy_model and await thread_cache(settings) is None
+    seen = clients["assess"].learnt.pace.of("assess").calls >= MIN_CALLS_SEEN
+    threads = threads and (seen or settings.head_start == "on")
     begun = HeadStart(problem, settings, run, clients, threads=threads)
-    begun.begin_direct()
+    await begun.begin_direct()
     return begun
 
 
 async def _enough_seen(settings: Settings, run: Run) -> bool:
     """Whether outlines were seen from which to expect something. Servers of other roles need not be started for it."""
     clients = await known_clients(settings, run, ("assess",))
-    return "assess" in clients and clients["assess"].learnt.pace.of("assess").calls >= MIN_CALLS_SEEN
+    return "assess" in clients and clients["assess"].learnt.pace.of("assess").enough
 
 
 @asynccontextmanager
@@ -179,10 +194,10 @@ async def begun_ahead(problem: Problem, settings: Settings, run: Run) -> AsyncIt
         flights.leash(run.id)
 
 
-def _room(client: Client) -> int:
-    """Return how many more requests its server would work on at once, beside that of the outline."""
+def _free(client: Client) -> int:
+    """Return how many more requests its server would work on at once."""
     degree = client.limiter.degree
-    return MAX_OPEN_REQUESTS if degree is None else max(0, degree - client.limiter.open - 1)
+    return MAX_OPEN_REQUESTS if degree is None else max(0, degree - client.limiter.open)
 
 
 def complete_lines(text: str) -> list[str]:

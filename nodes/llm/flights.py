@@ -5,8 +5,9 @@ Burton, "Speculative Computation, Parallelism, and Functional Programming", IEEE
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from hashlib import sha256
+from typing import Any, TypeVar
 
 from langchain_core.messages import BaseMessage
 
@@ -14,6 +15,8 @@ from nodes.llm.caller import Caller
 from nodes.llm.endpoints.recent import Recent
 from nodes.llm.endpoints.usage import Call
 from nodes.llm.replies.reply import Reply
+
+T = TypeVar("T")
 
 LEASH_S = 0.9
 """Seconds after the stage that began a call within which another must take it over: the run may have been stopped."""
@@ -46,6 +49,15 @@ class Flight:
         """Whether nobody wanted it."""
         return self._task.cancelled() or self._task.cancelling() > 0
 
+    async def wait(self, seconds: float | None = None, *, beside: Collection["asyncio.Task[Any]"] = ()) -> None:
+        """Wait until it has ended, or something else beside it has; its failure is not heard here.
+
+        Args:
+            seconds: How long at most.
+            beside: What else is waited for.
+        """
+        await asyncio.wait({self._task, *beside}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+
     def tell_start(self, tell: Callable[[], None]) -> None:
         """Have it told when the first request is sent: at once, where it was."""
         if self.caller.calls:
@@ -69,7 +81,12 @@ class Flight:
         """Break it off, and return the requests that were made in vain."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        return [call.model_copy(update={"wasted": True}) for call in self.caller.calls]
+        return in_vain(self.caller)
+
+
+def in_vain(caller: Caller) -> list[Call]:
+    """Return the requests of a caller whose reply nobody needs."""
+    return [call.model_copy(update={"wasted": True}) for call in caller.calls]
 
 
 _runs: Recent[str, dict[str, Flight]] = Recent(MAX_RUNS)
@@ -101,6 +118,32 @@ def is_answered(run_id: str, key: str) -> bool:
     """Tell whether the whole reply to a call that has begun is there; the call stays where it is."""
     flight = _runs.get(run_id, {}).get(key)
     return flight is not None and flight.answered
+
+
+async def wait_for(run_id: str, key: str, seconds: float) -> None:
+    """Wait so long for a call that has begun to end."""
+    if flight := _runs.get(run_id, {}).get(key):
+        await flight.wait(seconds)
+
+
+async def unless_answered(run_id: str, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
+    """Do some work, which is broken off as soon as the whole reply to a call that has begun is there.
+
+    Returns:
+        What came of the work; nothing if the reply was there first.
+    """
+    flight = _runs.get(run_id, {}).get(key)
+    if flight is None:
+        return await work()
+    if flight.answered:
+        return None
+    task = asyncio.create_task(work())
+    try:
+        await flight.wait(beside={task})
+        return None if flight.answered and not task.done() else await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def take(run_id: str, key: str) -> Flight | None:

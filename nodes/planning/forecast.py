@@ -30,8 +30,6 @@ class Forecast(Record):
     """Whether usual lengths of replies stand for some of which too little was seen."""
     came_s: float | None = None
     """Seconds that it took from the end of the assessment to the answer, whichever way; `None` without an answer."""
-    early: bool = False
-    """Whether the direct answer, begun beside the assessment, was there by then: so nothing was split."""
 
     @property
     def pays(self) -> bool:
@@ -42,8 +40,7 @@ class Forecast(Record):
         """Say it in a sentence."""
         verdict = "may save time" if self.pays else "cannot save time"
         basis = "the usual length of replies and the pace that" if self.usual else "what"
-        took = "was there already" if self.early else f"took {self.came_s or 0.0:.1f} s"
-        came = "" if self.came_s is None else f"; the answer {took}"
+        came = "" if self.came_s is None else f"; the answer took {self.came_s:.1f} s"
         return (
             f"splitting into {self.threads} threads {verdict}: {self.split_s:.1f} s are forecast, "
             f"{self.single_s:.1f} s in one call, from {basis} this endpoint has shown so far{came}"
@@ -105,8 +102,5 @@ def add_outcome(ahead: Forecast | None, calls: Iterable[Call], wall_s: float) ->
     """
     if ahead is None:
         return None
-    every = list(calls)
-    assessed = last_end(call for call in every if call.stage == "assess")
-    direct = [call for call in every if call.stage == "direct" and call.ahead and not call.wasted]
-    early = bool(direct) and last_end(direct) <= assessed
-    return ahead.model_copy(update={"came_s": round(max(0.0, wall_s - assessed), 3), "early": early})
+    assessed = last_end(call for call in calls if call.stage == "assess")
+    return ahead.model_copy(update={"came_s": round(max(0.0, wall_s - assessed), 3)})

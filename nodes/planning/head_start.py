@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nodes.input.segments import Segment
-from nodes.llm.endpoints.pace import Pace
+from nodes.llm.endpoints.pace import SHORT_REPLY_TOKENS, Pace
 from nodes.planning.needs import widest
 from nodes.planning.outline import list_unnamed_so_far, read_parts
 from nodes.planning.plan import ThreadPlan, make_plan
@@ -12,6 +12,12 @@ MIN_CALLS_SEEN = 5
 """Outlines of an endpoint that must have been seen before anything is expected of it."""
 TOKENS_A_SECOND_IS_WORTH = 1_000
 """Tokens that may be spent in vain where they save a second."""
+SHORT_QUESTION_TOKENS = 48
+"""Tokens of a question, documents included, above which no short answer is waited for."""
+SLOWER_BESIDE = 1.2
+"""Times as long as alone that calls side by side take where it is better to make one after the other."""
+PRIOR_QUESTIONS = 2
+"""Short questions whose answers were short, and as many with long ones, that count as seen before the first."""
 
 
 def is_worth_it(*, tokens: int, solving: Pace, assessing: Pace) -> bool:
@@ -31,13 +37,40 @@ def is_worth_it(*, tokens: int, solving: Pace, assessing: Pace) -> bool:
     split = (max(0, outlines.calls - answers.calls) + 1) / (outlines.calls + 2)
     outline_s = assessing.seconds(read=tokens, written=outlines.output)
     answer_s = solving.seconds(read=tokens, written=answers.output)
-    alone, beside = (solving.seconds(read=0, written=1, side_by_side=beside) for beside in (False, True))
-    slower = max(1.0, beside / alone) if alone else 1.0
+    slower = _slower_beside(solving)
     # Side by side both are slower; the answer is as far as the outline took alone when that has ended.
     saved_s = outline_s + answer_s - (slower * outline_s + max(0.0, answer_s - outline_s))
     written = min(answers.output, answers.output * outline_s / answer_s) if answer_s else 0.0
     lost_s = (slower - 1) * outline_s + (tokens + written) / TOKENS_A_SECOND_IS_WORTH
     return (1 - split) * saved_s > split * lost_s
+
+
+def short_answer_wait_s(*, tokens: int, solving: Pace, assessing: Pace, beside: bool) -> float:
+    """Return the seconds that the outline should wait for a direct answer, which may be a short one; 0 for not at all.
+
+    Where two calls slow each other down, the answer to a short question is best tried alone. By expected value, as in
+    `is_worth_it`: a short answer saves the outline, any other one comes in vain and has cost the time of a short one.
+
+    Args:
+        tokens: Size of the question and its documents.
+        solving: What the endpoint of the direct answer has shown.
+        assessing: The same of the endpoint that assesses.
+        beside: Whether the server has room for both at once.
+    """
+    outlines, answers = assessing.of("assess"), solving.of("direct")
+    if tokens > SHORT_QUESTION_TOKENS or not outlines.enough or (beside and _slower_beside(solving) < SLOWER_BESIDE):
+        return 0.0
+    short = (answers.short + PRIOR_QUESTIONS) / (outlines.calls + answers.short + 2 * PRIOR_QUESTIONS)
+    wait_s = solving.seconds(read=tokens, written=SHORT_REPLY_TOKENS)
+    lost_s = wait_s + (tokens + SHORT_REPLY_TOKENS) / TOKENS_A_SECOND_IS_WORTH
+    saved_s = assessing.seconds(read=tokens, written=outlines.output)
+    return wait_s if short * saved_s > (1 - short) * lost_s else 0.0
+
+
+def _slower_beside(pace: Pace) -> float:
+    """Return how many times as long calls take side by side."""
+    alone, beside = (pace.seconds(read=0, written=1, side_by_side=beside) for beside in (False, True))
+    return max(1.0, beside / alone) if alone else 1.0
 
 
 def preview(

@@ -192,15 +192,16 @@ def _fullest(calls: Iterable[Call]) -> float | None:
 def _longest_chain(calls: Sequence[Call], needs: Needs, size: Callable[[Call], float]) -> float:
     """Add up what had to wait for each other: stages and rounds in turn, of threads the longest chain of each round.
 
-    Of what began early, only what came after the outline had to be waited for.
+    Of what began early, only what came before the outline or after it had to be waited for.
     """
-    outlined = last_end(call for call in calls if call.stage == "assess")
+    outlines = [call for call in calls if call.stage == "assess" and not call.wasted]
+    outline = (min((call.started_s for call in outlines), default=0.0), last_end(outlines))
     rounds: dict[tuple[int, str], dict[str, list[Call]]] = defaultdict(lambda: defaultdict(list))
     for call in calls:
         rounds[call.round, call.stage][call.thread_id or ""].append(call)
 
     def waited_for(call: Call) -> float:
-        return (_share_after(outlined, call) if call.ahead else 1.0) * size(call)
+        return (_share_outside(*outline, call) if call.ahead or call.wasted else 1.0) * size(call)
 
     return sum(
         _longest_path({id: _work_path(own, waited_for) for id, own in threads.items()}, needs)
@@ -220,10 +221,11 @@ def _work_path(calls: Iterable[Call], size: Callable[[Call], float]) -> float:
     return sum(max(side_by_side.values()) for side_by_side in steps.values())
 
 
-def _share_after(moment: float, call: Call) -> float:
-    """Return the share of a call that came after a moment of its run; of what was not needed, none."""
-    after = max(0.0, call.started_s + call.latency_s - moment)
-    return 0.0 if call.wasted or not call.latency_s else min(1.0, after / call.latency_s)
+def _share_outside(began: float, ended: float, call: Call) -> float:
+    """Return the share of a call that came before or after a span of its run; of what was not needed, before it."""
+    before = max(0.0, began - call.started_s)
+    after = 0.0 if call.wasted else max(0.0, call.started_s + call.latency_s - ended)
+    return min(1.0, (before + after) / call.latency_s) if call.latency_s else 0.0
 
 
 def _longest_path(sizes: Mapping[str, float], needs: Needs) -> float:

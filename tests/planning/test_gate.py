@@ -159,18 +159,6 @@ async def test_a_split_that_was_seen_to_save_is_made(server: ModelServer, contex
     assert (last.report.forecast.came_s or 0) > 0.2
 
 
-async def test_an_answer_that_was_there_before_the_parts_is_told_as_such(
-    server: ModelServer, context: dict[str, Any]
-) -> None:
-    scripted(server, thread=200, rest=10)
-    first, _ = [await run(context) for _ in range(2)]
-    server.on("assess", Reply(json_of(outline(*PARTS)), delay=0.5)).on("direct", "At once.")
-    third = await run(context, head_start="on")
-    ahead = third.report.forecast
-    assert first.route == "parallel" and third.route == "direct" and ahead and ahead.pays and ahead.early
-    assert str(ahead).endswith("; the answer was there already")
-
-
 async def test_why_a_question_with_parts_is_not_split_is_told_while_it_is_answered(
     server: ModelServer, context: dict[str, Any]
 ) -> None:

@@ -10,6 +10,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from graphs import graph
 from graphs.build import build_graph
 from graphs.page.page import page
+from graphs.streams.answer import SPLIT, AnswerPiece, AnswerReset, stream_answer
 from nodes.asking.ahead import complete_lines
 from nodes.direct import ANSWERED_EARLY
 from nodes.state import Solution
@@ -43,7 +44,7 @@ async def test_the_direct_answer_is_under_way_while_the_question_is_assessed(
     server: ModelServer, early: dict[str, Any]
 ) -> None:
     server.on("assess", slowly(outline("Why?")))
-    server.on("direct", Reply("Because.", delay=0.2))
+    server.on("direct", Reply("Because.", delay=1))
     solution = await ask(early, "Why?")
     (assessed,), (answered,) = server.calls("assess"), server.calls("direct")
     assert assessed.body["stream"] and assessed.ended and answered.at < assessed.ended
@@ -68,7 +69,7 @@ async def test_a_direct_answer_that_is_not_needed_is_broken_off_and_counted(
     assert solution.report.head_starts == 5 and solution.outcome == "complete" and "begun early" in page(solution)
 
 
-async def test_a_direct_answer_that_is_there_when_the_question_would_be_split_is_taken(
+async def test_a_direct_answer_that_is_there_before_the_parts_is_taken_at_once(
     server: ModelServer, early: dict[str, Any]
 ) -> None:
     split(server)
@@ -79,7 +80,13 @@ async def test_a_direct_answer_that_is_there_when_the_question_would_be_split_is
     told = [(mode, event) async for mode, event in stream]
     solution = Solution.model_validate(told[-1][1])
     assert (solution.answer, solution.route) == ("All four.", "direct") and not server.calls("solve")
-    assert solution.assessment and solution.assessment.decomposable
+    (assessed,), (direct,) = server.calls("assess"), server.calls("direct")
+    assert assessed.dropped and direct.ended and not solution.assessment
+    assert [(call.stage, call.status, call.wasted) for call in solution.calls] == [
+        ("assess", "cancelled", True),
+        ("direct", "ok", False),
+    ]
+    assert solution.report.critical_path_tokens == solution.calls[1].usage.output
     assert [event.get("why") for mode, event in told if mode == "custom" and "stage" in event] == [None, ANSWERED_EARLY]
 
 
@@ -219,6 +226,20 @@ async def test_words_of_what_begins_early_are_those_of_the_node_that_takes_it_ov
         said.append((told["langgraph_node"], chunk.text))
     assert "".join(text for node, text in said if node == "direct") == "Because it is so."
     assert said.index(("direct", "Because ")) < max(place for place, (node, _) in enumerate(said) if node == "assess")
+
+
+async def test_the_growing_answer_goes_on_past_the_assessment_and_is_withdrawn_where_the_question_is_split(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    server.on("assess", slowly(outline("Why?"), 0.1))
+    server.on("direct", Reply("Because it is so, and will be so.", pace=0.15))
+    grown = [event async for event in stream_answer("Why?", **context, head_start="on")]
+    assert server.calls("assess")[0].ended and len(grown) == 9 and all(isinstance(e, AnswerPiece) for e in grown[:-1])
+    split(server, pace=0.1)
+    server.on("direct", Reply("So it is. " * 200, pace=0.1))
+    grown = [event async for event in stream_answer(QUESTION, **context, head_start="on")]
+    assert isinstance(grown[0], AnswerPiece)
+    assert [event.why for event in grown if isinstance(event, AnswerReset)] == [SPLIT]
 
 
 @pytest.mark.parametrize("stopped", ["assess", "decompose"])

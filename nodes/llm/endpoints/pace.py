@@ -12,6 +12,8 @@ Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 
 MIN_CALLS_SEEN = 2
 """Calls of a stage that must have been seen before a forecast rests on them."""
+SHORT_REPLY_TOKENS = 40
+"""Tokens up to which a reply counts as short."""
 NEWEST_CALL_WEIGHT = 0.1
 """Of the newest call in every mean, so that what a server was an hour ago fades."""
 
@@ -45,6 +47,8 @@ class Stage:
     """Tokens a call, on the mean."""
     least: Amount = 0.0
     """Fewest tokens of a call."""
+    short: int = 0
+    """Calls with a short reply."""
     usual: bool = False
     """Whether it began with what is usual, to be replaced by the first call that is seen."""
 
@@ -56,6 +60,7 @@ class Stage:
     def see(self, output: int) -> None:
         """Take one more call in."""
         self.calls += 1
+        self.short += output <= SHORT_REPLY_TOKENS
         self.least = output if self.calls == 1 else min(self.least, output)
         self.output += (output - self.output) * max(NEWEST_CALL_WEIGHT, 1 / self.calls)
 

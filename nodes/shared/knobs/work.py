@@ -24,7 +24,8 @@ class WorkKnobs(BaseModel):
     head_start: HeadStart = Field(
         "auto",
         description="Begin the direct answer while the question is assessed, and threads while the outline is "
-        "written. `auto` does so where the time that it saves is worth the tokens, `on` always, `off` never.",
+        "written. `auto` does so where the time that it saves is worth the tokens, `on` always, `off` never. Where "
+        "calls slow each other down, `auto` tries the answer to a short question first.",
     )
     share_prefix: SharePrefix = Field(
         "auto",
