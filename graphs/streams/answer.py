@@ -56,9 +56,15 @@ class AnswerStream:
         shown: What has been told of the answer and not withdrawn.
     """
 
-    def __init__(self, on_thinking: OnThinking | None = None) -> None:
-        """Follow a run from its beginning; `on_thinking` is told what models think."""
-        self._thinking, self._on_thinking = ThinkingStream(), on_thinking
+    def __init__(self, on_thinking: OnThinking | None = None, *, patient: bool = False) -> None:
+        """Follow a run from its beginning.
+
+        Args:
+            on_thinking: Is told what models think.
+            patient: Whether nothing is told of a direct answer until it is certain that the question is not split: for
+                those who cannot take back what they showed. Not for the graph `sequential`, which never splits.
+        """
+        self._thinking, self._on_thinking, self._waits = ThinkingStream(), on_thinking, patient
         self.shown = ""
         self._id = self._shown_id = ""
         """The reply that is being written, and the one that wrote what is shown."""
@@ -103,6 +109,8 @@ class AnswerStream:
         if id != self._id:
             self._id, self._reply = str(id), GrowingText()
         answer = self._reply.take(text if isinstance(text, str) else "")
+        if self._waits:
+            return []
         if str(about.get("apr_prompt", "")).partition("@")[0] == REVIEW.prompts.standard.name:
             # A list is put together from its entries, which may be there already.
             answer = "" if self._plan and self._plan.answer == "list" else _read_answer(answer)
@@ -119,6 +127,7 @@ class AnswerStream:
         for id in update.get("redo") or ():
             self._results.pop(id, None)
         if node == "assess":
+            self._waits = False
             # A direct answer that began beside it goes on, or is written anew under another id.
             return self._withdraw(SPLIT) if update.get("parallel") else []
         answer = update.get("answer")
@@ -198,7 +207,7 @@ def _why_back(update: Mapping[str, Any]) -> str:
 
 
 async def read_answer(
-    events: AsyncIterator[Sequence[Any]], *, on_thinking: OnThinking | None = None
+    events: AsyncIterator[Sequence[Any]], *, on_thinking: OnThinking | None = None, patient: bool = False
 ) -> AsyncGenerator[AnswerEvent | Solution, None]:
     """Read the growing answer out of what a graph streams, and at last the whole solution.
 
@@ -206,8 +215,9 @@ async def read_answer(
         events: What `graph.astream(…, stream_mode=ANSWER_MODES)` yields, of either graph; or, over HTTP, what
             `client.runs.stream(…, stream_mode=["messages-tuple", *ANSWER_MODES[1:]])` yields.
         on_thinking: Is told what models think, which is no part of the answer.
+        patient: See `AnswerStream`.
     """
-    answer, values = AnswerStream(on_thinking), {}
+    answer, values = AnswerStream(on_thinking, patient=patient), {}
     async for mode, event, *_ in events:
         for change in answer.take(mode, event):
             yield change

@@ -34,7 +34,7 @@ async def adaptive(state: Chat, runtime: Runtime[Settings]) -> dict[str, Any]:
     """Run the workflow, and say its answer as it grows."""
     id, shown = str(uuid4()), ""
     run = graph.astream(state["problem"].model_dump(), context=settings_of(runtime), stream_mode=list(ANSWER_MODES))
-    async with aclosing(run) as events, aclosing(read_answer(_retell(events, runtime))) as changes:
+    async with aclosing(run) as events, aclosing(read_answer(_retell(events, runtime), patient=True)) as changes:
         async for change in changes:
             if isinstance(change, AnswerPiece):
                 shown += change.text

@@ -38,8 +38,9 @@ def is_worth_it(*, tokens: int, solving: Pace, assessing: Pace) -> bool:
     outline_s = assessing.seconds(read=tokens, written=outlines.output)
     answer_s = solving.seconds(read=tokens, written=answers.output)
     slower = _slower_beside(solving)
-    # Side by side both are slower; the answer is as far as the outline took alone when that has ended.
-    saved_s = outline_s + answer_s - (slower * outline_s + max(0.0, answer_s - outline_s))
+    # Side by side both are slower until the first of them has ended; an answer that is first needs no outline.
+    together_s = slower * min(outline_s, answer_s) + max(0.0, answer_s - outline_s)
+    saved_s = outline_s + answer_s - together_s
     written = min(answers.output, answers.output * outline_s / answer_s) if answer_s else 0.0
     lost_s = (slower - 1) * outline_s + (tokens + written) / TOKENS_A_SECOND_IS_WORTH
     return (1 - split) * saved_s > split * lost_s

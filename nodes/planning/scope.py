@@ -30,7 +30,7 @@ def closest(question: str, documents: Sequence[Segment], named: Sequence[int] = 
         named: Numbers of those that it names; another one is added only where it is clearly closer.
 
     Returns:
-        The numbers, in order; none where the characters tell nothing, or more than `MAX_CLOSE` are as close.
+        The numbers, in order; none where the characters tell nothing, or more than `MAX_CLOSE_DOCUMENTS` are as close.
     """
     points = _points(question, documents)
     best = max(points.values(), default=0.0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -74,6 +75,18 @@ async def test_only_the_answer_is_heard_word_by_word(
 def _splits(monkeypatch: pytest.MonkeyPatch) -> None:
     """How fast a busy machine was in an earlier turn does not decide what is split."""
     monkeypatch.setenv("APR_SPLIT", "if_independent")
+
+
+async def test_a_direct_answer_begun_early_is_no_message_where_the_question_is_split(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    script(server, TEXT)
+    server.on("assess", Reply(json.dumps(outline("1", "2")), pace=0.1))
+    server.on("direct", Reply("So it is. " * 200, pace=0.05))
+    streamed = chat.astream(said(TEXT), context={**context, "head_start": "on"}, stream_mode="messages")
+    heard = [message async for message, _ in streamed]
+    assert server.calls("direct")[0].dropped and len({message.id for message in heard}) == 1
+    assert "".join(message.text for message in heard) == "It is all."
 
 
 async def test_what_is_withdrawn_is_no_message_of_the_conversation(

@@ -1,6 +1,7 @@
 """OpenAI's API: `apr serve`, asked by the openai client and by LangChain's."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -128,6 +129,20 @@ async def test_langchain_asks_it_as_it_asks_any_model(model: ModelServer, served
     # The whole conversation goes back, with what LangChain keeps of the reply.
     again = await llm.ainvoke([("user", TEXT), whole, ("user", "Sure? Really?")])
     assert again.text and "3 earlier turn 1: What is one?" in model.calls("assess")[-1].last
+
+
+async def test_a_direct_answer_begun_early_is_sent_once_it_is_certain_that_nothing_is_split(
+    model: ModelServer, client: AsyncOpenAI
+) -> None:
+    early: Any = {"model": "adaptive", "stream": True, "extra_body": {"apr": {"head_start": "on"}}}
+    texts = []
+    for question, outlined in ((TEXT, outline("1", "2")), (DIRECT, outline())):
+        model.on("assess", Reply(json.dumps(outlined), pace=0.1)).on("review", review("It is all."))
+        model.on("direct", Reply("So it is. " * 20, pace=0.05))
+        chunks = await client.chat.completions.create(messages=user(question), **early)
+        texts.append([chunk.choices[0].delta.content or "" async for chunk in chunks if chunk.choices])
+    assert "".join(texts[0]) == "It is all." and model.calls("direct")[0].dropped
+    assert "".join(texts[1]) == ("So it is. " * 20).strip() and len(texts[1]) > 20
 
 
 async def test_a_file_and_settings_come_with_a_request(model: ModelServer, client: AsyncOpenAI) -> None:

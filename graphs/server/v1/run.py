@@ -74,7 +74,7 @@ async def follow(asked: Asked) -> AsyncGenerator[Event, None]:
     runs = sequential if asked.model == "sequential" else graph
     # Where nobody watches the answer grow, replies come whole.
     modes = list(ANSWER_MODES) if asked.stream else ["custom", "values"]
-    answer, steady, values = AnswerStream(), Steady(), {}
+    answer, steady, values = AnswerStream(patient=runs is graph), Steady(), {}
     run = runs.astream(asked.problem.model_dump(), context=asked.settings, stream_mode=modes)
     async with aclosing(run) as events:
         async for mode, event in events:
