@@ -11,7 +11,9 @@ from nodes.asking import direct, thread
 from nodes.asking.weigh import ROLES, known_clients, size_of, weigh
 from nodes.llm import flights
 from nodes.llm.clients import Client
+from nodes.llm.endpoints.pace import IN_VAIN, Shown
 from nodes.llm.endpoints.usage import Call
+from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN
 from nodes.llm.limits.limiter import MAX_OPEN_REQUESTS
 from nodes.llm.replies.growing import GrowingText
 from nodes.planning.head_start import MIN_CALLS_SEEN, is_worth_it, preview, short_answer_wait_s
@@ -47,6 +49,8 @@ class HeadStart:
         self._problem, self._settings, self._run, self._clients = problem, settings, run, clients
         free = _free(clients["solve"])
         self._free, self._room = free > 0, min(free - 1, settings.max_parallel)
+        # How fast servers work side by side that tell of no slots is known too roughly.
+        self._slots = clients["solve"].slots
         self._begun: set[str] = set()
         self._lines = self._heard = 0
         self._outline = GrowingText()
@@ -60,8 +64,9 @@ class HeadStart:
         always = settings.head_start == "on"
         worth = beside and (always or is_worth_it(tokens=tokens, solving=solving, assessing=assessing))
         wait_s = 0.0
-        if not always:
-            wait_s = short_answer_wait_s(tokens=tokens, solving=solving, assessing=assessing, beside=beside)
+        if self._slots and not always:
+            told = tokens + len(self._problem.instructions) // ENGLISH_CHARACTERS_A_TOKEN
+            wait_s = short_answer_wait_s(tokens=told, solving=solving, beside=beside)
         if not (worth or wait_s):
             return
         asked = direct.messages(self._problem, settings)
@@ -72,6 +77,7 @@ class HeadStart:
             self._room -= 1
         elif not flights.is_answered(self._run.id, DIRECT):
             self.vain = await flights.drop(self._run.id, {DIRECT})
+            self._clients["solve"].learnt.shown.see(Shown(IN_VAIN))
 
     def hear(self, text: str) -> None:
         """Begin the threads whose lines stand in an outline as far as it is written; a fault costs no outline."""
@@ -173,9 +179,9 @@ async def _head_start(problem: Problem, settings: Settings, run: Run) -> HeadSta
 
 
 async def _enough_seen(settings: Settings, run: Run) -> bool:
-    """Whether outlines were seen from which to expect something. Servers of other roles need not be started for it."""
+    """Whether there is a pace from which to expect something. Servers of other roles need not be started for it."""
     clients = await known_clients(settings, run, ("assess",))
-    return "assess" in clients and clients["assess"].learnt.pace.of("assess").enough
+    return "assess" in clients and clients["assess"].learnt.pace.known
 
 
 @asynccontextmanager

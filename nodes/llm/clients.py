@@ -13,6 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from nodes.llm.embedded.slots import Purpose, Slots
 from nodes.llm.endpoints.endpoint import Endpoint, Learnt
 from nodes.llm.endpoints.kept_pace import KeptPace
+from nodes.llm.endpoints.pace import Shown
 from nodes.llm.endpoints.recent import Recent
 from nodes.llm.endpoints.usage import Call
 from nodes.llm.limits.limiter import Limiter, Turn
@@ -77,7 +78,7 @@ class Client:
             asked_to_wait: Seconds that the server asked to be left alone.
         """
         if call.status == "ok":
-            self.learnt.shown.see(call)
+            self.learnt.shown.see(Shown.by(call))
         overload = tell_overload(call.status, call.latency_s)
         self.limiter.release(
             turn,

@@ -10,6 +10,9 @@ from nodes.shared.record import Record
 MIN_LOSS_RATIO = 1.25
 """A split is passed over only where it is forecast to take so many times as long: forecasts are rough, and separate
 threads are worth something beside time."""
+MIN_USUAL_LOSS_RATIO = 2.0
+"""The same while usual lengths stand for replies that were not seen: one call was seen to write up to four times what
+the threads wrote for the same parts, so a split passed over in error costs far more than one that is made."""
 MIN_LOSS_S = 1.0
 """Seconds that a split must be forecast to lose before it is passed over; nobody minds less."""
 
@@ -34,7 +37,8 @@ class Forecast(Record):
     @property
     def pays(self) -> bool:
         """Whether splitting may save time."""
-        return self.split_s <= max(MIN_LOSS_RATIO * self.single_s, self.single_s + MIN_LOSS_S)
+        ratio = MIN_USUAL_LOSS_RATIO if self.usual else MIN_LOSS_RATIO
+        return self.split_s <= max(ratio * self.single_s, self.single_s + MIN_LOSS_S)
 
     def __str__(self) -> str:
         """Say it in a sentence."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nodes.input.segments import Segment
-from nodes.llm.endpoints.pace import SHORT_REPLY_TOKENS, Pace
+from nodes.llm.endpoints.pace import IN_VAIN, SHORT_REPLY_TOKENS, Pace
 from nodes.planning.needs import widest
 from nodes.planning.outline import list_unnamed_so_far, read_parts
 from nodes.planning.plan import ThreadPlan, make_plan
@@ -13,11 +13,12 @@ MIN_CALLS_SEEN = 5
 TOKENS_A_SECOND_IS_WORTH = 1_000
 """Tokens that may be spent in vain where they save a second."""
 SHORT_QUESTION_TOKENS = 48
-"""Tokens of a question, documents included, above which no short answer is waited for."""
-SLOWER_BESIDE = 1.2
-"""Times as long as alone that calls side by side take where it is better to make one after the other."""
-PRIOR_QUESTIONS = 2
-"""Short questions whose answers were short, and as many with long ones, that count as seen before the first."""
+"""Tokens of a question, documents and instructions included, above which no short answer is waited for."""
+SLOWER_BESIDE = 1.5
+"""Times as long as alone that threads take side by side where it is better to make two calls one after the other."""
+PATIENCE = 1.5
+"""Times as long as a short answer is expected to take that it is waited for: what a call takes in any case, however
+little it reads and writes, is in no forecast."""
 
 
 def is_worth_it(*, tokens: int, solving: Pace, assessing: Pace) -> bool:
@@ -46,26 +47,21 @@ def is_worth_it(*, tokens: int, solving: Pace, assessing: Pace) -> bool:
     return (1 - split) * saved_s > split * lost_s
 
 
-def short_answer_wait_s(*, tokens: int, solving: Pace, assessing: Pace, beside: bool) -> float:
+def short_answer_wait_s(*, tokens: int, solving: Pace, beside: bool) -> float:
     """Return the seconds that the outline should wait for a direct answer, which may be a short one; 0 for not at all.
 
-    Where two calls slow each other down, the answer to a short question is best tried alone. By expected value, as in
-    `is_worth_it`: a short answer saves the outline, any other one comes in vain and has cost the time of a short one.
+    Where two calls slow each other down, the answer to a short question is best tried alone: a short one needs no
+    outline then. It is tried until that was in vain more often than short answers have come.
 
     Args:
-        tokens: Size of the question and its documents.
+        tokens: Size of the question, its documents and its instructions.
         solving: What the endpoint of the direct answer has shown.
-        assessing: The same of the endpoint that assesses.
         beside: Whether the server has room for both at once.
     """
-    outlines, answers = assessing.of("assess"), solving.of("direct")
-    if tokens > SHORT_QUESTION_TOKENS or not outlines.enough or (beside and _slower_beside(solving) < SLOWER_BESIDE):
+    free = beside and _slower_beside(solving) < SLOWER_BESIDE
+    if free or tokens > SHORT_QUESTION_TOKENS or solving.of(IN_VAIN).calls > solving.of("direct").short:
         return 0.0
-    short = (answers.short + PRIOR_QUESTIONS) / (outlines.calls + answers.short + 2 * PRIOR_QUESTIONS)
-    wait_s = solving.seconds(read=tokens, written=SHORT_REPLY_TOKENS)
-    lost_s = wait_s + (tokens + SHORT_REPLY_TOKENS) / TOKENS_A_SECOND_IS_WORTH
-    saved_s = assessing.seconds(read=tokens, written=outlines.output)
-    return wait_s if short * saved_s > (1 - short) * lost_s else 0.0
+    return PATIENCE * solving.seconds(read=tokens, written=SHORT_REPLY_TOKENS)
 
 
 def _slower_beside(pace: Pace) -> float:

@@ -95,7 +95,6 @@ def test_the_pace_is_measured_once_and_again_for_another_number_of_processors(se
     assert alone["ws"] > 0 and alone["rs"] > 0 and alone["rw"] == 0
     assert side_by_side["ww"] > 2 * alone["ww"], "as many streams as the server is sent at once"
     assert {name: (one["calls"], one["usual"]) for name, one in entry["pace"]["stages"].items()} == {
-        "assess": (0, True),
         "solve": (0, True),
         "review": (0, True),
     }

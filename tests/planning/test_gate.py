@@ -89,6 +89,21 @@ def test_usual_lengths_stand_for_what_was_not_seen_and_the_forecast_says_so() ->
     assert (weigh(seen).split_s, weigh(seen).single_s) == (0.3, 0.8) and "usual" not in str(weigh(seen))
 
 
+@pytest.mark.parametrize(("slower", "pays"), [(7.0, True), (9.0, False)])
+def test_a_split_is_not_passed_over_on_a_small_difference_while_lengths_are_only_usual(
+    slower: float, pays: bool
+) -> None:
+    seen = Pace(stages={"solve": Stage(output=200, usual=True), "review": Stage(output=100, usual=True)})
+    seen.see(call("assess", 100, 1.0))
+    seen.see(call("solve", 200, slower * 2, thread="T1"))
+    seen.stages["solve"] = Stage(output=200, usual=True)
+    assert weigh(seen, joins=False).pays is pays
+    for _ in range(MIN_CALLS_SEEN):
+        seen.see(call("solve", 200, slower * 2, thread="T1"))
+        seen.see(call("review", 100, 1.0))
+    assert not weigh(seen, joins=False).pays
+
+
 def test_nothing_is_forecast_while_too_little_was_seen_or_one_call_cannot_hold_it() -> None:
     assert weigh(Pace()) is None
     assert weigh(pace(), tokens=1_000, window=1_700) is None

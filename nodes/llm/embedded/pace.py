@@ -24,13 +24,9 @@ MAX_MEASURING_S = 15.0
 """Seconds that measuring may take; where a machine is that busy, calls will show its pace instead."""
 NOTICE_AFTER_S = 2.0
 """Seconds after which a line says what takes so long."""
-USUAL_STAGES = {
-    "assess": Stage(output=30, least=15, usual=True),
-    "solve": Stage(output=60, least=15, usual=True),
-    "review": Stage(output=80, least=12, usual=True),
-}
-"""What these write: on the mean of a dataset, the embedded model's outlines were seen to write 20 to 40 tokens, its
-threads 15 to 110; a review that finds nothing wrong some 12."""
+USUAL_STAGES = {"solve": Stage(output=60, least=15, usual=True), "review": Stage(output=80, least=12, usual=True)}
+"""What threads and reviews write: the embedded model's threads were seen to write 15 to 110 tokens on the mean of a
+dataset, a review that finds nothing wrong some 12."""
 
 _log = logging.getLogger(__name__)
 

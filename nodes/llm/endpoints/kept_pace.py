@@ -6,7 +6,6 @@ from contextlib import suppress
 
 from nodes.llm.endpoints.pace import Pace, Shown
 from nodes.llm.endpoints.pace_store import add_to_pace, find_pace
-from nodes.llm.endpoints.usage import Call
 
 WRITE_DELAY_S = 1.0
 """Seconds that what a call has shown waits for that of others, so that a run costs one writing or two."""
@@ -40,11 +39,10 @@ class KeptPace:
             self._recalled = True
             self._take_over(await asyncio.to_thread(find_pace, self._endpoint))
 
-    def see(self, call: Call) -> None:
-        """Take a successful call in, which is kept a little later."""
+    def see(self, shown: Shown) -> None:
+        """Take in what a call has shown, which is kept a little later."""
         loop = asyncio.get_running_loop()
         with self._lock:
-            shown = Shown.by(call)
             self.pace.take(shown)
             self._pending.append(shown)
             if self._timer is None or self._timer.is_closed():

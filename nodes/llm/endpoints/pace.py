@@ -14,20 +14,23 @@ MIN_CALLS_SEEN = 2
 """Calls of a stage that must have been seen before a forecast rests on them."""
 SHORT_REPLY_TOKENS = 40
 """Tokens up to which a reply counts as short."""
+IN_VAIN = "in vain"
+"""The stage as which direct answers count that were waited for and did not come."""
 NEWEST_CALL_WEIGHT = 0.1
 """Of the newest call in every mean, so that what a server was an hour ago fades."""
 
 
 class Shown(NamedTuple):
-    """What a successful call has shown."""
+    """What a call has shown."""
 
     stage: str
-    side_by_side: bool
+    side_by_side: bool = False
     """Whether other threads ran beside it."""
-    read: int
+    read: int = 0
     """Tokens of the prompt that no cache held."""
-    written: int
-    seconds: float
+    written: int = 0
+    seconds: float = 0.0
+    """0 where it says nothing of the pace."""
     cached: int = 0
     """Tokens of the prompt that the server's cache held."""
 
@@ -110,15 +113,21 @@ class Pace:
     caches: bool = False
     """Whether the server ever said that it had a part of a prompt in its cache."""
 
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of its speed."""
+        return bool(self.alone.ww or self.threads.ww)
+
     def see(self, call: Call) -> None:
         """Take a successful call in."""
         self.take(Shown.by(call))
 
     def take(self, shown: Shown) -> None:
-        """Take in what a successful call has shown."""
+        """Take in what a call has shown."""
         self.stages.setdefault(shown.stage, Stage()).see(shown.written)
-        speed = self.threads if shown.side_by_side else self.alone
-        speed.see(shown.read, shown.written, shown.seconds)
+        if shown.seconds:
+            speed = self.threads if shown.side_by_side else self.alone
+            speed.see(shown.read, shown.written, shown.seconds)
         self.caches = self.caches or shown.cached > 0
 
     def of(self, stage: str) -> Stage:

@@ -18,8 +18,8 @@ class WorkKnobs(BaseModel):
     split: Split = Field(
         "if_faster",
         description="When to split a question with independent parts. `if_faster` skips a split that is forecast to "
-        "take over 25 % and over 1 s longer than one call. `if_independent` skips none. `always` splits every "
-        "question.",
+        "take over 25 % and over 1 s longer than one call (100 % until replies were seen). `if_independent` skips "
+        "none. `always` splits every question.",
     )
     head_start: HeadStart = Field(
         "auto",
