@@ -7,10 +7,11 @@ from langgraph.runtime import Runtime
 
 from nodes.asking.ahead import DIRECT, begun_ahead
 from nodes.asking.outline import OUTLINE, messages, shape
-from nodes.asking.planner import check_planner, plan
+from nodes.asking.planner import Planned, check_planner, plan
 from nodes.asking.weigh import known_clients, roles_to_weigh, weigh
 from nodes.boundary.progress import tell_stage
 from nodes.llm import flights
+from nodes.llm.endpoints.usage import Call
 from nodes.llm.replies.errors import ConfigurationError, ModelError
 from nodes.llm.resolve import check_configuration
 from nodes.planning.difficulty import OutlineOfDifficulty
@@ -36,33 +37,29 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     check_oversight(settings)
     start, tools = fresh_run(run, state), await find_toolbox(settings)
     async with begun_ahead(state, settings, run) as begun:
-        planned = await plan(state, settings, run)
+        planned = Planned() if flights.is_answered(run.id, DIRECT) else await plan(state, settings, run)
         caller = OUTLINE.caller(settings, run, planned.calls, on_text=begun.hear if begun and begun.threads else None)
 
         async def ask() -> Outline:
             return await caller.structured(messages(state, settings, tools), shape(settings))
 
-        tried = begun.vain if begun else []
+        before = [*(begun.vain if begun else ()), *planned.calls]
         try:
             written = planned.outline or await flights.unless_answered(run.id, DIRECT, ask)
         except ModelError as error:
             vain = await flights.drop_others(run.id, {DIRECT})
-            # An empty list would leave the calls of an earlier run where they are.
-            calls = [*planned.calls, *tried, *caller.calls, *vain]
-            failed = stage_failed("assess", caller, error) | {"calls": calls or None}
+            failed = stage_failed("assess", caller, error) | _calls(*before, *caller.calls, *vain)
             return start | failed | {"repairs": list(planned.repairs)}
         decided, repairs = await _decide(state, settings, run, written) if written else ({}, [])
         split = decided.get("parallel", False)
         vain = await (flights.drop(run.id, {DIRECT}) if split else flights.drop_others(run.id, {DIRECT}))
     outlining = caller.calls if written else flights.in_vain(caller)
-    return (
-        start
-        | decided
-        | {
-            "repairs": [*planned.repairs, *repairs],
-            "calls": [*planned.calls, *tried, *outlining, *vain],
-        }
-    )
+    return start | decided | _calls(*before, *outlining, *vain) | {"repairs": [*planned.repairs, *repairs]}
+
+
+def _calls(*calls: Call) -> dict[str, Any]:
+    # An empty list would leave the calls of an earlier run where they are.
+    return {"calls": list(calls) or None}
 
 
 async def _decide(
