@@ -66,7 +66,7 @@ class HeadStart:
         wait_s = 0.0
         if self._slots and not always:
             told = tokens + len(self._problem.instructions) // ENGLISH_CHARACTERS_A_TOKEN
-            wait_s = short_answer_wait_s(tokens=told, solving=solving, beside=beside)
+            wait_s = short_answer_wait_s(tokens=told, solving=solving, assessing=assessing, beside=beside)
         if not (worth or wait_s):
             return
         asked = direct.messages(self._problem, settings)

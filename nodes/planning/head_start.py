@@ -16,7 +16,9 @@ SHORT_QUESTION_TOKENS = 48
 """Tokens of a question, documents and instructions included, above which no short answer is waited for."""
 SLOWER_BESIDE = 1.5
 """Times as long as alone that threads take side by side where it is better to make two calls one after the other."""
-PATIENCE = 1.5
+RETRY_EVERY = 4
+"""Outlines after which a short answer is tried once more where that was mostly in vain: users change what they ask."""
+PATIENCE = 1.25
 """Times as long as a short answer is expected to take that it is waited for: what a call takes in any case, however
 little it reads and writes, is in no forecast."""
 
@@ -47,19 +49,21 @@ def is_worth_it(*, tokens: int, solving: Pace, assessing: Pace) -> bool:
     return (1 - split) * saved_s > split * lost_s
 
 
-def short_answer_wait_s(*, tokens: int, solving: Pace, beside: bool) -> float:
+def short_answer_wait_s(*, tokens: int, solving: Pace, assessing: Pace, beside: bool) -> float:
     """Return the seconds that the outline should wait for a direct answer, which may be a short one; 0 for not at all.
 
     Where two calls slow each other down, the answer to a short question is best tried alone: a short one needs no
-    outline then. It is tried until that was in vain more often than short answers have come.
+    outline then. Where that was in vain more often than short answers have come, it is tried now and then only.
 
     Args:
         tokens: Size of the question, its documents and its instructions.
         solving: What the endpoint of the direct answer has shown.
+        assessing: The same of the endpoint that assesses.
         beside: Whether the server has room for both at once.
     """
-    free = beside and _slower_beside(solving) < SLOWER_BESIDE
-    if free or tokens > SHORT_QUESTION_TOKENS or solving.of(IN_VAIN).calls > solving.of("direct").short:
+    if tokens > SHORT_QUESTION_TOKENS or (beside and _slower_beside(solving) < SLOWER_BESIDE):
+        return 0.0
+    if solving.of(IN_VAIN).calls > solving.of("direct").short and assessing.of("assess").calls % RETRY_EVERY:
         return 0.0
     return PATIENCE * solving.seconds(read=tokens, written=SHORT_REPLY_TOKENS)
 

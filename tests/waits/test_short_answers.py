@@ -35,11 +35,11 @@ async def test_a_short_answer_needs_no_outline_once_the_pace_is_known(
     assert runs[1].route == "direct" and runs[1].outcome == "complete" and runs[1].answer == "Because."
 
 
-async def test_what_was_tried_in_vain_is_counted_and_not_tried_again_and_again(
+async def test_what_was_tried_in_vain_is_counted_and_tried_less_often(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
     last = Reply("So it is.", completion_tokens=80)
-    server.on("direct", SHORT, LONG, last, LONG, last, last, last)
+    server.on("direct", SHORT, LONG, last, LONG, last, last, SHORT)
     _, tried = [await ask(context) for _ in range(2)]
     first, assessed, answered = tried.calls
     assert (first.stage, first.status, first.wasted) == ("direct", "cancelled", True) and first.usage.output
@@ -47,11 +47,12 @@ async def test_what_was_tried_in_vain_is_counted_and_not_tried_again_and_again(
     assert (answered.stage, tried.answer) == ("direct", "So it is.")
     assert tried.report.critical_path_tokens == sum(call.usage.output for call in tried.calls)
     assert tried.report.wasted == first.usage
-    # One short answer against one in vain, then against two.
-    later = [await ask(context) for _ in range(2)]
+    # One short answer against one in vain, then against two; then comes another try.
+    later = [await ask(context) for _ in range(3)]
     assert [[call.stage for call in run.calls] for run in later] == [
         ["direct", "assess", "direct"],
         ["assess", "direct"],
+        ["direct"],
     ]
 
 
