@@ -44,6 +44,8 @@ class Item(Record):
     """Whether the question has independent parts; `None` where nobody says."""
     threads: int | None = None
     """How many, where known."""
+    asks: str = ""
+    """What kind of request it is, in the word of an outline, where that does not follow from the rest."""
     form: AnswerForm = "text"
     """Whether the results of its parts in turn are the answer."""
     steps: list[str] = Field(default_factory=list)

@@ -93,9 +93,9 @@ def _least_path(item: Item, steps: int) -> float:
 
 
 def _assess_wanted(item: Item) -> str:
-    lines = gold_lines(item) if len(item.steps) > 1 else []
-    asks = "chain" if not item.parallel else "list" if item.form == "list" else "compare"
-    return Outline(asks=asks, parts=lines, answer=item.form).model_dump_json()
+    asks = item.asks or ("chain" if not item.parallel else "list" if item.form == "list" else "compare")
+    # As the prompt has it: nothing of a chain or a story can be worked on at once.
+    return Outline(asks=asks, parts=gold_lines(item) if item.parallel else [], answer=item.form).model_dump_json()
 
 
 def gold_lines(item: Item) -> list[str]:
