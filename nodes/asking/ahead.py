@@ -50,7 +50,7 @@ class HeadStart:
         free = _free(clients["solve"])
         self._free, self._room = free > 0, min(free - 1, settings.max_parallel)
         # How fast servers work side by side that tell of no slots is known too roughly.
-        self._slots = clients["solve"].slots
+        self._alone = bool(clients["solve"].slots) and not clients["solve"].limiter.open
         self._begun: set[str] = set()
         self._lines = self._heard = 0
         self._outline = GrowingText()
@@ -64,7 +64,7 @@ class HeadStart:
         always = settings.head_start == "on"
         worth = beside and (always or is_worth_it(tokens=tokens, solving=solving, assessing=assessing))
         wait_s = 0.0
-        if self._slots and not always:
+        if self._alone and not always:
             told = tokens + len(self._problem.instructions) // ENGLISH_CHARACTERS_A_TOKEN
             wait_s = short_answer_wait_s(tokens=told, solving=solving, assessing=assessing, beside=beside)
         if not (worth or wait_s):

@@ -17,8 +17,34 @@ T = TypeVar("T")
 CLOSE_TIMEOUT_S = 5.0
 """Seconds to close connections in when the program ends."""
 
-_under_way: "ContextVar[set[Future[Any]] | None]" = ContextVar("under_way", default=None)
-"""What Ctrl-C ends: the work of one run, in whatever thread its nodes wait."""
+
+class UnderWay:
+    """The work of runs that somebody waits for, in whatever thread their nodes wait."""
+
+    def __init__(self) -> None:
+        """Nothing is at work yet."""
+        self._futures: set[Future[Any]] = set()
+        self._ended = False
+
+    def add(self, future: Future[Any]) -> None:
+        """Take in what begins; after the end, it ends at once: a node may have been between two steps then."""
+        self._futures.add(future)
+        if self._ended:
+            future.cancel()
+
+    def remove(self, future: Future[Any]) -> None:
+        """Let go of what has ended."""
+        self._futures.discard(future)
+
+    def end(self) -> None:
+        """End all of it, and what is yet to begin."""
+        self._ended = True
+        for future in tuple(self._futures):
+            future.cancel()
+
+
+_under_way: ContextVar[UnderWay | None] = ContextVar("under_way", default=None)
+"""What Ctrl-C ends."""
 _lock = threading.Lock()
 _loops: list[asyncio.AbstractEventLoop] = []
 
@@ -26,13 +52,12 @@ _loops: list[asyncio.AbstractEventLoop] = []
 def run_aside(work: Coroutine[Any, Any, T]) -> T:
     """Run something to its end while this thread waits; a thread whose own loop runs may call it, too."""
     future = asyncio.run_coroutine_threadsafe(work, _loop())
-    under_way = _under_way.get()
-    under_way = set() if under_way is None else under_way
+    under_way = _under_way.get() or UnderWay()
     under_way.add(future)
     try:
         return future.result()
     finally:
-        under_way.discard(future)
+        under_way.remove(future)
         # Where Ctrl-C ends the waiting, nobody is left to use what the work would bring.
         future.cancel()
 
@@ -48,11 +73,10 @@ def interruptible() -> Iterator[None]:
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    under_way: set[Future[Any]] = set()
+    under_way = UnderWay()
 
     def end(number: int, frame: Any) -> None:
-        for future in tuple(under_way):
-            future.cancel()
+        under_way.end()
         signal.default_int_handler(number, frame)
 
     token = _under_way.set(under_way)

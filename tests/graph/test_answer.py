@@ -196,3 +196,30 @@ async def test_interrupting_who_waits_closes_what_is_open(split: ModelServer, co
     assert program.returncode is None
     program.stdin.write(b"\n")
     assert await program.wait() == 0
+
+
+async def test_interrupting_ends_what_was_between_two_steps(split: ModelServer, context: Any, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    code = (
+        "import os, time\n"
+        "from langchain_core.callbacks import BaseCallbackHandler\n"
+        "from graphs import graph\n"
+        "class Wait(BaseCallbackHandler):\n"
+        "    def on_chain_start(self, serialized, inputs, *, name='', **more):\n"
+        "        if name == 'decompose':\n"
+        "            print('waits', flush=True)\n"
+        f"            while not os.path.exists({str(go)!r}):\n"
+        "                time.sleep(0.01)\n"
+        f"try:\n    graph.batch([{{'question': {QUESTION!r}}}] * 2, {{'callbacks': [Wait()]}}, context={context!r})\n"
+        "except KeyboardInterrupt:\n    print('interrupted', flush=True)\n"
+    )
+    for part in PARTS:
+        split.on(part, HANG)
+    program = await fork("-c", code=code, env=os.environ)
+    assert program.stdout
+    assert [await asyncio.wait_for(program.stdout.readline(), 60) for _ in range(2)] == [b"waits\n"] * 2
+    program.send_signal(signal.SIGINT)
+    go.touch()
+    assert await asyncio.wait_for(program.stdout.readline(), 60) == b"interrupted\n"
+    assert await program.wait() == 0
+    await split.wait_until_idle()

@@ -50,7 +50,8 @@ async def test_many_runs_settle_under_what_the_server_allows(server: ModelServer
 async def test_a_large_run_does_not_hold_up_small_ones(server: ModelServer, context: dict[str, Any]) -> None:
     large = asyncio.create_task(fair(server, context))
     await server.wait_for(12, "solve")
-    small = [asyncio.create_task(ask(context, "Small?")) for _ in range(10)]
+    # One that finds the server idle would be tried without an outline first.
+    small = [asyncio.create_task(ask({**context, "head_start": "off"}, "Small?")) for _ in range(10)]
     done, _ = await asyncio.wait({large, *small}, return_when=asyncio.ALL_COMPLETED)
     assert all(task.result()["outcome"] == "complete" for task in done)
     order = [request.key for request in server.asked]
