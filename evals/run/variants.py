@@ -38,7 +38,7 @@ class Variant:
 VARIANTS = {
     variant.name: variant
     for variant in (
-        Variant("adaptive", "the workflow; its gate looks at the structure alone, as in a fresh process", STRUCTURE),
+        Variant("adaptive", "the workflow; its gate looks at the structure alone, and nothing begins early", STRUCTURE),
         Variant("sequential", "the whole question in one call: the baseline"),
         Variant(
             "always-parallel",
