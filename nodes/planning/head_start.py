@@ -18,7 +18,7 @@ SLOWER_BESIDE = 1.5
 """Times as long as alone that threads take side by side where it is better to make two calls one after the other."""
 RETRY_EVERY = 4
 """Outlines after which a short answer is tried once more where that was mostly in vain: users change what they ask."""
-PATIENCE = 1.25
+PATIENCE = 1.5
 """Times as long as a short answer is expected to take that it is waited for: what a call takes in any case, however
 little it reads and writes, is in no forecast."""
 
@@ -63,7 +63,8 @@ def short_answer_wait_s(*, tokens: int, solving: Pace, assessing: Pace, beside: 
     """
     if tokens > SHORT_QUESTION_TOKENS or (beside and _slower_beside(solving) < SLOWER_BESIDE):
         return 0.0
-    if solving.of(IN_VAIN).calls > solving.of("direct").short and assessing.of("assess").calls % RETRY_EVERY:
+    # The first call of all finds a server that is still setting up, and says little.
+    if solving.of(IN_VAIN).calls > solving.of("direct").short + 1 and assessing.of("assess").calls % RETRY_EVERY:
         return 0.0
     return PATIENCE * solving.seconds(read=tokens, written=SHORT_REPLY_TOKENS)
 

@@ -39,7 +39,7 @@ async def test_what_was_tried_in_vain_is_counted_and_tried_less_often(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
     last = Reply("So it is.", completion_tokens=80)
-    server.on("direct", SHORT, LONG, last, LONG, last, last, SHORT)
+    server.on("direct", SHORT, *[LONG, last] * 4, last)
     _, tried = [await ask(context) for _ in range(2)]
     first, assessed, answered = tried.calls
     assert (first.stage, first.status, first.wasted) == ("direct", "cancelled", True) and first.usage.output
@@ -47,12 +47,11 @@ async def test_what_was_tried_in_vain_is_counted_and_tried_less_often(
     assert (answered.stage, tried.answer) == ("direct", "So it is.")
     assert tried.report.critical_path_tokens == sum(call.usage.output for call in tried.calls)
     assert tried.report.wasted == first.usage
-    # One short answer against one in vain, then against two; then comes another try.
-    later = [await ask(context) for _ in range(3)]
+    # One short answer against one to three in vain, the last as every fourth outline has one, then against four.
+    later = [await ask(context) for _ in range(4)]
     assert [[call.stage for call in run.calls] for run in later] == [
-        ["direct", "assess", "direct"],
+        *[["direct", "assess", "direct"]] * 3,
         ["assess", "direct"],
-        ["direct"],
     ]
 
 
