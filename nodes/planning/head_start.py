@@ -53,7 +53,7 @@ def short_answer_wait_s(*, tokens: int, solving: Pace, assessing: Pace, beside: 
     """Return the seconds that the outline should wait for a direct answer, which may be a short one; 0 for not at all.
 
     Where two calls slow each other down, the answer to a short question is best tried alone: a short one needs no
-    outline then. Where that was in vain more often than short answers have come, it is tried now and then only.
+    outline then. Where that was in vain two times more than short answers have come, it is tried now and then only.
 
     Args:
         tokens: Size of the question, its documents and its instructions.
