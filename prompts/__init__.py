@@ -10,6 +10,7 @@ conversation), so that servers can reuse their prefix cache.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from glob import escape
 from pathlib import Path
 from string import Template
@@ -72,13 +73,19 @@ class Prompt:
 
     def messages(self, **values: str) -> "list[BaseMessage]":
         """Fill the prompt in."""
+        from langchain_core.messages import HumanMessage
+
+        return [*self._unvarying, HumanMessage(self.user.substitute(values))]
+
+    @cached_property
+    def _unvarying(self) -> "list[BaseMessage]":
         # Loaded here, so that whoever reads settings or states need not wait for it.
         from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
         turns: list[BaseMessage] = [SystemMessage(self.system)]
         for given, wanted in self.examples:
             turns += [HumanMessage(self.user.substitute(given)), AIMessage(wanted)]
-        return [*turns, HumanMessage(self.user.substitute(values))]
+        return turns
 
 
 def block(title: str, text: str) -> str:

@@ -29,7 +29,8 @@ async def known_clients(settings: Settings, run: Run, roles: Sequence[Role] = RO
 
 def size_of(problem: Problem) -> int:
     """Estimate the tokens of a question and its documents."""
-    return sum(len(segment.text) for segment in problem.segments()) // ENGLISH_CHARACTERS_A_TOKEN
+    texts = (problem.question, *(document.text for document in problem.documents))
+    return sum(map(len, texts)) // ENGLISH_CHARACTERS_A_TOKEN
 
 
 def weigh(

@@ -1,7 +1,7 @@
 """One client per endpoint for the whole process."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -111,19 +111,23 @@ _limiters: Recent[Endpoint | str, Limiter] = Recent(MAX_LEARNT)
 """By endpoint, since rate limits are a model's; by address where a server tells its slots, which its models share."""
 
 
-async def client_of(endpoint: Endpoint) -> Client:
-    """Return the process's one client for an endpoint, opening it on first use.
+async def clients_of(endpoints: Iterable[Endpoint]) -> list[Client]:
+    """Return the process's one client for each endpoint, opening them side by side on first use.
 
     Raises:
         ConfigurationError: A file of certificates is missing, or the embedded server cannot start.
     """
     pool = await _pool()
+    tasks = [_begin_opening(pool, endpoint) for endpoint in endpoints]
+    # Shielded: a run that is cancelled meanwhile must not break what others wait for.
+    return [task.result() if task.done() else await asyncio.shield(task) for task in tasks]
+
+
+def _begin_opening(pool: _Pool, endpoint: Endpoint) -> asyncio.Task[Client]:
     task = pool.clients.get(endpoint)
     if task and task.done() and (task.cancelled() or task.exception()):
         del pool.clients[endpoint]
-    task = pool.clients.get_or_make(endpoint, lambda: _open_client(pool, endpoint))
-    # Shielded: a run that is cancelled meanwhile must not break what others wait for.
-    return await asyncio.shield(task)
+    return pool.clients.get_or_make(endpoint, lambda: _open_client(pool, endpoint))
 
 
 def _open_client(pool: _Pool, endpoint: Endpoint) -> asyncio.Task[Client]:

@@ -1,11 +1,10 @@
 """The servers that answer for a role: the least loaded one is asked, and one that fails is left out for a while."""
 
-import asyncio
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from nodes.llm.clients import Client, client_of
+from nodes.llm.clients import Client, clients_of
 from nodes.llm.limits.time_limit import TimeLimit
 from nodes.llm.replies.errors import HOPELESS, Kind, ModelError
 from nodes.llm.resolve import resolve
@@ -68,7 +67,7 @@ async def group_for(settings: Settings, seat: Seat) -> Group:
     Raises:
         ConfigurationError: A key, an extra or a file of certificates is missing, or the embedded server cannot start.
     """
-    return Group(await asyncio.gather(*map(client_of, await resolve(settings, seat))))
+    return Group(await clients_of(await resolve(settings, seat)))
 
 
 async def known_group(settings: Settings, role: Role, *, until: float) -> Group | None:

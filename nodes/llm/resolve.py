@@ -52,7 +52,8 @@ def check_seat(settings: Settings, seat: Seat) -> None:
     if provider == OWN:
         _own(settings.model_for(seat).partition(":")[2])
     if provider in DEFAULT_KEY_ENV or provider in INTEGRATIONS:
-        _key(settings.servers_for(seat), provider, needed=not _addresses(settings, seat, provider))
+        servers = settings.servers_for(seat)
+        _key(servers, provider, needed=not _addresses(servers, provider))
     package, extra = _NEEDS.get(provider, (None, ""))
     if package and importlib.util.find_spec(package) is None:
         raise ConfigurationError(
@@ -84,8 +85,9 @@ async def resolve(settings: Settings, seat: Seat) -> list[Endpoint]:
     if provider == OWN:
         own = _own(name)
         return [Endpoint(model, provider, name, "", SecretStr("none"), own=own, same_as=own.kind)]
-    addresses = _addresses(settings, seat, provider)
-    key, key_env = _key(settings.servers_for(seat), provider, needed=not addresses)
+    servers = settings.servers_for(seat)
+    addresses = _addresses(servers, provider)
+    key, key_env = _key(servers, provider, needed=not addresses)
     return [
         Endpoint(model, provider, name, address, SecretStr(key), key_env)
         for address in addresses or [DEFAULT_BASE_URL.get(provider, "")]
@@ -101,11 +103,11 @@ def _own(name: str) -> Own:
     return known[name]
 
 
-def _addresses(settings: Settings, seat: Seat, provider: str) -> Sequence[str]:
+def _addresses(servers: Servers, provider: str) -> Sequence[str]:
     """Return the addresses that the settings name, or the environment; none for the provider's own."""
     held = environment_base_url(provider)
     try:
-        return settings.servers_for(seat).addresses or (sound_addresses(held) if held else ())
+        return servers.addresses or (sound_addresses(held) if held else ())
     except ValueError as error:
         raise ConfigurationError(f"{provider.upper()}_BASE_URL: {error}") from None
 
