@@ -6,7 +6,7 @@ from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
 from nodes.asking.ahead import DIRECT, begun_ahead
-from nodes.asking.outline import OUTLINE, messages, shape
+from nodes.asking.outline import messages, shape, stage_of
 from nodes.asking.planner import Planned, check_planner, plan
 from nodes.asking.weigh import known_clients, roles_to_weigh, weigh
 from nodes.boundary.progress import tell_stage
@@ -38,7 +38,8 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     start, tools = fresh_run(run, state), await find_toolbox(settings)
     async with begun_ahead(state, settings, run) as begun:
         planned = Planned() if flights.is_answered(run.id, DIRECT) else await plan(state, settings, run)
-        caller = OUTLINE.caller(settings, run, planned.calls, on_text=begun.hear if begun and begun.threads else None)
+        on_text = begun.hear if begun and begun.threads else None
+        caller = stage_of(state).caller(settings, run, planned.calls, on_text=on_text)
 
         async def ask() -> Outline:
             return await caller.structured(messages(state, settings, tools), shape(settings))

@@ -13,6 +13,14 @@ from nodes.tools.toolbox import HELPERS, NO_TOOLS, Toolbox
 from prompts import PROMPTS, block
 
 OUTLINE = Stage("assess", PROMPTS["assess"].check({"segments"}, Outline), "assess")
+LIST_OUTLINE = Stage("assess", PROMPTS["assess_list"].check({"segments"}, Outline), "assess")
+
+
+def stage_of(problem: Problem) -> Stage:
+    """Return the stage for a request: one in several pieces mostly names these, and needs fewer examples for that."""
+    asked = [segment for segment in problem.segments() if segment.kind == "question"]
+    reads = any(segment.kind == "document" for segment in problem.segments())
+    return LIST_OUTLINE if len(asked) > 1 or reads else OUTLINE
 
 
 def messages(problem: Problem, settings: Settings, tools: Toolbox = NO_TOOLS) -> list[BaseMessage]:
@@ -28,7 +36,7 @@ def messages(problem: Problem, settings: Settings, tools: Toolbox = NO_TOOLS) ->
     for name in [name for name in asked if name not in Outline.model_fields]:
         # Servers hold replies to a schema without showing it to the model, so its words are said.
         segments += f"\n\n`{name}`: {asked[name].description}"
-    return OUTLINE.prompt(settings).messages(segments=segments)
+    return stage_of(problem).prompt(settings).messages(segments=segments)
 
 
 def shape(settings: Settings) -> type[Outline]:

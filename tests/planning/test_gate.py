@@ -206,6 +206,26 @@ async def test_every_question_is_split_without_asking_where_that_is_wanted(
     assert (await run(context, split="always")).route == "parallel" and len(server.calls("decompose")) == 1
 
 
+@pytest.mark.parametrize(
+    ("problem", "prompt"),
+    [
+        ({"question": "Who built it, and where was he born?"}, "assess"),
+        ({"question": "What is one? What is two?"}, "assess_list"),
+        ({"question": "什么是一?\n- 一\n- 二"}, "assess_list"),
+        ({"question": "Review this.", "documents": [{"id": "a.py", "text": "x = 1"}]}, "assess_list"),
+        ({"question": "And who is older?", "documents": [{"id": "t", "text": "Ann.", "kind": "turn"}]}, "assess"),
+    ],
+    ids=["a paragraph", "two questions", "a list", "a document", "an earlier turn"],
+)
+async def test_a_request_in_several_pieces_is_outlined_with_fewer_examples(
+    server: ModelServer, context: dict[str, Any], problem: dict[str, Any], prompt: str
+) -> None:
+    await graph.ainvoke(problem, context=context)
+    (asked,) = server.calls("assess")
+    assert len(asked.body["messages"]) == 2 + 2 * len(PROMPTS[prompt].standard.examples)
+    assert asked.body["messages"][0]["content"] == PROMPTS[prompt].standard.system
+
+
 async def test_a_chain_is_not_split_whatever_the_model_says(server: ModelServer, context: dict[str, Any]) -> None:
     server.on("assess", outline("Who built it?", "Where was #1 born?"))
     solution = await run(context)

@@ -18,6 +18,7 @@ from prompts import PROMPTS, Prompt, PromptError, block, load, load_families, re
 
 SHAPES: dict[str, type[BaseModel]] = {
     "assess": Outline,
+    "assess_list": Outline,
     "decompose": Plan,
     "refine": Plan,
     "review": Review,
