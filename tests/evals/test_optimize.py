@@ -123,7 +123,7 @@ def test_a_review_that_writes_more_than_it_has_to_is_worth_less() -> None:
 
 
 def test_the_items_of_a_list_are_named_by_number() -> None:
-    (listed,) = [item for item in load_items("structure") if "\n2. " in item.question]
+    listed = next(item for item in load_items("structure") if "\n2. " in item.question)
     assert json.loads(TASKS["assess"].wanted(listed)) == {"asks": "list", "parts": ["1", "2", "3"], "answer": "list"}
 
 

@@ -200,6 +200,10 @@ SHARES = 4
 """Into so many the spellings are dealt out; each setting gets one share, and with `-m full` all."""
 
 
+# Who may ask is settled before a setting is read.
+@pytest.mark.parametrize(
+    "planted", ["open", pytest.param("tokens", marks=pytest.mark.full)], indirect=True, scope="module"
+)
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 @pytest.mark.parametrize("share", [0, *(pytest.param(share, marks=pytest.mark.full) for share in range(1, SHARES))])
 async def test_no_setting_tells_or_sends_a_planted_variable(
