@@ -17,10 +17,9 @@ LIST_OUTLINE = Stage("assess", PROMPTS["assess_list"].check({"segments"}, Outlin
 
 
 def stage_of(problem: Problem) -> Stage:
-    """Return the stage for a request: one in several pieces mostly names these, and needs fewer examples for that."""
-    asked = [segment for segment in problem.segments() if segment.kind == "question"]
-    reads = any(segment.kind == "document" for segment in problem.segments())
-    return LIST_OUTLINE if len(asked) > 1 or reads else OUTLINE
+    """Return the stage for a request: one in several pieces mostly names these, or is a chain that looks like a list."""
+    kinds = [segment.kind for segment in problem.segments()]
+    return LIST_OUTLINE if kinds.count("question") > 1 or "document" in kinds else OUTLINE
 
 
 def messages(problem: Problem, settings: Settings, tools: Toolbox = NO_TOOLS) -> list[BaseMessage]:
