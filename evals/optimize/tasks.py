@@ -138,7 +138,9 @@ def _review_wanted(item: Item) -> str:
 
 
 TASKS = {
-    "assess": Task("assess", Outline, ("structure",), ("gate", "gsm8k"), _assess_variables, _judge_outline, _assess_wanted),
+    "assess": Task(
+        "assess", Outline, ("structure",), ("gate", "gsm8k"), _assess_variables, _judge_outline, _assess_wanted
+    ),
     "review": Task("review", Review, ("results",), (), _review_variables, _judge_review, _review_wanted),
 }
 

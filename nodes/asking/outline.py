@@ -17,7 +17,7 @@ LIST_OUTLINE = Stage("assess", PROMPTS["assess_list"].check({"segments"}, Outlin
 
 
 def stage_of(problem: Problem) -> Stage:
-    """Return the stage for a request: one in several pieces mostly names these, or is a chain that looks like a list."""
+    """Return the stage for a request: one in several pieces mostly names them, or is a chain that looks like a list."""
     kinds = [segment.kind for segment in problem.segments()]
     return LIST_OUTLINE if kinds.count("question") > 1 or "document" in kinds else OUTLINE
 
