@@ -14,6 +14,7 @@ from evals.item import Half, Item
 from evals.items import load_items, sample
 from evals.optimize.path import STEP_TOKENS, path_tokens, tokens_of, with_path
 from evals.run.reviewer import compare_found, recorded_results
+from nodes.asking.outline import OUTLINE, stage_of
 from nodes.asking.results import as_lines
 from nodes.input.excerpts import by_number
 from nodes.input.segments import Segment
@@ -51,10 +52,12 @@ class Task:
     judge: Callable[[Item, Any], Judged]
     wanted: Callable[[Item], str]
     """The reply that the item itself tells."""
+    suits: Callable[[Item], bool] = lambda _: True
+    """Whether an item is put to this prompt at all."""
 
     def examples(self, half: Half) -> list[Item]:
         """List our own items of a half."""
-        return [item for name in self.ours for item in load_items(name, half=half)]
+        return [item for name in self.ours for item in load_items(name, half=half) if self.suits(item)]
 
     def scored(self, half: Half, folder: Path | None, n: int, seed: int) -> list[Item]:
         """Draw the items that candidates are scored on: others' data where there are any, else our own."""
@@ -64,8 +67,16 @@ class Task:
         return sample(self.examples(half), n, seed)
 
 
+def _problem(item: Item) -> Problem:
+    return Problem(question=item.question, documents=item.documents)
+
+
 def _segments(item: Item) -> list[Segment]:
-    return Problem(question=item.question, documents=item.documents).segments()
+    return _problem(item).segments()
+
+
+def _in_one_paragraph(item: Item) -> bool:
+    return stage_of(_problem(item)) is OUTLINE
 
 
 def _assess_variables(item: Item) -> dict[str, str]:
@@ -139,7 +150,14 @@ def _review_wanted(item: Item) -> str:
 
 TASKS = {
     "assess": Task(
-        "assess", Outline, ("structure",), ("gate", "gsm8k"), _assess_variables, _judge_outline, _assess_wanted
+        name="assess",
+        shape=Outline,
+        ours=("structure",),
+        others=("gate", "gsm8k"),
+        variables=_assess_variables,
+        judge=_judge_outline,
+        wanted=_assess_wanted,
+        suits=_in_one_paragraph,
     ),
     "review": Task("review", Review, ("results",), (), _review_variables, _judge_review, _review_wanted),
 }

@@ -134,6 +134,12 @@ def test_an_example_of_a_chain_or_a_story_has_no_parts() -> None:
     assert not [item for item in whole if item.asks not in ("", "story")]
 
 
+def test_an_example_is_one_that_the_prompt_is_asked() -> None:
+    shown = TASKS["assess"].examples("tuning")
+    assert shown and not any("\n" in item.question for item in shown)
+    assert any("\n" in item.question for item in load_items("structure", half="tuning"))
+
+
 async def test_what_is_wrong_is_said(server: ModelServer, prompts: Path) -> None:
     wrong: dict[str, list[str]] = {
         "there is no prompt `decompose` to optimise; there are assess, review": ["decompose"],
