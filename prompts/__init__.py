@@ -75,7 +75,9 @@ class Prompt:
         """Fill the prompt in."""
         from langchain_core.messages import HumanMessage
 
-        return [*self._unvarying, HumanMessage(self.user.substitute(values))]
+        # Copies, since a model or a callback of the user's may write into what it is given.
+        fixed = [message.model_copy() for message in self._unvarying]
+        return [*fixed, HumanMessage(self.user.substitute(values))]
 
     @cached_property
     def _unvarying(self) -> "list[BaseMessage]":

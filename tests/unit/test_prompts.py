@@ -46,6 +46,15 @@ def test_every_prompt_says_what_never_varies_first(label: str) -> None:
     assert "$" not in prompt.system
 
 
+def test_whoever_writes_into_a_prompt_leaves_the_next_one_as_it_is() -> None:
+    prompt = PROMPTS["assess"].standard
+    first = prompt.messages(**values(prompt, "one"))
+    kept = [message.content for message in first]
+    for message in first:
+        message.content = "written over"
+    assert [message.content for message in prompt.messages(**values(prompt, "one"))] == kept
+
+
 @pytest.mark.parametrize("label", VERSIONS)
 def test_what_never_varies_is_short(label: str) -> None:
     prompt = VERSIONS[label]
