@@ -134,7 +134,10 @@ async def test_nobody_waits_longer_than_two_seconds(
     await server.wait_for(3, "solve")
     held.set()
     solution = Solution.model_validate(await run)
-    assert solution.outcome == "complete" and min(thread.queued_s for thread in solution.threads[1:]) >= 0.2
+    first, *others = solution.threads
+    # The time counts from when the first went, so who comes later waits less; all is rounded to milliseconds.
+    went = first.started_s - first.queued_s
+    assert solution.outcome == "complete" and min(thread.started_s for thread in others) >= went + 0.19
 
 
 async def test_those_that_begin_early_wait_too_and_one_of_them_may_have_a_second_copy(
