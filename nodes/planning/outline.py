@@ -72,6 +72,8 @@ class Part(Record):
     """Numbers of the parts whose results it needs; no circle leads back to it."""
     question: str
     """What is to be found out; the segments' own words where the line has none."""
+    as_asked: bool = False
+    """Whether the line has no words, so that the user's own ask."""
     solver: SolverName = "chain"
     """How it is worked out, in the model's word, where the setting `solver` leaves that to it."""
     difficulty: Difficulty = "hard"
@@ -230,7 +232,9 @@ def _part(
         return f"#{need}"
 
     words = _REFERENCE.sub(renumber, question) or _question_of(sources, segments)
-    return Part(number=number, named=sources, sources=sources, needs=sorted(needs), question=words)
+    return Part(
+        number=number, named=sources, sources=sources, needs=sorted(needs), question=words, as_asked=not question
+    )
 
 
 def _without_circles(parts: Sequence[Part]) -> list[Part]:

@@ -25,13 +25,15 @@ def depth_of(id: str) -> int:
 
 
 def may_spawn(spec: ThreadSpec, segments: Iterable[Segment], max_depth: int) -> bool:
-    """Tell whether a thread may hand parts on: not one of several parts, nor one that has its portion, or documents.
+    """Tell whether a thread may hand parts on: where a model has said what one part is, and it reads no document.
 
-    What is in a document need not be found first, and one that is too long is split as such; a small model that may
-    hand on parts of a file that it is to review mostly does.
+    What the user lists is asked as it stands: to tell each of eight short threads how to hand parts on costs more than
+    one that does would save. What is in a document need not be found first, and one that is too long is split as such;
+    a small model that may hand on parts of a file that it is to review mostly does.
     """
     reads = any(segment.kind == "document" for segment in segments)
-    return depth_of(spec.id) < max_depth and len(spec.parts) < 2 and not spec.portion and not reads
+    whole = len(spec.parts) < 2 and not spec.portion and not any(part.as_asked for part in spec.parts)
+    return depth_of(spec.id) < max_depth and whole and not reads
 
 
 def read_spawned(text: str) -> list[str]:

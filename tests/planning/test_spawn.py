@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
@@ -78,6 +79,22 @@ async def test_a_thread_that_reads_a_document_hands_nothing_on(server: ModelServ
     (reads,) = server.about(PICKS)
     assert "Ann, Bo and Cy" in reads.last and "Parts:" not in reads.prompt
     assert [thread.id for thread in solution.threads] == ["T1", "T2"] and "Parts:" in solution.threads[0].answer
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"), [(("1", "2"), []), ((f"1: {PICKS}", "2"), [PICKS]), ((PICKS, "2"), [PICKS])]
+)
+async def test_what_the_user_asks_is_asked_as_it_stands(
+    server: ModelServer, context: dict[str, Any], lines: tuple[str, ...], told: list[str]
+) -> None:
+    """Only a part that the model has worded is told that it may hand parts on."""
+    script(server)
+    server.on("assess", outline(*lines))
+    solution = await ask(context)
+    assert [request.key for request in server.calls("solve") if "`Parts:`" in request.prompt] == told
+    ids = ["T1.1", "T1.2", "T1.3", "T2"] if told else ["T1", "T2"]
+    assert [thread.id for thread in solution.threads] == ids
+    assert told or "Parts:" in solution.threads[0].answer
 
 
 async def test_more_parts_than_threads_share_them(server: ModelServer, context: dict[str, Any]) -> None:

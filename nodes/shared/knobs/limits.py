@@ -22,7 +22,8 @@ class LimitKnobs(BaseModel):
         ge=0,
         le=8,
         description="How often threads may hand parts on to threads of their own (`T2.1`, `T2.2`, …), within "
-        "`max_threads`: `1` once, `0` never. None do that read documents, or where a person approves the plan.",
+        "`max_threads`: `1` once, `0` never. None do that read documents, that the user's own words ask, "
+        "or where a person approves the plan.",
     )
     max_parallel: int = Field(
         8,
