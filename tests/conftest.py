@@ -25,7 +25,7 @@ settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
 _collected: Counter[tuple[Path, str]] = Counter()
-"""Combinations of each checkered test."""
+"""Cases so far of each test marked `one_in`; of one axis, less those that are `full` anyway."""
 
 
 # Of what is imported nothing is garbage, so the collector need not look for it again and again.
@@ -50,19 +50,24 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark every second combination of a test marked `checkered` as `full`; each value still meets half the others.
+    """Of the cases of a test marked `one_in(n)`, leave every n-th, the first of all included, and mark the rest `full`.
 
-    It is for matrices: of values on one axis, half would be left out.
+    Of a matrix these lie on diagonals, so that each value meets some of the others wherever there are `n` of them.
     """
-    if isinstance(item, pytest.Function) and item.get_closest_marker("checkered"):
-        name = (item.path, item.originalname)
-        number, places = _collected[name], 0
-        _collected[name] += 1
-        for values in reversed([marker.args[1] for marker in item.iter_markers("parametrize")]):
-            number, place = divmod(number, len(values))
-            places += place
-        if places % 2:
-            item.add_marker(pytest.mark.full)
+    marker = item.get_closest_marker("one_in")
+    if marker is None or not isinstance(item, pytest.Function):
+        return
+    axes = [mark.args[1] for mark in item.iter_markers("parametrize")]
+    if len(axes) == 1 and item.get_closest_marker("full"):
+        return
+    name = (item.path, item.originalname)
+    number, places = _collected[name], 0
+    _collected[name] += 1
+    for values in reversed(axes[1:]):
+        number, place = divmod(number, len(values))
+        places += place
+    if (number + places) % marker.args[0]:
+        item.add_marker(pytest.mark.full)
 
 
 @pytest.hookimpl(trylast=True)

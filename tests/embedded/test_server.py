@@ -114,6 +114,7 @@ TRY = """
 """
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("content", "message"),
     [

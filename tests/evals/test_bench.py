@@ -26,6 +26,7 @@ def bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.full
 def test_the_command_measures_clients_side_by_side(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     ended = bench("--runs", "1", "--clients", "graph", "openai", "--latency-scale", "0.02", "--json", str(figures))

@@ -12,6 +12,7 @@ from evals.bench.memory import drift, table
 PROJECT = Path(__file__).parents[2]
 
 
+@pytest.mark.full
 def test_many_runs_in_one_process_are_told_as_a_table() -> None:
     command = [sys.executable, "-m", "evals.bench.memory", "--runs", "400", "--case", "direct, no"]
     ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=120)

@@ -1,10 +1,8 @@
 """Prompts that learn, on a scripted server. Needs the extra `optimize`."""
 
-import asyncio
 import json
-import os
 import shutil
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,26 +14,15 @@ from nodes.judging.verdicts import Review
 from nodes.planning.outline import Outline
 from prompts import FOLDER, load, load_families
 from tests.support.server import ModelServer, outline, review
+from tests.support.subjects.evaluations import command
 
-PROJECT = Path(__file__).parents[2]
 ACCEPTED = review("All of it.")
+optimize = partial(command, module="evals.optimize", OPENAI_API_KEY="none")
 
 
 @pytest.fixture
 def prompts(tmp_path: Path) -> Path:
     return Path(shutil.copytree(FOLDER, tmp_path / "prompts", ignore=shutil.ignore_patterns("__pycache__", "*.py")))
-
-
-async def command(*arguments: str, server: ModelServer) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "evals.optimize", *arguments, "--model", "openai:scripted", "--base-url", server.url),
-        cwd=PROJECT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ | {"OPENAI_API_KEY": "none"},
-    )
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
 
 
 def small(prompts: Path) -> list[str]:
@@ -48,7 +35,7 @@ async def test_what_is_found_becomes_a_version_and_the_default_only_if_better(
     pytest.importorskip("dspy")
     before = load_families(prompts)["review"]
     server.on("review", ACCEPTED)
-    code, out, err = await command("review", "--optimizer", "bootstrap", *small(prompts), server=server)
+    code, out, err = await optimize("review", "--optimizer", "bootstrap", *small(prompts), server=server)
     assert code == 0, err
     number = max(before.versions) + 1
     assert f"review@{number}" in out and "is not better, so the default stays" in out
@@ -59,7 +46,7 @@ async def test_what_is_found_becomes_a_version_and_the_default_only_if_better(
 
     # Right from the seventh reply on: what is found is better than what there was.
     server.on("review", *["no JSON"] * 60, ACCEPTED)
-    code, out, err = await command("review", "--optimizer", "bootstrap", *small(prompts), server=server)
+    code, out, err = await optimize("review", "--optimizer", "bootstrap", *small(prompts), server=server)
     assert code == 0 and "is the default now" in out, err
     assert load_families(prompts)["review"].default == number + 1
     text = (prompts / f"judging/review@{number + 1}.md").read_text(encoding="utf-8")
@@ -72,7 +59,7 @@ async def test_the_optimisers_of_instructions_run(server: ModelServer, prompts: 
     pytest.importorskip("optuna")
     server.on("review", ACCEPTED)
     server.on("program", "[[ ## proposed_instruction ## ]]\n```\nYou check results.\n```\n[[ ## completed ## ]]")
-    code, out, err = await command("review", "--optimizer", optimizer, *small(prompts), server=server)
+    code, out, err = await optimize("review", "--optimizer", optimizer, *small(prompts), server=server)
     assert code == 0, err
     label = Path(out.splitlines()[-1]).stem
     assert load(label, prompts).name == "review" and "after, on 6 held-out items" in out
@@ -83,7 +70,7 @@ async def test_outlines_are_learnt_from_lines_and_scored_by_what_can_run_at_once
 ) -> None:
     pytest.importorskip("dspy")
     server.on("assess", outline("Who was it?", "Where was #1 born?"))
-    code, out, err = await command("assess", *small(prompts), server=server)
+    code, out, err = await optimize("assess", *small(prompts), server=server)
     # Of six items half have parts; a chain that is always seen is right for the other half, if longer than need be.
     assert code == 0 and "assess@" in out and out.count("0.495 (138 tokens one after another)") == 2, out + err
     examples = load(Path(out.splitlines()[-1]).stem, prompts).examples
@@ -146,5 +133,5 @@ async def test_what_is_wrong_is_said(server: ModelServer, prompts: Path) -> None
         "--optimizer magic: there is none": ["review", "--optimizer", "magic"],
     }
     for said, arguments in wrong.items():
-        code, _, err = await command(*arguments, *small(prompts), server=server)
+        code, _, err = await optimize(*arguments, *small(prompts), server=server)
         assert code == 2 and said in err and "Traceback" not in err

@@ -116,7 +116,7 @@ NOT_SO: dict[str, tuple[Fault, int]] = {
 }
 
 
-@pytest.mark.checkered
+@pytest.mark.one_in(2)
 @both_ways
 @pytest.mark.parametrize(("fault", "tries"), NOT_SO.values(), ids=NOT_SO)
 @pytest.mark.parametrize("stage", ["assess", "decompose", "review"])

@@ -67,6 +67,7 @@ KEYS = {"assess": "assess", "solve": PARTS[1], "review": "review", "direct": "di
 PAGE = Fault(body="<html><body>Bad gateway</body></html>", content_type="text/html")
 
 
+@pytest.mark.one_in(4)
 @in_turns(
     "blip",
     {

@@ -105,7 +105,9 @@ async def world(folder: Any, **more: str) -> AsyncIterator[World]:
         yield made
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["open", "tokens"])
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=["open", pytest.param("tokens", marks=pytest.mark.full)]
+)
 async def planted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     tokens = {"APR_TOKENS": f"ann:{ANN} ben:{BEN}"} if request.param == "tokens" else {}
     async for made in world(tmp_path_factory.mktemp("planted"), **tokens):
@@ -196,14 +198,10 @@ BODY: dict[str, Any] = {
 WAYS = ("/runs/wait", "/runs/stream", "/threads/{id}/runs/wait", "/threads/{id}/runs/stream")
 
 
-SHARES = 4
+SHARES = 8
 """Into so many the spellings are dealt out; each setting gets one share, and with `-m full` all."""
 
 
-# Who may ask is settled before a setting is read.
-@pytest.mark.parametrize(
-    "planted", ["open", pytest.param("tokens", marks=pytest.mark.full)], indirect=True, scope="module"
-)
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 @pytest.mark.parametrize("share", [0, *(pytest.param(share, marks=pytest.mark.full) for share in range(1, SHARES))])
 async def test_no_setting_tells_or_sends_a_planted_variable(

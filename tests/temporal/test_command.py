@@ -87,10 +87,10 @@ async def test_the_steps_of_all_workers_hang_under_one_trace(
     server.on("assess", outline(*PARTS)).on("review", review("All of it."))
     async with trace_server() as sent:
         traced = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": sent.url, "LANGSMITH_API_KEY": "lsv2_pt_its_own"}
-        async with workers(server, engine, store, 2, real=True, **traced) as both:
+        async with workers(server, engine, store, 2, **traced) as both:
             asked = f"{QUESTION} They say sk-planted0123456789abcdef."
             env = environment(server, **traced, **STEADY)
-            asking = await launch(asked, "--store", store, "--engine", engine, env=env, real=True)
+            asking = await launch(asked, "--store", store, "--engine", engine, env=env)
             assert (await asking.communicate())[0] == b"All of it.\n"
             for process in both:
                 process.send_signal(signal.SIGTERM)

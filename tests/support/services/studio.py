@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,10 +11,12 @@ from typing import Any
 
 import httpx
 
-from tests.support.command import STEADY
+from tests.support.command import STEADY, Process
+from tests.support.forked import DEVNULL, fork
 from tests.support.services.ports import free_port
 
 PROJECT = Path(__file__).parents[3]
+RUN = "from langgraph_cli.cli import cli\ncli()"
 
 
 def open_http(url: str, **more: Any) -> httpx.AsyncClient:
@@ -25,11 +28,12 @@ def open_http(url: str, **more: Any) -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def dev_server(folder: Path, **environment: str) -> AsyncIterator[str]:
+async def dev_server(folder: Path, *, real: bool = False, **environment: str) -> AsyncIterator[str]:
     """Start the server in a folder, in which it keeps its runs; yields its address.
 
     Args:
         folder: An empty folder.
+        real: Whether the program itself is started, not a fork of a parent that has most of it in memory.
         environment: Variables; what the caller's own environment says of models and traces does not count.
     """
     for name in ("graphs", "nodes", "prompts", "langgraph.json", "pyproject.toml"):
@@ -37,26 +41,27 @@ async def dev_server(folder: Path, **environment: str) -> AsyncIterator[str]:
     port = free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANGSMITH_", "OPENAI_", "APR_"))}
     own = {"LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGGRAPH_NO_VERSION_CHECK": "true", "LANGSMITH_TRACING": "false"}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"),
-        *("--host", "127.0.0.1", "--port", str(port)),
-        cwd=folder,
-        env=kept | own | STEADY | environment,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    arguments = ("dev", "--no-browser", "--no-reload", "--host", "127.0.0.1", "--port", str(port))
+    env, streams = kept | own | STEADY | environment, {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": DEVNULL}
+    process: Process
+    if real:
+        program = (sys.executable, "-m", "langgraph_cli")
+        process = await asyncio.create_subprocess_exec(*program, *arguments, cwd=folder, env=env, **streams)
+    else:
+        process = await fork("langgraph", *arguments, code=RUN, folder=folder, env=env, **streams)
+    ended = asyncio.create_task(process.wait())
     try:
-        await _until_it_answers(f"http://127.0.0.1:{port}", process)
+        await _until_it_answers(f"http://127.0.0.1:{port}", ended)
         yield f"http://127.0.0.1:{port}"
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+        if not ended.done():
+            process.send_signal(signal.SIGTERM)
+        await ended
 
 
-async def _until_it_answers(url: str, process: asyncio.subprocess.Process) -> None:
+async def _until_it_answers(url: str, ended: asyncio.Task[int]) -> None:
     async with asyncio.timeout(120), httpx.AsyncClient() as client:
-        while process.returncode is None:
+        while not ended.done():
             try:
                 await client.get(f"{url}/ok")
                 return
