@@ -8,7 +8,7 @@ Question Understanding Benchmark", TACL 8, 2020).
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -232,9 +232,8 @@ def _part(
         return f"#{need}"
 
     words = _REFERENCE.sub(renumber, question) or _question_of(sources, segments)
-    return Part(
-        number=number, named=sources, sources=sources, needs=sorted(needs), question=words, as_asked=not question
-    )
+    read: dict[str, Any] = {"named": sources, "sources": sources, "needs": sorted(needs)}
+    return Part(number=number, question=words, as_asked=not question, **read)
 
 
 def _without_circles(parts: Sequence[Part]) -> list[Part]:

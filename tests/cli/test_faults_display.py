@@ -31,6 +31,7 @@ async def shell(server: ModelServer, command: str) -> tuple[int, str]:
     return process.returncode or 0, out.decode()
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("before", "more"),
     [

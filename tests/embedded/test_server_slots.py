@@ -48,6 +48,7 @@ PREPARED = """
 """
 
 
+@pytest.mark.full
 def test_prompts_are_read_once_for_all_runs_and_later_processes(serve: Start, tmp_path: Path) -> None:
     def run() -> dict[str, int]:
         out, _ = finish(serve(PREPARED))

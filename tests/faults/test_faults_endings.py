@@ -28,7 +28,6 @@ def answered(text: str = HALF, top: dict[str, Any] | None = None, said: Any = No
 
 
 # Where a finish reason stands
-
 CUT = {
     "in the choice": answered(finish_reason="length"),
     "as an object": answered(finish_reason={"reason": "length"}),
