@@ -1,9 +1,9 @@
 """What all tests share: a scripted model server, and an environment that names no model or key."""
 
 import gc
+import inspect
 import os
 import signal
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,11 @@ from tests.support.services.postgres import Postgres, postgres
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: a busy machine is no fault.
-settings.register_profile("project", deadline=None)
+settings.register_profile("project", deadline=None, max_examples=200 if os.environ.get("CI_FULL") else 40)
 settings.load_profile("project")
 
-_collected: Counter[tuple[Path, str]] = Counter()
-"""Cases so far of each test marked `one_in`; of one axis, less those that are `full` anyway."""
+MAX_CASES = 4
+"""Cases of a test that runs something, see `limit_cases`."""
 
 
 # Of what is imported nothing is garbage, so the collector need not look for it again and again.
@@ -49,29 +49,35 @@ def pytest_xdist_auto_num_workers() -> int:
     return 3 * (os.cpu_count() or 1)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Of the cases of a test marked `one_in(n)`, leave every n-th, the first of all included, and mark the rest `full`.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Limit the cases before those that are `full` are left out, and order what is left."""
+    limit_cases(items)
+    yield
+    share_out(items)
 
-    Of a matrix these lie on diagonals, so that each value meets some of the others wherever there are `n` of them.
+
+def limit_cases(items: list[pytest.Item]) -> None:
+    """Mark as `full` what is more of the same: all but some cases of a test, spread evenly.
+
+    A test that runs something has `MAX_CASES`, one of plain functions all, and one marked `at_most` as many as it says.
     """
-    marker = item.get_closest_marker("one_in")
-    if marker is None or not isinstance(item, pytest.Function):
-        return
-    axes = [mark.args[1] for mark in item.iter_markers("parametrize")]
-    if len(axes) == 1 and item.get_closest_marker("full"):
-        return
-    name = (item.path, item.originalname)
-    number, places = _collected[name], 0
-    _collected[name] += 1
-    for values in reversed(axes[1:]):
-        number, place = divmod(number, len(values))
-        places += place
-    if (number + places) % marker.args[0]:
-        item.add_marker(pytest.mark.full)
+    cases: dict[tuple[Path, str], list[pytest.Function]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and not item.get_closest_marker("full"):
+            cases.setdefault((item.path, item.originalname), []).append(item)
+    for same in cases.values():
+        marker = same[0].get_closest_marker("at_most")
+        runs = inspect.iscoroutinefunction(same[0].function)
+        most = marker.args[0] if marker else MAX_CASES if runs else len(same)
+        # Every second one comes one later, so that of two values in turns both are met.
+        kept = {place * len(same) // most + place % 2 for place in range(most)}
+        for number, item in enumerate(same):
+            if len(same) > most and number not in kept:
+                item.add_marker(pytest.mark.full)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def share_out(items: list[pytest.Item]) -> None:
     """Have modules that share a server begin the run of tests of one process, where no other takes half of them.
 
     xdist deals out as many neighbours to each process, and has those who are done early take from the ends.

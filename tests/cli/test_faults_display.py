@@ -31,7 +31,7 @@ async def shell(server: ModelServer, command: str) -> tuple[int, str]:
     return process.returncode or 0, out.decode()
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.at_most(1)
 @pytest.mark.parametrize(
     ("before", "more"),
     [
@@ -51,6 +51,7 @@ async def test_the_answer_comes_whatever_the_display_does(
     assert not before or written(tmp_path) == 0
 
 
+@pytest.mark.full
 async def test_a_report_never_takes_the_place_of_a_device_or_a_pipe(server: ModelServer, tmp_path: Path) -> None:
     server.on("assess", outline(*PARTS))
     pipe = tmp_path / "pipe"

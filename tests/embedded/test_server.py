@@ -54,6 +54,7 @@ LONG_REPLY = """
 """
 
 
+@pytest.mark.at_most(1)
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_however_the_process_ends_its_server_ends_too(serve: Start, blow: signal.Signals) -> None:
     process = serve(LONG_REPLY)
@@ -114,7 +115,7 @@ TRY = """
 """
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.at_most(1)
 @pytest.mark.parametrize(
     ("content", "message"),
     [

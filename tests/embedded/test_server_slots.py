@@ -84,6 +84,7 @@ MEASURED = """
 """
 
 
+@pytest.mark.full
 def test_the_pace_is_measured_once_and_again_for_another_number_of_processors(serve: Start) -> None:
     file = Path(os.environ["APR_STORE"] + ".endpoints") / PACE_FILE
     if len(os.sched_getaffinity(0)) < 2:

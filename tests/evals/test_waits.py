@@ -12,6 +12,7 @@ from evals.bench.waits.paced import CASES, OUTLINE_TOKENS, REVIEW_TOKENS
 PROJECT = Path(__file__).parents[2]
 
 
+@pytest.mark.full
 def test_runs_are_compared_with_the_shortest_possible() -> None:
     command = [sys.executable, "-m", "evals.bench.waits", "--repeat", "1", "--pace", "400", "--case", "two"]
     ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=120)

@@ -75,7 +75,6 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("piece", "kind", "streaming", "most"),
     [
@@ -99,7 +98,6 @@ async def test_a_body_without_end_is_read_no_further(
     assert sender.sent < most + 10_000_000 and solution["report"].calls == 1
 
 
-@pytest.mark.one_in(2)
 @both_ways
 async def test_a_bomb_is_not_unpacked(streaming: bool) -> None:
     packed = gzip.compress(b'{"choices": "' + b"0" * 300_000_000 + b'"}', compresslevel=1)
@@ -192,7 +190,6 @@ GARBAGE = {
 }
 
 
-@pytest.mark.one_in(2)
 @both_ways
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
 async def test_a_port_that_speaks_no_http_ends_in_words_without_the_key(
@@ -259,7 +256,6 @@ def error(status: int, message: str, **more: str) -> Fault:
     return Fault(status=status, body=json.dumps({"error": {"message": message, **more}}))
 
 
-@pytest.mark.one_in(3)
 @both_ways
 @pytest.mark.parametrize("fault", TOO_LONG.values(), ids=TOO_LONG)
 async def test_a_prompt_that_is_too_long_is_known_as_such_and_its_thread_split(

@@ -213,7 +213,6 @@ BLIPS: dict[str, Step] = {
 }
 
 
-@pytest.mark.one_in(3)
 @both_ways
 @pytest.mark.parametrize("half", [0, pytest.param(1, marks=pytest.mark.full)])
 @pytest.mark.parametrize("stage", MORE_STAGES)

@@ -76,7 +76,6 @@ async def kept(
 ROLES = {"split": (PARTS[0], "review"), "assess": ("assess",), "direct": ("direct",)}
 
 
-@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("roles", "repeated", "streaming"),
     [
@@ -117,7 +116,6 @@ async def test_what_only_begins_like_the_key_is_told_whole(kept: Kept, server: M
     assert solution["answer"] == f"{said}." and server.calls("direct")[0].body["stream"] is True
 
 
-@pytest.mark.one_in(4)
 @pytest.mark.parametrize("garbage", GARBAGE)
 @pytest.mark.parametrize("what", ["probe", "reply"])
 async def test_whatever_answers_the_key_is_left_nowhere(

@@ -116,7 +116,6 @@ NOT_SO: dict[str, tuple[Fault, int]] = {
 }
 
 
-@pytest.mark.one_in(2)
 @both_ways
 @pytest.mark.parametrize(("fault", "tries"), NOT_SO.values(), ids=NOT_SO)
 @pytest.mark.parametrize("stage", ["assess", "decompose", "review"])

@@ -55,7 +55,7 @@ async def killed_and_resumed(place: str, number: int) -> None:
             assert again == (0 if part in kept else 1), (number, part, again, part in kept)
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.at_most(2)
 @pytest.mark.parametrize(
     "number", [*range(KILLS), *(pytest.param(number, marks=pytest.mark.full) for number in range(KILLS, MORE_KILLS))]
 )

@@ -21,7 +21,6 @@ DIAMOND = ["Who wrote Faust?", "Where was #1 born?", "When was #1 born?", "What 
 NEEDS: list[list[str]] = [[], ["T1"], ["T1"], ["T2", "T3"], []]
 
 
-@pytest.mark.one_in(2)
 @pytest.mark.parametrize("head_start", ["on", "off"])
 @pytest.mark.parametrize(
     "number", [*range(KILLS), *(pytest.param(number, marks=pytest.mark.full) for number in range(KILLS, MORE_KILLS))]

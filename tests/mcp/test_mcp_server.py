@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import importlib.util
 import json
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -213,8 +212,3 @@ async def test_over_http_only_who_has_a_token_is_served(server: ModelServer) -> 
 async def test_without_the_extra_the_command_says_what_to_install(server: ModelServer) -> None:
     status, out, why = await apr(server, "mcp")
     assert status == 2 and out == "" and "[mcp]" in why
-
-
-async def test_the_help_does_not_load_it() -> None:
-    code = "import sys, graphs.cli.main; sys.exit('mcp' in sys.modules or 'uvicorn' in sys.modules)"
-    assert await (await asyncio.create_subprocess_exec(sys.executable, "-c", code)).wait() == 0

@@ -91,7 +91,6 @@ async def outcomes(reason: str, *, streaming: bool, stages: Mapping[str, Any] = 
     return dict(zip(stages, await asyncio.gather(*map(meet, stages)), strict=True))
 
 
-@pytest.mark.one_in(3)
 @in_turns("reason", NOT_WHOLE)
 async def test_what_is_not_whole_is_never_complete_and_never_kept(
     reason: str, streaming: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -104,7 +103,6 @@ async def test_what_is_not_whole_is_never_complete_and_never_kept(
     assert all(why for _, why in found.values())
 
 
-@pytest.mark.one_in(3)
 @in_turns("reason", WHOLE)
 async def test_what_is_whole_stands_and_is_kept(
     reason: str, streaming: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -48,7 +48,6 @@ def written(wanted: dict[str, Any], thought: str) -> Reply:
     return thinking(json.dumps(wanted), thought)
 
 
-@pytest.mark.one_in(2)
 @both_ways
 @pytest.mark.parametrize("name", DIALECTS)
 async def test_a_run_passes_in_every_dialect(server: ModelServer, name: str, streaming: bool) -> None:

@@ -67,7 +67,6 @@ KEYS = {"assess": "assess", "solve": PARTS[1], "review": "review", "direct": "di
 PAGE = Fault(body="<html><body>Bad gateway</body></html>", content_type="text/html")
 
 
-@pytest.mark.one_in(4)
 @in_turns(
     "blip",
     {

@@ -1,9 +1,6 @@
 """Runs of trajectories that are stopped, broken off or kept; what they tell, and how they are asked."""
 
 import asyncio
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,17 +143,3 @@ async def test_the_template_is_put_around_once(server: ModelServer, context: dic
 
 def test_a_thread_gets_no_siblings_text() -> None:
     assert set(BranchTask.model_fields) - {"text"} == set(BranchTask.__mro__[1].model_fields)  # type: ignore[attr-defined]
-
-
-def test_nobody_else_loads_any_of_it() -> None:
-    words = "('native', 'trajectory', 'branch', 'pass_once', 'compare', 'continuing', 'template')"
-    code = (
-        "import sys, graphs, graphs.cli.main\nfrom graphs import graph\n"
-        "loaded = [name for name in sys.modules if name.startswith(('graphs.', 'nodes.'))]\n"
-        f"print(sorted(name for name in loaded if any(word in name for word in {words})))"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
-    )
-    # The settings know its fields, and plans know of branches.
-    assert ran.stdout == "['nodes.planning.branches', 'nodes.shared.knobs.native']\n"

@@ -88,7 +88,7 @@ WIDTHS = {1280: "light", 390: "dark", 320: "light"}
 """Each with the scheme in which it is tried; the other is left to `-m full`."""
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.at_most(1)
 @pytest.mark.parametrize(
     ("width", "scheme"),
     [

@@ -79,7 +79,6 @@ async def all_is_storable(saver: Any, config: Any) -> None:
     assert [text for text in texts if storable(text) != text] == []
 
 
-@pytest.mark.one_in(3)
 @pytest.mark.parametrize("odd", ODD)
 async def test_input_that_no_store_can_hold_is_kept_all_the_same(
     saver: Any, split: ModelServer, context: dict[str, Any], request: pytest.FixtureRequest, odd: str
@@ -94,7 +93,6 @@ async def test_input_that_no_store_can_hold_is_kept_all_the_same(
     await all_is_storable(saver, config)
 
 
-@pytest.mark.one_in(3)
 @pytest.mark.parametrize("odd", ODD)
 async def test_what_a_person_replies_is_kept_or_refused_in_words(
     saver: Any, split: ModelServer, context: dict[str, Any], request: pytest.FixtureRequest, odd: str
@@ -194,7 +192,6 @@ async def still_answers(http: httpx.AsyncClient, thread: str) -> None:
     assert (await http.get(f"/report/{thread}")).status_code in (200, 409)
 
 
-@pytest.mark.one_in(2)
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("where", GIVEN)
 @pytest.mark.parametrize("odd", ESCAPED)

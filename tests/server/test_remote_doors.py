@@ -62,7 +62,7 @@ async def ask_both_clients(remote: RemoteGraph, asked: dict[str, Any], wanted: G
     assert got_of_json(await parent.compile().ainvoke(asked)) == wanted
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.at_most(1)
 @every_question
 async def test_langgraphs_javascript_client(model: ModelServer, url: str, question: str) -> None:
     if shutil.which("node") is None or not SDK.exists():

@@ -73,7 +73,6 @@ at_every_call = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.one_in(4)
 @at_every_call
 async def test_one_fault_costs_at_most_its_own_call(
     server: ModelServer, context: dict[str, Any], solver: str, call: str, fault: Any
@@ -84,7 +83,6 @@ async def test_one_fault_costs_at_most_its_own_call(
     assert solution.outcome == "complete" and solution.answer, solution.stop_reason
 
 
-@pytest.mark.one_in(2)
 @at_every_call
 async def test_a_fault_that_lasts_costs_no_more_than_what_needs_the_call(
     server: ModelServer, context: dict[str, Any], solver: str, call: str, fault: Any

@@ -23,6 +23,7 @@ LONG = " ".join(f"word{number}" for number in range(400))
 """It is kept in the store, not at the server."""
 
 
+@pytest.mark.full
 async def test_what_was_paid_for_is_kept_when_the_store_is_free_again(
     engine: str, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -159,6 +159,7 @@ async def half_is_kept(temporal: Temporal, run: str) -> None:
 
 
 @pytest.mark.parametrize("away_s", [0.0, pytest.param(LONG_S, marks=pytest.mark.full)])
+@pytest.mark.full
 async def test_a_run_outlives_the_server(temporal: Temporal, engine: str, store: str, away_s: float) -> None:
     async with model_server() as server, workers(server, engine, store, 2):
         split(server)

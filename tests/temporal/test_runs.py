@@ -30,7 +30,7 @@ def figures(solution: Solution) -> Any:
     return solution.answer, solution.outcome, solution.route, threads, report.calls, report.tokens, report.rounds
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.at_most(1)
 @pytest.mark.parametrize("parts", [PARTS, NEEDING, []])
 async def test_workers_come_to_the_same_as_one_process(
     server: ModelServer, steady: dict[str, Any], engine: str, store: str, parts: list[str]

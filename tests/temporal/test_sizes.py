@@ -16,6 +16,7 @@ NAME = "a folder within another one, " * 10
 """Of a document: all names together are some 180 KB, and with each thread they would be more than 4 MB."""
 
 
+@pytest.mark.full
 async def test_many_threads_over_many_documents(engine: str, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APR_STORE", store)
     parts = [f"What does document {number} say?" for number in range(THREADS)]
