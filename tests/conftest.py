@@ -60,7 +60,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 def limit_cases(items: list[pytest.Item]) -> None:
     """Mark as `full` what is more of the same: all but some cases of a test, spread evenly.
 
-    A test that runs something has `MAX_CASES`, one of plain functions all, and one marked `at_most` as many as it says.
+    A test that runs something has `MAX_CASES`, one of plain functions or marked `every_case` all, and one marked
+    `at_most` as many as it says.
     """
     cases: dict[tuple[Path, str], list[pytest.Function]] = {}
     for item in items:
@@ -68,7 +69,7 @@ def limit_cases(items: list[pytest.Item]) -> None:
             cases.setdefault((item.path, item.originalname), []).append(item)
     for same in cases.values():
         marker = same[0].get_closest_marker("at_most")
-        runs = inspect.iscoroutinefunction(same[0].function)
+        runs = inspect.iscoroutinefunction(same[0].function) and not same[0].get_closest_marker("every_case")
         most = marker.args[0] if marker else MAX_CASES if runs else len(same)
         # Every second one comes one later, so that of two values in turns both are met.
         kept = {place * len(same) // most + place % 2 for place in range(most)}
@@ -135,7 +136,7 @@ def context(server: ModelServer) -> dict[str, Any]:
     return {"model": "openai:scripted", "base_url": server.url}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def database() -> Iterator[Postgres]:
     """A PostgreSQL server, where the machine has its programs."""
     try:

@@ -192,7 +192,7 @@ async def test_interrupting_ends_at_once_and_leaves_nothing_open(server: ModelSe
     split(server)
     for part in PARTS:
         server.on(part, HANG)
-    process = await launch(QUESTION, env=environment(server), real=True)
+    process = await launch(QUESTION, env=environment(server))
     await server.wait_for(3, "solve")
     process.send_signal(signal.SIGINT)
     async with asyncio.timeout(20):  # far less than a request may take

@@ -86,7 +86,7 @@ async def test_a_run_killed_when_all_threads_had_ended_asks_none_again(server: M
 async def test_a_drained_run_stops_at_a_step_and_goes_on_from_there(place: str, server: ModelServer) -> None:
     split(server, 3)
     server.on(PARTS[0], Reply("Result: 1", delay=0.5))
-    process = await launch(QUESTION, "--store", place, env=environment(server), real="://" not in place)
+    process = await launch(QUESTION, "--store", place, env=environment(server))
     await server.wait_for(3, "solve")
     process.send_signal(signal.SIGTERM)
     _, err = await process.communicate()

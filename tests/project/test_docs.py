@@ -26,7 +26,7 @@ from tests.support.services.studio import dev_server
 from tests.support.services.temporal import BINARY, temporal_server, workers
 from tests.support.subjects.native import script
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.every_case]
 
 ANSWERS = {
     "What is the capital of France?": "The capital of France is Paris.",

@@ -21,9 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"needs {missing}"))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def temporal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Temporal]:
-    """A server for all tests of a file."""
+    """A server for all tests of a process."""
     async with temporal_server(tmp_path_factory.mktemp("temporal")) as server:
         yield server
 

@@ -28,7 +28,7 @@ def open_http(url: str, **more: Any) -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def dev_server(folder: Path, *, real: bool = False, **environment: str) -> AsyncIterator[str]:
+async def dev_server(folder: Path, real: bool = False, /, **environment: str) -> AsyncIterator[str]:
     """Start the server in a folder, in which it keeps its runs; yields its address.
 
     Args:
@@ -42,7 +42,8 @@ async def dev_server(folder: Path, *, real: bool = False, **environment: str) ->
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANGSMITH_", "OPENAI_", "APR_"))}
     own = {"LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGGRAPH_NO_VERSION_CHECK": "true", "LANGSMITH_TRACING": "false"}
     arguments = ("dev", "--no-browser", "--no-reload", "--host", "127.0.0.1", "--port", str(port))
-    env, streams = kept | own | STEADY | environment, {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": DEVNULL}
+    env = kept | own | STEADY | environment
+    streams: Any = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": DEVNULL}
     process: Process
     if real:
         program = (sys.executable, "-m", "langgraph_cli")

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +26,7 @@ class Temporal:
         """Prepare one that keeps its runs in a folder."""
         self._port = free_port()
         self.address, self._file = f"127.0.0.1:{self._port}", folder / "temporal.sqlite"
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def engine(self, queue: str) -> str:
         """Name it as `--engine` takes it, with a queue of a test's own."""
@@ -36,26 +37,26 @@ class Temporal:
         from temporalio.client import Client
         from temporalio.service import RPCError
 
-        self._process = await asyncio.create_subprocess_exec(
-            *(str(BINARY), "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(self._port)),
-            *("--db-filename", str(self._file), "--log-level", "never"),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        process = self._process = await asyncio.to_thread(self._launch)
         async with asyncio.timeout(60):
             while True:
-                assert self._process.returncode is None, "the Temporal server ended before it answered"
+                assert process.poll() is None, "the Temporal server ended before it answered"
                 try:
                     await Client.connect(self.address)
                     return
                 except (RPCError, RuntimeError):
                     await asyncio.sleep(0.1)
 
+    def _launch(self) -> "subprocess.Popen[bytes]":
+        command = [str(BINARY), "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(self._port)]
+        command += ["--db-filename", str(self._file), "--log-level", "never"]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     async def stop(self) -> None:
         """Kill it."""
-        if self._process and self._process.returncode is None:
+        if self._process:
             self._process.kill()
-            await self._process.wait()
+            await asyncio.to_thread(self._process.wait)
 
 
 @asynccontextmanager
@@ -69,12 +70,10 @@ async def temporal_server(folder: Path) -> AsyncIterator[Temporal]:
         await server.stop()
 
 
-async def start_worker(
-    model: ModelServer, engine: str, store: str, *options: str, real: bool = False, **more: str
-) -> Process:
+async def start_worker(model: ModelServer, engine: str, store: str, *options: str, **more: str) -> Process:
     """Start `apr worker`, by default in a fork; returns when it takes work."""
     env = environment(model, **(STEADY | more))
-    process = await launch("worker", "--engine", engine, "--store", store, *options, env=env, real=real)
+    process = await launch("worker", "--engine", engine, "--store", store, *options, env=env)
     assert process.stderr is not None
     said = (await process.stderr.readline()).decode()
     assert "apr: works for temporal://" in said, said + (await process.stderr.read()).decode()
@@ -83,12 +82,12 @@ async def start_worker(
 
 @asynccontextmanager
 async def workers(
-    model: ModelServer, engine: str, store: str, count: int = 1, *, real: bool = False, **more: str
+    model: ModelServer, engine: str, store: str, count: int = 1, **more: str
 ) -> AsyncIterator[list[Process]]:
     """Run so many workers while this block runs."""
     started: list[Process] = []
     try:
-        started += await asyncio.gather(*(start_worker(model, engine, store, real=real, **more) for _ in range(count)))
+        started += await asyncio.gather(*(start_worker(model, engine, store, **more) for _ in range(count)))
         yield started
     finally:
         for process in started:
