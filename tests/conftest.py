@@ -21,10 +21,10 @@ from tests.support.services.postgres import Postgres, postgres
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: a busy machine is no fault.
-settings.register_profile("project", deadline=None, max_examples=200 if os.environ.get("CI_FULL") else 40)
+settings.register_profile("project", deadline=None, max_examples=200 if os.environ.get("CI_FULL") else 25)
 settings.load_profile("project")
 
-MAX_CASES = 4
+MAX_CASES = 3
 """Cases of a test that runs something, see `limit_cases`."""
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from graphs import graph
-from tests.support.server import Fault, ModelServer, Reply, outline, review
+from tests.support.server import ModelServer, Reply, outline, review
 
 LISTED = "Work these out.\n1. Two and two?\n2. Three and four?"
 
@@ -20,19 +20,6 @@ async def test_a_list_is_answered_by_its_threads_own_results(server: ModelServer
     assert [request.role for request in server.asked] == ["assess", "solve", "solve", "review"]
     unreviewed = await of_a_list(server, {**context, "review": "off"}, LISTED, "2", "1")
     assert unreviewed["answer"] == "2. 7\n1. 4" and not server.calls("join") and len(server.calls("review")) == 1
-
-
-async def test_the_embedded_model_is_not_asked_about_a_list_in_which_nothing_is_amiss(
-    server: ModelServer, context: dict[str, Any]
-) -> None:
-    embedded = {**context, "review_model": "local", "split": "if_independent"}
-    solution = await of_a_list(server, embedded, LISTED, "1", "2")
-    assert (solution["answer"], solution["outcome"]) == ("1. 4\n2. 7", "complete")
-    assert [call.role for call in solution["calls"]] == ["assess", "solve", "solve"]
-    server.on("assess", outline("1", "2", answer="list")).on("Two and two?", Fault(status=400), "Result: 4")
-    again = await graph.ainvoke({"question": LISTED}, context={**embedded, "max_rounds": 1})
-    assert (again["answer"], again["outcome"]) == ("1. 4\n2. 7", "complete") and again["report"].rounds == 1
-    assert {call.role for call in again["calls"]} == {"assess", "solve"}
 
 
 async def test_a_list_of_several_parts_an_item_has_no_markers(server: ModelServer, context: dict[str, Any]) -> None:

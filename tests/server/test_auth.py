@@ -215,7 +215,7 @@ async def test_malformed_tokens_are_refused_without_being_shown(text: str, said:
 @pytest.mark.parametrize("held", ["", *(pytest.param(one, marks=pytest.mark.full) for one in (" ", f"'ann:{ANN}'"))])
 async def test_a_server_whose_tokens_are_none_does_not_start(tmp_path: Path, held: str) -> None:
     with pytest.raises(AssertionError, match="ended before it answered"):
-        async with dev_server(tmp_path, True, APR_TOKENS=held):
+        async with dev_server(tmp_path, APR_TOKENS=held):
             pass
 
 

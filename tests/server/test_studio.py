@@ -36,7 +36,7 @@ async def model() -> AsyncIterator[ModelServer]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def studio(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LangGraphClient]:
     folder = tmp_path_factory.mktemp("studio")
-    async with dev_server(folder, APR_MODEL="openai:scripted", APR_BASE_URL=model.url) as url:
+    async with dev_server(folder, True, APR_MODEL="openai:scripted", APR_BASE_URL=model.url) as url:
         client = get_client(url=url, api_key=None)
         yield client
         await client.aclose()
