@@ -33,7 +33,7 @@ def stage_of(task: ThreadTask, settings: Settings) -> Stage:
 
 def handed_on(task: ThreadTask, settings: Settings, text: str) -> list[str]:
     """Return the parts that a thread hands on, if it may."""
-    return read_spawned(text) if stage_of(task, settings) is SPAWNING else []
+    return read_spawned(text, task.spec.subquestion) if stage_of(task, settings) is SPAWNING else []
 
 
 def messages(task: ThreadTask, settings: Settings, stage: Stage | None = None) -> list[BaseMessage]:

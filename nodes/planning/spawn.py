@@ -36,14 +36,18 @@ def may_spawn(spec: ThreadSpec, segments: Iterable[Segment], max_depth: int) -> 
     return depth_of(spec.id) < max_depth and whole and not reads
 
 
-def read_spawned(text: str) -> list[str]:
+def read_spawned(text: str, subquestion: str) -> list[str]:
     """Return the parts that a thread hands on: the JSON list behind its last `Parts:`, if nothing follows it.
+
+    One part alone is handed on, too, and an empty list stands for the whole: neither answers anything, and a thread
+    that hands nothing on any more works it out.
 
     Args:
         text: The whole reply.
+        subquestion: What the thread was asked.
 
     Returns:
-        At least two different questions; none where it hands nothing on.
+        Different questions; none where it hands nothing on.
     """
     *_, marker = [None, *outside_code(_PARTS.finditer(text), text)]
     if marker is None:
@@ -54,8 +58,8 @@ def read_spawned(text: str) -> list[str]:
         return []
     if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
         return []
-    parts = list(dict.fromkeys(item.strip() for item in listed if item.strip()))
-    return parts if 1 < len(parts) <= MAX_SPAWNED else []
+    parts = list(dict.fromkeys(item.strip() for item in listed if item.strip())) or [subquestion]
+    return parts if len(parts) <= MAX_SPAWNED else []
 
 
 def make_children(spec: ThreadSpec, parts: Sequence[str], limit: int) -> list[ThreadSpec]:

@@ -153,11 +153,24 @@ async def test_a_plan_that_people_approve_stays_theirs(server: ModelServer, cont
 
 @given(st.text(), st.lists(st.text(), max_size=6))
 def test_what_is_handed_on_is_read_or_nothing(before: str, parts: list[str]) -> None:
-    read = read_spawned(f"{before}\nParts: {json.dumps(parts)}\n")
-    wanted = list(dict.fromkeys(part.strip() for part in parts if part.strip()))
-    assert read in (wanted, []) and (read == wanted or len(wanted) < 2 or "`" in before or "~" in before)
-    assert read_spawned(f"{before}\nParts: {json.dumps(parts)}\nResult: none") == []
-    assert read_spawned(before) == [] or "Parts:" in before
+    read = read_spawned(f"{before}\nParts: {json.dumps(parts)}\n", PICKS)
+    wanted = list(dict.fromkeys(part.strip() for part in parts if part.strip())) or [PICKS]
+    assert read == wanted or (read == [] and ("`" in before or "~" in before))
+    assert read_spawned(f"{before}\nParts: {json.dumps(parts)}\nResult: none", PICKS) == []
+    assert read_spawned(before, PICKS) == [] or "Parts:" in before
+
+
+@pytest.mark.parametrize("parts", [[], [PICKS], ["How did Ann bat?"]], ids=["none", "the same", "one"])
+async def test_who_names_no_several_parts_is_asked_for_the_result(
+    server: ModelServer, context: dict[str, Any], parts: list[str]
+) -> None:
+    script(server)
+    # The second time it may hand nothing on.
+    server.on(PICKS, hand_on(*parts), "Result: Ann bats left")
+    solution = await ask(context)
+    (first, second) = solution.threads
+    assert (first.id, first.status, first.answer, second.answer) == ("T1.1", "answered", "Ann bats left", "Paris")
+    assert solution.outcome == "complete" and not any("Parts:" in thread.answer for thread in solution.threads)
 
 
 @given(st.lists(st.text(min_size=1), min_size=2, max_size=20, unique=True), st.integers(1, 20))
