@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 
 
 def limit_cases(items: list[pytest.Item]) -> None:
-    """Mark as `full` what is more of the same: all but some cases of a test, spread evenly.
+    """Mark as `full` what is more of the same: all cases of a test but the first, the last and some in between.
 
     A test that runs something has `MAX_CASES`, one of plain functions or marked `every_case` all, and one marked
     `at_most` as many as it says.
@@ -71,8 +71,7 @@ def limit_cases(items: list[pytest.Item]) -> None:
         marker = same[0].get_closest_marker("at_most")
         runs = inspect.iscoroutinefunction(same[0].function) and not same[0].get_closest_marker("every_case")
         most = marker.args[0] if marker else MAX_CASES if runs else len(same)
-        # Every second one comes one later, so that of two values in turns both are met.
-        kept = {place * len(same) // most + place % 2 for place in range(most)}
+        kept = {round(place * (len(same) - 1) / max(1, most - 1)) for place in range(most)}
         for number, item in enumerate(same):
             if len(same) > most and number not in kept:
                 item.add_marker(pytest.mark.full)

@@ -42,7 +42,7 @@ def check_that_nothing_is_lost(server: ModelServer, asked: Asked) -> None:
         assert re.sub(r"#\s?T?(\d)", r"#\1", own) in solving + joining.last
 
 
-@pytest.mark.at_most(8)
+@pytest.mark.every_case
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", ROWS)
 async def test_the_same_comes_of_a_question_in_every_language_and_nothing_asked_is_lost(
