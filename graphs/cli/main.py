@@ -133,6 +133,8 @@ def apr(
         refuse(f"--oversight {settings.oversight}: asks in a terminal, and standard input is none")
 
     elsewhere = None if sequential else elsewhere
+    if not elsewhere:
+        _begin_embedded(settings)
 
     def run() -> "Solution":
         from graphs.cli.run import answer_question
@@ -140,6 +142,14 @@ def apr(
         return answer_question(problem, settings, sequential=sequential, store=store, engine=elsewhere)
 
     finish(run, as_json=as_json, report=report)
+
+
+def _begin_embedded(settings: "Settings") -> None:
+    """Have the embedded model, if any role uses it, load while this process imports the rest."""
+    if "local" in settings.models():
+        from nodes.llm.embedded import server
+
+        server.begin()
 
 
 def _read_set(assignments: list[str], given: dict[str, Any]) -> dict[str, Any]:

@@ -6,15 +6,12 @@ until calls are seen, lengths that are usual stand for them.
 
 import asyncio
 import logging
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import httpx2
 
+from nodes.llm.embedded.notice import announce
 from nodes.llm.endpoints.pace import Pace, Speed, Stage
 from nodes.llm.endpoints.pace_store import find_or_measure
 
@@ -22,8 +19,6 @@ MEASURED_TOKENS = 12
 """Written by each request that is measured."""
 MAX_MEASURING_S = 15.0
 """Seconds that measuring may take; where a machine is that busy, calls will show its pace instead."""
-NOTICE_AFTER_S = 2.0
-"""Seconds after which a line says what takes so long."""
 USUAL_STAGES = {"solve": Stage(output=60, least=15, usual=True), "review": Stage(output=80, least=12, usual=True)}
 """What threads and reviews write: the embedded model's threads were seen to write 15 to 110 tokens on the mean of a
 dataset, a review that finds nothing wrong some 12."""
@@ -42,7 +37,7 @@ def measure_once(endpoint: str, address: str, api_key: str, *, at_once: int) -> 
     """
 
     def measure() -> Pace:
-        with _announce("Measuring how fast the embedded model writes on this machine (once)"):
+        with announce("Measuring how fast the embedded model writes on this machine (once)"):
             # An event loop of its own, not a pool of threads, which would keep the process from ending meanwhile.
             return asyncio.run(measure_pace(address, api_key, at_once=at_once))
 
@@ -84,15 +79,3 @@ def _see(speed: Speed, timings: dict[str, Any]) -> None:
     """Take in reading and writing, which the server tells apart."""
     speed.see(timings["prompt_n"], 0, timings["prompt_ms"] / 1000)
     speed.see(0, timings["predicted_n"], timings["predicted_ms"] / 1000)
-
-
-@contextmanager
-def _announce(line: str) -> Iterator[None]:
-    # The stream is looked up when it is written to: a live display may have taken its place by then.
-    timer = threading.Timer(NOTICE_AFTER_S, lambda: sys.stderr.write(f"{line}\n"))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

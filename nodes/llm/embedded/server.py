@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from nodes.llm.embedded.model_file import EMBEDDED, EXTRA_MISSING, cache_folder, check_room, ensure_model_file
+from nodes.llm.embedded.notice import announce
 from nodes.llm.embedded.pace import measure_once
 from nodes.llm.embedded.prompts import PreparedPrompts
 from nodes.llm.embedded.slots import READER, SERVER_SLOTS, Slots
@@ -71,6 +72,11 @@ async def running_server() -> RunningServer:
             does not suffice.
     """
     return await _server.result()
+
+
+def begin() -> None:
+    """Have the server start while other things are done; `running_server` waits for it, and says what went wrong."""
+    _server.begin()
 
 
 def stop() -> None:
@@ -179,7 +185,8 @@ def _launch(path: Path, key: str, folder: Path | None) -> "tuple[subprocess.Pope
             text=True,
             start_new_session=True,
         )
-        said = _ask(process, given)
+        with announce("Starting the embedded model"):
+            said = _ask(process, given)
         if "address" in said:
             return process, said["address"]
         stop()

@@ -18,6 +18,10 @@ class Once(Generic[T]):
         self._lock = threading.Lock()
         self._future: Future[T] | None = None
 
+    def begin(self) -> None:
+        """Begin, and wait for nothing."""
+        self._running()
+
     async def result(self) -> T:
         """Return the work's result, or raise what it raised."""
         return await asyncio.wrap_future(self._running())
