@@ -8,7 +8,7 @@ Question Understanding Benchmark", TACL 8, 2020).
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -221,19 +221,18 @@ def _part(
     renumbered: dict[int, int],
     asked: str,
 ) -> Part:
-    own = {place: new for place, new in renumbered.items() if new != number}
+    others = {place: new for place, new in renumbered.items() if new != number}
     needs: set[int] = set()
 
     def renumber(found: re.Match[str]) -> str:
-        need = own.get(int(found[1]))
+        need = others.get(int(found[1]))
         if need is None or _is_quoted(found, question, asked):
             return found.group()
         needs.add(need)
         return f"#{need}"
 
-    words = _REFERENCE.sub(renumber, question) or _question_of(sources, segments)
-    read: dict[str, Any] = {"named": sources, "sources": sources, "needs": sorted(needs)}
-    return Part(number=number, question=words, as_asked=not question, **read)
+    own = _REFERENCE.sub(renumber, question) or _question_of(sources, segments)
+    return Part(number=number, named=sources, sources=sources, needs=sorted(needs), question=own, as_asked=not question)
 
 
 def _without_circles(parts: Sequence[Part]) -> list[Part]:

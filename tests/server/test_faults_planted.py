@@ -206,7 +206,7 @@ SHARES = 12
 """Into so many the spellings are dealt out; each setting gets one share, and with `-m full` all."""
 
 
-@pytest.mark.at_most(24)
+@pytest.mark.every_case
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 @pytest.mark.parametrize("share", [0, *(pytest.param(share, marks=pytest.mark.full) for share in range(1, SHARES))])
 async def test_no_setting_tells_or_sends_a_planted_variable(

@@ -158,8 +158,8 @@ async def half_is_kept(temporal: Temporal, run: str) -> None:
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize("away_s", [0.0, pytest.param(LONG_S, marks=pytest.mark.full)])
 @pytest.mark.full
+@pytest.mark.parametrize("away_s", [0.0, LONG_S])
 async def test_a_run_outlives_the_server(temporal: Temporal, engine: str, store: str, away_s: float) -> None:
     async with model_server() as server, workers(server, engine, store, 2):
         split(server)
