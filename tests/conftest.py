@@ -101,17 +101,31 @@ def share_out(items: list[pytest.Item]) -> None:
     items[:] = ordered
 
 
-@pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test depends on what the machine has set, or leaves runs, results and paces where a user's are."""
+def make_bare(monkeypatch: pytest.MonkeyPatch, kept: Path) -> None:
+    """Forget what the machine has set, and keep runs, results and paces in a folder of the tests."""
     for name in list(os.environ):
         if name.startswith(("APR_", "OPENAI_", "DEEPSEEK_", "LANGSMITH_", "LANGCHAIN_")) and name != "APR_LOCAL_GGUF":
             monkeypatch.delenv(name)
     monkeypatch.setenv("LANGSMITH_TRACING", "false")
-    kept = tmp_path_factory.mktemp("kept", numbered=True)
     monkeypatch.setenv("APR_STORE", str(kept / "runs.sqlite"))
     monkeypatch.setenv("APR_CACHE_FILE", str(kept / "threads.sqlite"))
-    yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bare_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No server that a module's tests share depends on what the machine has set, or leaves anything where a user's is.
+
+    It is older than what makes the environment of each test bare.
+    """
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        make_bare(monkeypatch, tmp_path_factory.mktemp("kept", numbered=True))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test depends on what the machine has set, or on what another one has kept."""
+    make_bare(monkeypatch, tmp_path_factory.mktemp("kept", numbered=True))
 
 
 @pytest.fixture(autouse=True)

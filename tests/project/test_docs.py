@@ -128,8 +128,10 @@ async def test_a_program_asks_a_running_server(block: Block, model: ModelServer,
         pytest.skip("there is no curl")
     before = len(model.asked)
     content = block.content.replace(STUDIO, studio)
-    how = [sys.executable] if block.language == "python" else ["bash", "-e"]
-    out = await ran(model, folder, *how, "-c", content)
+    if block.language == "python":
+        out = await forked(model, folder, "-c", code=content)
+    else:
+        out = await ran(model, folder, "bash", "-e", "-c", content)
     assert out == block.output if block.output else '"outcome":"complete"' in out
     assert len(model.asked) > before
 
@@ -140,7 +142,7 @@ async def test_a_program_asks_workers(block: Block, model: ModelServer, folder: 
     async with temporal_server(folder) as temporal:
         engine = temporal.engine("docs")
         async with workers(model, engine, os.environ["APR_STORE"]):
-            out = await ran(model, folder, sys.executable, "-c", block.content.replace(ENGINE, engine))
+            out = await forked(model, folder, "-c", code=block.content.replace(ENGINE, engine))
     assert out == block.output
 
 

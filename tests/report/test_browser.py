@@ -4,17 +4,18 @@ Needs Debian's Chromium (or Chrome), and `axe-core` from npm in `node_modules`; 
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from graphs import graph
 from graphs.page.page import page
 from nodes.planning.edits import Decision, Edit
 from nodes.state import Solution
-from tests.support.server import Fault, ModelServer, Reply, outline, review
+from tests.support.server import Fault, Reply, model_server, outline, review
 from tests.support.subjects.page import run, thread
 
 PROJECT = Path(__file__).parents[2]
@@ -32,21 +33,27 @@ if not AXE.exists():
 playwright = pytest.importorskip("playwright.async_api", reason="the browser's driver comes with the `dev` extra")
 
 
-@pytest.fixture
-async def shown(server: ModelServer, context: dict[str, Any], tmp_path: Path) -> Path:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a real run: a retry, a thread sent back, a conflict, one split again, a script in an answer."""
-    server.window = 2_000
-    server.on("assess", outline(f"5: {PARTS[0]}", f"4: {PARTS[1]}", f"5: {PARTS[2]}", f"Is #1 {ALIVE} more than #3?"))
-    server.on(PARTS[2], Fault(status=500), Reply(f"Result: {ALIVE}"))
-    server.on(PARTS[0], "Result: 1")
-    conflict = (["T1", "T3"], ["1", ALIVE])
-    server.on("review", review("", "T1: it is wrong", conflicts=[conflict]), review(f"In one word: {ALIVE}"))
     text = "\n\n".join(f"Paragraph {number}. " + "It says a little more. " * 15 for number in range(30))
     problem = {"question": " ".join(PARTS), "documents": [{"id": "long.txt", "text": text}, SHORT]}
-    context |= {"baseline": True}
-    solution = Solution.model_validate(await graph.ainvoke(problem, context=context))
+    async with model_server() as server:
+        server.window = 2_000
+        server.on(
+            "assess", outline(f"5: {PARTS[0]}", f"4: {PARTS[1]}", f"5: {PARTS[2]}", f"Is #1 {ALIVE} more than #3?")
+        )
+        server.on(PARTS[2], Fault(status=500), Reply(f"Result: {ALIVE}"))
+        server.on(PARTS[0], "Result: 1")
+        conflict = (["T1", "T3"], ["1", ALIVE])
+        server.on("review", review("", "T1: it is wrong", conflicts=[conflict]), review(f"In one word: {ALIVE}"))
+        context = {"model": "openai:scripted", "base_url": server.url, "baseline": True}
+        solution = Solution.model_validate(await graph.ainvoke(problem, context=context))
     assert solution.outcome == "complete" and solution.report.refined
-    file = tmp_path / "run.html"
+    file = tmp_path_factory.mktemp("page") / "run.html"
     decided = Decision(stage="plan", action="edit", edits=[Edit(op="drop", thread_ids=["T9"])])
     decided_on = solution.model_copy(update={"decisions": [decided]})
     file.write_text(page(decided_on, beside=Solution(question="?", answer="- One\n- Two")), encoding="utf-8")
@@ -76,12 +83,20 @@ async def opened(browser: Any, file: Path, heard: list[str], **how: Any) -> Any:
     return tab
 
 
-@pytest.fixture
-async def browser() -> Any:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Any]:
     async with playwright.async_playwright() as driver:
-        running = await driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        await running.close()
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(running: Any) -> AsyncIterator[Any]:
+    """The browser of all tests here, and none of what another one has left open."""
+    yield running
+    for context in running.contexts:
+        await context.close()
 
 
 WIDTHS = {1280: "light", 390: "dark", 320: "light"}
