@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from evals.item import Item
 
-MOST_NAMED = 4
+MAX_NAMED_LINES = 4
 """Lines of one file that can be named before naming them says nothing."""
-LEAST_TOLD = 8
+MIN_TOLD_CHARACTERS = 8
 """Characters, white space aside, from which on a line is known by its text."""
 _NUMBERED = re.compile(r"\b(?:lines?\b[\s#:*`]*(?:number\b|no\b\.?)?[\s#:*`]*|L)(\d+)\b", re.IGNORECASE)
 
@@ -25,7 +25,7 @@ def faults_named(item: Item, answer: str) -> list[bool]:
     """
     about = about_files(answer, [document.id for document in item.documents])
     return [
-        _named(text, document.text, int(line), _squeezed(wrong), _squeezed(right))
+        _names(text, document.text, int(line), _squeeze(wrong), _squeeze(right))
         for text, document, (line, wrong, right) in zip(about, item.documents, item.answers, strict=True)
     ]
 
@@ -49,13 +49,21 @@ def _behind(answer: str, names: Sequence[str], unless: str = "") -> list[str]:
     return ["\n".join(text for name, text in pieces if name == own) for own in names]
 
 
-def _named(text: str, code: str, line: int, wrong: str, right: str) -> bool:
+def _names(text: str, code: str, line: int, wrong: str, right: str) -> bool:
     numbers = {int(number) for number in _NUMBERED.findall(text)}
-    told, lines = _squeezed(text), [_squeezed(one) for one in code.splitlines()]
-    quoted = {one for one in lines if len(one) >= LEAST_TOLD and one in told and one not in wrong and one not in right}
-    mended = right not in _squeezed(code) and right in told
-    return (line in numbers and len(numbers) <= MOST_NAMED) or (wrong in told and len(quoted) < MOST_NAMED) or mended
+    told, lines = _squeeze(text), [_squeeze(one) for one in code.splitlines()]
+    quoted = {
+        one
+        for one in lines
+        if len(one) >= MIN_TOLD_CHARACTERS and one in told and one not in wrong and one not in right
+    }
+    mended = right not in _squeeze(code) and right in told
+    return (
+        (line in numbers and len(numbers) <= MAX_NAMED_LINES)
+        or (wrong in told and len(quoted) < MAX_NAMED_LINES)
+        or mended
+    )
 
 
-def _squeezed(text: str) -> str:
+def _squeeze(text: str) -> str:
     return "".join(text.split())

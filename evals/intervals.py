@@ -34,10 +34,10 @@ def bootstrap(values: Sequence[float], seed: int = 0) -> Mean:
     """
     if not values or set(values) in ({0.0}, {1.0}):
         return wilson(round(sum(values)), len(values))
-    return resampled(values, seed)
+    return resample(values, seed)
 
 
-def resampled(values: Sequence[float], seed: int = 0) -> Mean:
+def resample(values: Sequence[float], seed: int = 0) -> Mean:
     """Return the mean of values of any size, such as differences of pairs, with a percentile bootstrap interval."""
     return ratio([(value, 1.0) for value in values], seed)
 

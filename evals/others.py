@@ -62,7 +62,7 @@ def _lists(asked: str, rows: Sequence[Row], half: Half, name: str, stem: str, si
             id=_id_in(half, f"{stem}-{number + 1}"),
             dataset=name,
             question="\n".join([asked, *entries]),
-            answers=[_accepted(row) for row in some],
+            answers=[_list_accepted(row) for row in some],
             match="in turn",
             parallel=True,
             threads=size,
@@ -74,7 +74,7 @@ def _entry(marker: str, text: str) -> str:
     return marker + text.replace("\n", "\n" + " " * len(marker))
 
 
-def _accepted(row: Row) -> list[str]:
+def _list_accepted(row: Row) -> list[str]:
     """List the right answer, and of an option its text."""
     answer = row["answer"]
     told = [line.removeprefix(answer).strip() for line in row["question"].splitlines() if line.startswith(answer)]

@@ -35,7 +35,7 @@ def parts_right(item: Item, answer: str) -> list[bool]:
     if item.match == "in turn":
         return _in_turn(item.answers, answer)
     text = _last_line(answer) if item.match == "last" else answer
-    return [any(_found(item.match, text, wanted) for wanted in wanteds) for wanteds in item.answers]
+    return [any(_find(item.match, text, wanted) for wanted in wanteds) for wanteds in item.answers]
 
 
 def _in_turn(answers: Sequence[Sequence[str]], answer: str) -> list[bool]:
@@ -44,12 +44,12 @@ def _in_turn(answers: Sequence[Sequence[str]], answer: str) -> list[bool]:
     lines = _lines(answer)
     texts = lines if len(lines) == len(answers) else [""] * len(answers)
     return [
-        concludes(text, wanteds) if number(wanteds[0]) is None else _found("concluded", answer, wanteds[0])
+        concludes(text, wanteds) if number(wanteds[0]) is None else _find("concluded", answer, wanteds[0])
         for text, wanteds in zip(texts, answers, strict=True)
     ]
 
 
-def _found(match: str, text: str, wanted: str) -> bool:
+def _find(match: str, text: str, wanted: str) -> bool:
     value = number(wanted)
     if match == "mention":
         return wanted.lower() in text.lower()

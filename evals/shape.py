@@ -9,7 +9,7 @@ from nodes.state import Assessment
 
 Part = tuple[str, Sequence[int]]
 """A part's question, and the numbers, from 1, of the parts whose answers it needs."""
-LEAST_ALIKE = 0.35
+MIN_ALIKENESS = 0.35
 """Below that two parts are not the same; of parts of two different FanOutQA questions 96 % are below."""
 
 
@@ -31,7 +31,7 @@ class Shape(Record):
 
 def shape(wanted: Sequence[Part], found: Sequence[Part]) -> Shape:
     """Compare the parts that were found with the known ones."""
-    pairs = matched([text for text, _ in wanted], [text for text, _ in found])
+    pairs = match([text for text, _ in wanted], [text for text, _ in found])
     edges = {(number, need) for number, (_, needs) in enumerate(wanted, 1) for need in needs}
     told = {(number, need) for number, (_, needs) in enumerate(found, 1) for need in needs}
     return Shape(
@@ -68,7 +68,7 @@ def widest(needs: Sequence[Sequence[int]]) -> int:
     return most
 
 
-def matched(wanted: Sequence[str], found: Sequence[str]) -> dict[int, int]:
+def match(wanted: Sequence[str], found: Sequence[str]) -> dict[int, int]:
     """Match texts one to one, the most alike first.
 
     Returns:
@@ -78,7 +78,7 @@ def matched(wanted: Sequence[str], found: Sequence[str]) -> dict[int, int]:
     alike = sorted((-_dice(a, b), m, n) for m, a in enumerate(told, 1) for n, b in enumerate(known, 1))
     pairs: dict[int, int] = {}
     for likeness, mine, theirs in alike:
-        if -likeness >= LEAST_ALIKE and mine not in pairs and theirs not in pairs.values():
+        if -likeness >= MIN_ALIKENESS and mine not in pairs and theirs not in pairs.values():
             pairs[mine] = theirs
     return pairs
 

@@ -16,7 +16,7 @@ from nodes.state import Problem, State
 MAX_NESTING = 100
 """How deep lists and objects may stand in each other."""
 MAX_INTEGER = 2**63 - 1
-MAX_REASON_CHARACTERS = 300
+MAX_REFUSAL_CHARACTERS = 300
 """Characters of a library's words on what is no message."""
 
 
@@ -63,7 +63,7 @@ def read_messages(given: Any) -> list[BaseMessage]:
     try:
         return [one if isinstance(one, BaseMessage) else convert_to_messages([one])[0] for one in listed]
     except (ValueError, NotImplementedError, TypeError, KeyError) as error:
-        raise ValueError(f"`messages` are no messages: {one_line(str(error), MAX_REASON_CHARACTERS)}") from None
+        raise ValueError(f"`messages` are no messages: {one_line(str(error), MAX_REFUSAL_CHARACTERS)}") from None
 
 
 def storable_updates(supersteps: Sequence[Sequence[StateUpdate]]) -> list[list[StateUpdate]]:

@@ -5,7 +5,7 @@ from typing import Any
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
-from nodes.asking.ahead import DIRECT, begun_ahead
+from nodes.asking.ahead import DIRECT, begin_ahead
 from nodes.asking.outline import messages, shape, stage_of
 from nodes.asking.planner import Planned, check_planner, plan
 from nodes.asking.weigh import known_clients, roles_to_weigh, weigh
@@ -36,7 +36,7 @@ async def assess(state: Problem, runtime: Runtime[Settings]) -> dict[str, Any]:
     tell_stage(runtime, "assess")
     check_oversight(settings)
     start, tools = fresh_run(run, state), await find_toolbox(settings)
-    async with begun_ahead(state, settings, run) as begun:
+    async with begin_ahead(state, settings, run) as begun:
         planned = Planned() if flights.is_answered(run.id, DIRECT) else await plan(state, settings, run)
         on_text = begun.hear if begun and begun.threads else None
         caller = stage_of(state).caller(settings, run, planned.calls, on_text=on_text)

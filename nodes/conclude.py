@@ -119,7 +119,7 @@ def _bookkeeping(
         marks={thread.id: thread.marks for thread in [*state.results.values(), *threads] if thread.marks},
         refined={id: into for id, into in state.refined.items() if id not in spawned},
         spawned=spawned,
-        settings=settings.shown(),
+        settings=settings.show(),
         solving=({WHOLE: list(solving)} if solving else {})
         | {thread.id: thread.solving for thread in threads if thread.solving},
         run=state.run,

@@ -190,7 +190,7 @@ class Settings(NativeKnobs, SolverKnobs, WorkKnobs, LimitKnobs, ServerKnobs, Mod
         override: Effort | None = getattr(self, f"{role}_effort")
         return override or self.reasoning_effort
 
-    def shown(self) -> dict[str, Any]:
+    def show(self) -> dict[str, Any]:
         """Return the settings as they may be shown; they hold no secret."""
         return self.model_dump()
 

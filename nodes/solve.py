@@ -157,7 +157,7 @@ async def _ask(task: ThreadTask, place: Place) -> dict[str, Any]:
         }
     )
     if result.status == "answered":
-        place.shared.stragglers.finished(ended - started)
+        place.shared.stragglers.finish(ended - started)
         if place.settings.review == "careful":
             result, checks = await _check(task, result, place)
             calls = [*calls, *checks]

@@ -24,15 +24,15 @@ from nodes.shared.record import Record
 from nodes.shared.run import Run
 from nodes.threads.results import ThreadResult, merge_results
 
-MAX_QUESTION = 100_000
+MAX_QUESTION_CHARACTERS = 100_000
 """Characters; longer texts belong in documents."""
-MAX_INSTRUCTIONS = 100_000
+MAX_INSTRUCTIONS_CHARACTERS = 100_000
 """Characters; every thread reads them."""
-MAX_DOCUMENTS = 5_000_000
+MAX_DOCUMENTS_CHARACTERS = 5_000_000
 """Characters of all documents together."""
 MAX_DOCUMENT_COUNT = 1_000
 """Documents; each takes a line in the list that the planner reads, and that list must fit its context."""
-MAX_NAME = 1_000
+MAX_NAME_CHARACTERS = 1_000
 """Characters of a document's id or title; prompts repeat them."""
 
 Outcome = Literal["running", "complete", "partial", "failed"]
@@ -52,14 +52,14 @@ def _limit_text(limit: int, instead: str) -> BeforeValidator:
     return BeforeValidator(clean)
 
 
-_Name = Annotated[str, _limit_text(MAX_NAME, "shorten it, since prompts repeat it")]
+_Name = Annotated[str, _limit_text(MAX_NAME_CHARACTERS, "shorten it, since prompts repeat it")]
 
 
 class Document(Record):
     """A text that threads may need whole: a file, an article."""
 
     id: _Name = Field(min_length=1, description="A name that no other document has, such as a file's path.")
-    text: Annotated[str, _limit_text(MAX_DOCUMENTS, "hand over the parts that matter")] = Field(
+    text: Annotated[str, _limit_text(MAX_DOCUMENTS_CHARACTERS, "hand over the parts that matter")] = Field(
         description="The whole text."
     )
     title: _Name = Field("", description="Its name for readers. Default: the id.")
@@ -76,14 +76,14 @@ class Document(Record):
 class Problem(Record):
     """The input: what is asked."""
 
-    question: Annotated[str, _limit_text(MAX_QUESTION, "hand long texts over as `documents`")] = Field(
+    question: Annotated[str, _limit_text(MAX_QUESTION_CHARACTERS, "hand long texts over as `documents`")] = Field(
         description="What is asked; at most 100,000 characters."
     )
     documents: list[Document] = Field(
         default_factory=list, description="Files or articles; at most 1,000, and 5,000,000 characters together."
     )
-    instructions: Annotated[str, _limit_text(MAX_INSTRUCTIONS, "hand long texts over as `documents`")] = Field(
-        "", description="Rules for every thread and for the answer; at most 100,000 characters."
+    instructions: Annotated[str, _limit_text(MAX_INSTRUCTIONS_CHARACTERS, "hand long texts over as `documents`")] = (
+        Field("", description="Rules for every thread and for the answer; at most 100,000 characters.")
     )
 
     @field_validator("question")
@@ -114,8 +114,8 @@ class Problem(Record):
                 raise ValueError(f"`documents`: the id {document.id!r} occurs twice; ids must differ")
             seen.add(document.id)
         size = sum(len(document.text) for document in documents)
-        if size > MAX_DOCUMENTS:
-            raise ValueError(f"`documents` have {size:,} characters in all, the limit is {MAX_DOCUMENTS:,}")
+        if size > MAX_DOCUMENTS_CHARACTERS:
+            raise ValueError(f"`documents` have {size:,} characters in all, the limit is {MAX_DOCUMENTS_CHARACTERS:,}")
         return documents
 
     def segments(self) -> list[Segment]:

@@ -128,7 +128,7 @@ def dspy_predict(engine: str) -> Any:
     """Return what opens DSPy's predictors over one of its engines: `litellm`, or `auto`, which prefers its own."""
 
     @asynccontextmanager
-    async def opened(order: Order, base_url: str) -> AsyncIterator[_Run]:
+    async def open_program(order: Order, base_url: str) -> AsyncIterator[_Run]:
         dspy = importlib.import_module("dspy")
         common = {"api_base": base_url, "api_key": "none", "cache": False, "num_retries": 0, "engine": engine}
         roles: tuple[Role, ...] = ("assess", "solve", "review")
@@ -140,4 +140,4 @@ def dspy_predict(engine: str) -> Any:
 
         yield _gathering(ask)
 
-    return opened
+    return open_program

@@ -70,8 +70,8 @@ def optimise(task: Task, start: Prompt, settings: Settings, order: Order, tell: 
         order: What is to be done.
         tell: Takes a line of progress.
     """
-    train, scored = task.examples("tuning"), task.scored("tuning", order.data, order.items, order.seed)
-    held_out = task.scored("held-out", order.data, order.held_out, order.seed)
+    train, scored = task.examples("tuning"), task.draw_scored("tuning", order.data, order.items, order.seed)
+    held_out = task.draw_scored("held-out", order.data, order.held_out, order.seed)
     with _loop() as loop:
         program = PromptProgram(start, make_asker(settings, task.name, task.shape, loop))
         tell(f"{start.label}: scoring it on {len(held_out)} held-out items")
@@ -148,13 +148,15 @@ def _metric(task: Task) -> Callable[..., float]:
 
 
 def _feedback(task: Task) -> Callable[..., Any]:
-    def judged(example: Any, told: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Any:
+    def judge_prediction(
+        example: Any, told: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None
+    ) -> Any:
         found = _judge(task, example.item, told)
         return dspy.Prediction(
             score=found.points if found else 0.0, feedback=found.words if found else "No usable JSON."
         )
 
-    return judged
+    return judge_prediction
 
 
 @contextmanager

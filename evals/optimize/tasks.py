@@ -59,7 +59,7 @@ class Task:
         """List our own items of a half."""
         return [item for name in self.ours for item in load_items(name, half=half) if self.suits(item)]
 
-    def scored(self, half: Half, folder: Path | None, n: int, seed: int) -> list[Item]:
+    def draw_scored(self, half: Half, folder: Path | None, n: int, seed: int) -> list[Item]:
         """Draw the items that candidates are scored on: others' data where there are any, else our own."""
         if self.others and folder:
             share = max(1, n // len(self.others))

@@ -14,8 +14,8 @@ from evals.run.judge import judge_by
 from evals.run.session import Order, fits, run
 from evals.run.store import RESULTS, Cell, StoreError
 from evals.run.table import tables
-from evals.run.upload import upload, wanted
-from evals.run.variants import MOST_SAMPLES, VARIANTS
+from evals.run.upload import is_wanted, upload
+from evals.run.variants import MAX_SAMPLES, VARIANTS
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 
@@ -67,7 +67,7 @@ def main(
     concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=64, help="Items at once.")] = 1,
     most_samples: Annotated[
         int, typer.Option("--most-samples", min=1, help="Most samples of self-consistency.")
-    ] = MOST_SAMPLES,
+    ] = MAX_SAMPLES,
     prompts: Annotated[str, typer.Option("--prompts", help="Versions to use, such as 'assess@4'.")] = "",
     judge: Annotated[str | None, typer.Option("--judge", help="A model, not the judged one, for free text.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Where results are kept.")] = RESULTS,
@@ -80,13 +80,13 @@ def main(
             given: dict[str, Any] = {"model": model, "base_url": base_url, "prompts": prompts or None}
             context = {name: value for name, value in given.items() if value is not None}
             order = Order(
-                datasets=_known("--data", data or [], names()),
-                variants=_known("--variant", variant or ["adaptive", "sequential"], list(VARIANTS)),
+                datasets=_check_known("--data", data or [], names()),
+                variants=_check_known("--variant", variant or ["adaptive", "sequential"], list(VARIANTS)),
                 folder=folder,
                 out=out,
                 n=n,
                 seed=seed,
-                half=_known("--half", [half], ["tuning", "held-out"])[0] if half else None,
+                half=_check_known("--half", [half], ["tuning", "held-out"])[0] if half else None,
                 concurrency=concurrency,
                 most_samples=most_samples,
                 fresh=fresh,
@@ -123,12 +123,12 @@ async def _run(order: Order, judge_model: str | None) -> None:
             progress.update(bar, completed=len(cell.rows), total=of)
 
         cells = await run(order, tell, judge)
-    if wanted():
+    if is_wanted():
         for cell in cells:
             typer.echo(await asyncio.to_thread(upload, cell, order.folder), err=True)
 
 
-def _known(option: str, given: list[str], allowed: list[str]) -> Any:
+def _check_known(option: str, given: list[str], allowed: list[str]) -> Any:
     if not given:
         _refuse(f"{option} is missing; allowed are {', '.join(allowed)}")
     for name in given:

@@ -66,12 +66,12 @@ class Runs:
 
     async def _history(self, item: Item, settings: Mapping[str, Any]) -> list[StateSnapshot]:
         """List the steps of a finished run, which is made if it is not there."""
-        if not (steps := await self._kept(item, settings)):
+        if not (steps := await self._list_steps(item, settings)):
             await self.whole(item, settings)
-            steps = await self._kept(item, settings)
+            steps = await self._list_steps(item, settings)
         return steps
 
-    async def _kept(self, item: Item, settings: Mapping[str, Any]) -> list[StateSnapshot]:
+    async def _list_steps(self, item: Item, settings: Mapping[str, Any]) -> list[StateSnapshot]:
         """List the steps of a run up to its end, behind which lies what was forked from it; none if it has no end."""
         steps = [step async for step in self.graph.aget_state_history(_config(item, settings))][::-1]
         ends = [place for place, step in enumerate(steps, 1) if not step.next]
@@ -101,7 +101,7 @@ def _split(history: list[StateSnapshot]) -> Step | None:
     return None
 
 
-def _unscoped(history: list[StateSnapshot]) -> Step | None:
+def _unscope(history: list[StateSnapshot]) -> Step | None:
     """Give every thread of the plan the whole input; nothing to do where every thread has it already."""
     for before, planned in zip(history, history[1:], strict=False):
         plan: ThreadPlan | None = planned.values.get("plan")
@@ -116,7 +116,7 @@ def _unscoped(history: list[StateSnapshot]) -> Step | None:
     return None
 
 
-def _unreviewed(history: list[StateSnapshot]) -> Step | None:
+def _leave_unreviewed(history: list[StateSnapshot]) -> Step | None:
     """Stop before the first review."""
     for before in history:
         if before.next == ("review",):
@@ -126,8 +126,8 @@ def _unreviewed(history: list[StateSnapshot]) -> Step | None:
 
 STEPS: dict[str, Callable[[list[StateSnapshot]], Step | None]] = {
     "assess": _split,
-    "decompose": _unscoped,
-    "solve": _unreviewed,
+    "decompose": _unscope,
+    "solve": _leave_unreviewed,
 }
 """By the node after which a fork parts from adaptive's run."""
 

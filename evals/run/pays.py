@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from evals.intervals import ratio, resampled
+from evals.intervals import ratio, resample
 from evals.run.figures import NONE, Pair, average, cell_name, gains, markdown, mean, pairs_of, ratio_of_means
 from evals.run.row import Row
 from evals.run.store import Cell
@@ -36,7 +36,7 @@ def _line(cell: Cell, pairs: Sequence[Pair], *, timed: bool) -> list[str]:
         mean(ratio([(row.critical_path_tokens, base.critical_path_tokens) for row, base in counted])),
         average((score for score, _ in scored), 2),
         average((score for _, score in scored), 2),
-        mean(resampled(gains(pairs)), sign="+"),
+        mean(resample(gains(pairs)), sign="+"),
         # Items that run beside others take longer, so only cells of the same concurrency compare.
         ratio_of_means(counted, lambda row: row.wall_s) if timed else NONE,
         ratio_of_means(counted, lambda row: row.total),

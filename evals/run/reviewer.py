@@ -35,9 +35,9 @@ def build_reviewer() -> Any:
 reviewer = build_reviewer()
 
 
-async def reviewed(item: Item, settings: dict[str, Any]) -> Row:
+async def review_item(item: Item, settings: dict[str, Any]) -> Row:
     """Have an item's recorded results reviewed, and score what was found."""
-    began, given = time.perf_counter(), _recorded(item)
+    began, given = time.perf_counter(), _read_recorded(item)
     if Settings(**settings).review == "careful":
         given |= await _check_results(item, Settings(**settings))
     values = await reviewer.ainvoke(given, context=settings)
@@ -116,7 +116,7 @@ def compare_found(
     }
 
 
-def _recorded(item: Item) -> dict[str, Any]:
+def _read_recorded(item: Item) -> dict[str, Any]:
     results = {result.id: result for result in recorded_results(item)}
     plan = ThreadPlan(parallelism=len(results), threads=[_spec(result) for result in results.values()])
     return {"question": item.question, "plan": plan, "results": results}

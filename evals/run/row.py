@@ -121,7 +121,7 @@ def row_of(item: Item, solution: Solution) -> Row:
     )
 
 
-def planned_row(item: Item, values: Mapping[str, Any], wall_s: float) -> Row:
+def score_plan(item: Item, values: Mapping[str, Any], wall_s: float) -> Row:
     """Score a run that was stopped before its threads.
 
     Args:
@@ -146,7 +146,7 @@ def structure(
     item: Item, assessment: Assessment | None, plan: ThreadPlan | None, repairs: Sequence[Repair]
 ) -> dict[str, Any]:
     """Score the gate, the plan and its scope."""
-    known = known_of(item, assessment) | {
+    known = describe_structure(item, assessment) | {
         "split": assessment.decomposable if assessment else None,
         "acted": [str(one) for one in repairs],
     }
@@ -158,7 +158,7 @@ def structure(
         "valid": len(plan.threads) >= 2 and all(thread.subquestion.strip() for thread in plan.threads),
     }
     if item.needed and known["valid"]:
-        numbers, given = numbered(item), {number for thread in plan.threads for number in thread.sources}
+        numbers, given = number_documents(item), {number for thread in plan.threads for number in thread.sources}
         read = {document.id for document in item.documents if numbers[document.label] in given}
         others = {document.id for document in item.documents} - set(item.needed)
         known["needed"] = len(read & set(item.needed)) / len(item.needed)
@@ -166,7 +166,7 @@ def structure(
     return known
 
 
-def known_of(item: Item, assessment: Assessment | None = None) -> dict[str, Any]:
+def describe_structure(item: Item, assessment: Assessment | None = None) -> dict[str, Any]:
     """Tell what the data say of an item's structure, and how the assessment's parts agree with it."""
     wanted = [(part.question, part.needs) for part in item.parts]
     return {
@@ -176,7 +176,7 @@ def known_of(item: Item, assessment: Assessment | None = None) -> dict[str, Any]
     }
 
 
-def numbered(item: Item) -> dict[str, int]:
+def number_documents(item: Item) -> dict[str, int]:
     """Number an item's documents as the graph does."""
     segments = Problem(question=item.question, documents=item.documents).segments()
     return {segment.label: segment.number for segment in segments if segment.label}

@@ -9,8 +9,8 @@ from evals.item import Half, Item
 from evals.items import OURS, load_items, sample
 from evals.run.forks import Runs, open_runs
 from evals.run.judge import Judge
-from evals.run.row import Row, known_of
-from evals.run.store import Cell, StoreError, commit, prompt_labels, resumed, save
+from evals.run.row import Row, describe_structure
+from evals.run.store import Cell, StoreError, commit, prompt_labels, resume_cell, save
 from evals.run.variants import REVIEWERS, VARIANTS, Variant, answer
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.llm.resolve import prepare
@@ -72,7 +72,7 @@ async def _run(order: Order, runs: Runs, tell: Callable[[Cell, int], None], judg
             if not fits(dataset, name):
                 continue
             variant = VARIANTS[name]
-            shown = Settings(**{**order.context, **variant.settings}).shown()
+            shown = Settings(**{**order.context, **variant.settings}).show()
             wanted = Cell(
                 dataset=dataset,
                 variant=name,
@@ -85,7 +85,7 @@ async def _run(order: Order, runs: Runs, tell: Callable[[Cell, int], None], judg
                 prompts=prompt_labels(settings.prompts),
                 settings=shown,
             )
-            cell = resumed(wanted, order.out, fresh=order.fresh)
+            cell = resume_cell(wanted, order.out, fresh=order.fresh)
             budgets = _budgets(wanted, order.out) if name == "self-consistency" else {}
             cells.append(await _run_cell(cell, items, variant, order, runs, budgets, tell, judge))
     return cells
@@ -146,4 +146,4 @@ async def _row(item: Item, variant: Variant, order: Order, runs: Runs, tokens: i
     except Exception as error:
         scored = bool(item.answers or item.results)
         told = f"{type(error).__name__}: {error}"[:500]
-        return Row(id=item.id, score=0.0 if scored else None, error=told, **known_of(item))
+        return Row(id=item.id, score=0.0 if scored else None, error=told, **describe_structure(item))

@@ -66,7 +66,7 @@ def prompt_labels(chosen: str) -> list[str]:
     return [f"{name}@{versions.get(name, family.default)}" for name, family in PROMPTS.items()]
 
 
-def resumed(cell: Cell, folder: Path, *, fresh: bool) -> Cell:
+def resume_cell(cell: Cell, folder: Path, *, fresh: bool) -> Cell:
     """Return the cell with the rows that are there already.
 
     Args:
@@ -85,7 +85,7 @@ def resumed(cell: Cell, folder: Path, *, fresh: bool) -> Cell:
     except (OSError, ValidationError) as error:
         raise StoreError(f"{path.name} cannot be read; --fresh starts over: {error}") from error
     # A setting that there was not yet was at its default.
-    before = old.model_copy(update={"settings": {**Settings().shown(), **old.settings}})
+    before = old.model_copy(update={"settings": {**Settings().show(), **old.settings}})
     for name in ("seed", "prompts", "settings"):
         if before[name] != cell[name]:
             raise StoreError(f"{path.name} was made with other {name}: {old[name]}; --fresh starts over")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from evals.intervals import bootstrap, decision, resampled, wilson
+from evals.intervals import bootstrap, decision, resample, wilson
 from evals.run.figures import (
     average,
     cell_name,
@@ -106,7 +106,7 @@ def _worth(cells: Sequence[Cell]) -> str:
                     [
                         f"{model} ({half})" if half else model,
                         *(variant, against, str(len(pairs)), str(len(other))),
-                        mean(resampled(better), sign="+"),
+                        mean(resample(better), sign="+"),
                         f"{sum(gain > 0 for gain in better)} · {sum(gain < 0 for gain in better)}",
                         ratios(other, lambda row: row.critical_path_tokens),
                         ratios(timed, lambda row: row.wall_s),

@@ -18,7 +18,7 @@ from nodes.shared.environment import environment_key
 _FIGURES = ("score", "judged", "wall_s", "critical_path_tokens", "total", "threads", "rounds")
 
 
-def wanted() -> bool:
+def is_wanted() -> bool:
     """Tell whether results are uploaded; without a key nothing leaves the machine."""
     return environment_key("LANGSMITH_API_KEY") is not None
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from evals.item import Item
 from evals.run.forks import Runs
-from evals.run.reviewer import reviewed
-from evals.run.row import Row, planned_row, row_of, tokens_by_stage
+from evals.run.reviewer import review_item
+from evals.run.row import Row, row_of, score_plan, tokens_by_stage
 from evals.score import vote
 from evals.tools import TOOLS
 from graphs import build_graph, graph, sequential
@@ -17,7 +17,7 @@ from nodes.state import Solution
 
 TEMPERATURE = 0.7
 """Of the samples that self-consistency votes on; at 0 all would be alike."""
-MOST_SAMPLES = 40
+MAX_SAMPLES = 40
 STRUCTURE = {"split": "if_independent", "head_start": "off"}
 """What an endpoint has shown in the same process is not weighed: no row may depend on the rows before it."""
 
@@ -84,11 +84,11 @@ async def answer(
     if variant.stop:
         began, keys = time.perf_counter(), ["assessment", "plan", "calls", "repairs", "problems"]
         values = await graph.ainvoke(problem, context=settings, interrupt_before=list(variant.stop), output_keys=keys)
-        return planned_row(item, values, time.perf_counter() - began)
+        return score_plan(item, values, time.perf_counter() - began)
     if variant.name in REVIEWERS:
-        return await reviewed(item, settings)
+        return await review_item(item, settings)
     if variant.name == "self-consistency":
-        return await _sampled(item, problem, settings, tokens=tokens, most=most)
+        return await _sample(item, problem, settings, tokens=tokens, most=most)
     if variant.name == "tools":
         return row_of(item, Solution.model_validate(await build_graph(tools=TOOLS).ainvoke(problem, context=settings)))
     if variant.name == "sequential":
@@ -99,7 +99,7 @@ async def answer(
     return row_of(item, await runs.whole(item, adaptive))
 
 
-async def _sampled(item: Item, problem: dict[str, Any], settings: dict[str, Any], *, tokens: int, most: int) -> Row:
+async def _sample(item: Item, problem: dict[str, Any], settings: dict[str, Any], *, tokens: int, most: int) -> Row:
     settings = {"temperature": TEMPERATURE, **settings}
     began = time.perf_counter()
 

@@ -24,7 +24,7 @@ from nodes.threads.solving import Solving
 Equal = Literal["output", "total"]
 TEMPERATURE = 0.7
 """Of the chains that are repeated; at 0 all would be alike."""
-MOST_CHAINS = 40
+MAX_CHAINS = 40
 
 
 class Compared(Record):
@@ -124,7 +124,7 @@ async def _ask(graph: Any, item: Item, context: Mapping[str, Any]) -> Solution:
 async def _repeat(graph: Any, item: Item, context: Mapping[str, Any], row: Compared, equal: Equal) -> dict[str, Any]:
     """Repeat the chain for as many tokens as the solver used, at least once."""
     limit, used = (row.output, row.chain_output) if equal == "output" else (row.tokens, row.chain_tokens)
-    count = min(MOST_CHAINS, max(1, round(limit / max(1, used))))
+    count = min(MAX_CHAINS, max(1, round(limit / max(1, used))))
     varied = {"temperature": TEMPERATURE, **context}
     runs = await asyncio.gather(*(_ask(graph, item, varied) for _ in range(count)))
     told = {number: _conclusion(run.answer) for number, run in enumerate(runs) if run.answer}

@@ -17,7 +17,7 @@ from evals.item import Item
 TARGET = 24
 LARGEST = 13
 """Of the numbers of a puzzle."""
-MOST_STARTS = 100
+MAX_STARTS = 100
 """Places of a line that are tried as the beginning of its expression."""
 _SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "[": "(", "]": ")", "`": " ", "$": " "})
 _SUMS: dict[type, Callable[[Fraction, Fraction], Fraction]] = {
@@ -71,7 +71,7 @@ def is_right(question: str, answer: str) -> bool:
 def _makes(line: str, numbers: Counter[int]) -> bool:
     text = line.replace("\\(", " ").replace("\\)", " ").translate(_SIGNS).partition("=")[0].rstrip(" .*")
     # What stands before the expression are words, which may hold figures, too.
-    starts = [place for place, sign in enumerate(text) if sign in "(0123456789"][:MOST_STARTS]
+    starts = [place for place, sign in enumerate(text) if sign in "(0123456789"][:MAX_STARTS]
     return any(_is_sum(text[place:], numbers) for place in starts)
 
 

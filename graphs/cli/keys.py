@@ -10,7 +10,7 @@ from graphs.cli.refusal import refuse
 if TYPE_CHECKING:
     from nodes.settings import Settings
 
-KEY_BYTES = 24
+ACCESS_KEY_BYTES = 24
 """Random bytes of a key that is made here."""
 
 
@@ -37,6 +37,6 @@ def make_key() -> None:
 
     The same way as a key that somebody chose, so that it is masked wherever that would be.
     """
-    key = secrets.token_urlsafe(KEY_BYTES)
+    key = secrets.token_urlsafe(ACCESS_KEY_BYTES)
     os.environ["APR_TOKENS"] = f"local:{key}"
     sys.stderr.write(f"apr: the key, shown this once: {key}\n")

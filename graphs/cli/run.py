@@ -113,7 +113,7 @@ async def _open_run(
     if place.lower() == "none":
         return None
     runs = Runs(await stack.enter_async_context(open_store(place)))
-    return runs, await stack.enter_async_context(runs.begin(problem, settings.shown(), sequential=sequential))
+    return runs, await stack.enter_async_context(runs.begin(problem, settings.show(), sequential=sequential))
 
 
 async def _run_without_store(problem: Problem, settings: Settings, *, sequential: bool) -> Solution:

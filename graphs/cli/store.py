@@ -38,11 +38,11 @@ def in_store(store: str | None, work: "Callable[[Runs], Coroutine[Any, Any, T]]"
     from graphs.history.runs import RunError, Runs
     from graphs.history.store import StoreError, open_store
 
-    async def opened() -> T:
+    async def open_and_work() -> T:
         async with open_store(where(store)) as found:
             return await work(Runs(found))
 
     try:
-        return asyncio.run(opened())
+        return asyncio.run(open_and_work())
     except (RunError, StoreError) as error:
         refuse(str(error))

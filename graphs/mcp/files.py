@@ -6,9 +6,9 @@ from pathlib import Path
 
 from graphs.mcp.offers import GivenFile
 from nodes.input.decoding import decode_text
-from nodes.state import MAX_DOCUMENTS
+from nodes.state import MAX_DOCUMENTS_CHARACTERS
 
-MAX_BYTES = 4 * MAX_DOCUMENTS
+MAX_BYTES = 4 * MAX_DOCUMENTS_CHARACTERS
 """Of a file: a character takes four bytes at most."""
 
 
@@ -30,7 +30,7 @@ def read_files(files: Sequence[GivenFile], roots: Sequence[Path]) -> list[dict[s
 
 
 def _read(name: str, roots: Sequence[Path]) -> str:
-    path = _allowed(name, roots)
+    path = _allow(name, roots)
     try:
         with path.open("rb") as opened:
             content = opened.read(MAX_BYTES + 1)
@@ -44,7 +44,7 @@ def _read(name: str, roots: Sequence[Path]) -> str:
         raise FileRefused(str(error)) from None
 
 
-def _allowed(name: str, roots: Sequence[Path]) -> Path:
+def _allow(name: str, roots: Sequence[Path]) -> Path:
     """Return where a file really lies, if it may be read: nothing is told of what lies elsewhere."""
     try:
         path = (roots[0] / name).resolve()

@@ -10,7 +10,7 @@ from nodes.threads.results import list_missing
 
 MAX_MISSING_LISTED = 5
 """Missing threads that are named one by one."""
-MAX_REASON_CHARACTERS = 120
+MAX_LOSS_CHARACTERS = 120
 """Of what is told of one missing thread, since every word is read by a model that pays for it."""
 
 
@@ -78,10 +78,10 @@ class Answered(BaseModel):
     figures: Figures
 
 
-def answered(solution: Solution) -> Answered:
+def summarize(solution: Solution) -> Answered:
     """Say briefly what a run came to: beside the answer itself, under 1 KB in all."""
     lost = list_missing(solution.threads)
-    missing = [one_line(f"{thread.id}: {thread.error}", MAX_REASON_CHARACTERS) for thread in lost[:MAX_MISSING_LISTED]]
+    missing = [one_line(f"{thread.id}: {thread.error}", MAX_LOSS_CHARACTERS) for thread in lost[:MAX_MISSING_LISTED]]
     if len(lost) > MAX_MISSING_LISTED:
         missing.append(f"and {len(lost) - MAX_MISSING_LISTED} more")
     report = solution.report
@@ -90,7 +90,7 @@ def answered(solution: Solution) -> Answered:
         outcome=solution.outcome,
         missing=missing,
         # With threads missing, the whole reason names each of them once more.
-        reason=one_line(solution.stop_reason.partition("\n")[0], MAX_REASON_CHARACTERS),
+        reason=one_line(solution.stop_reason.partition("\n")[0], MAX_LOSS_CHARACTERS),
         figures=Figures(
             route=solution.route,
             threads=report.threads_planned,

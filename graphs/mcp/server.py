@@ -27,7 +27,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from graphs.mcp.files import FileRefused, read_files
-from graphs.mcp.offers import Answered, AnswerInput, ReviewInput, answered, as_text
+from graphs.mcp.offers import Answered, AnswerInput, ReviewInput, as_text, summarize
 from graphs.mcp.work import Tell, solve_for
 from graphs.server.auth import TokenNeeded
 from graphs.server.v1.app import ADDRESS
@@ -37,7 +37,7 @@ from nodes.shared.masking import mask_text, trace_of
 from nodes.shared.refusals import say_problems
 from nodes.state import Solution
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_MCP_BODY_BYTES = 64 * 1024 * 1024
 """Of a request over HTTP: documents may have 5,000,000 characters, each of up to twelve bytes in JSON."""
 
 _ANSWER = (
@@ -100,7 +100,7 @@ def _tool(name: str, description: str, takes: type[BaseModel]) -> Tool:
 async def _call(work: Work, given: dict[str, Any], tell: Tell) -> CallToolResult:
     """Do the work of a tool; what goes wrong is told in words without secrets."""
     try:
-        found = answered(await work(given, tell))
+        found = summarize(await work(given, tell))
     except ValidationError as error:
         return _refusal(_wrong(error))
     except (ConfigurationError, FileRefused) as error:
@@ -136,7 +136,7 @@ async def serve_stdio(roots: Sequence[Path]) -> None:
 
 def http_app(roots: Sequence[Path]) -> ASGIApp:
     """Make the application that serves at `/mcp` whoever sends a token of `APR_TOKENS`."""
-    app: Starlette = make_server(roots).streamable_http_app(host=ADDRESS, max_request_body_size=MAX_BODY_BYTES)
+    app: Starlette = make_server(roots).streamable_http_app(host=ADDRESS, max_request_body_size=MAX_MCP_BODY_BYTES)
     app.user_middleware.insert(0, Middleware(TokenNeeded))
     return app
 

@@ -11,7 +11,7 @@ from nodes.settings import Settings
 from nodes.shared.cleaning import one_line
 from nodes.state import Problem, Solution
 
-MAX_TOLD_CHARACTERS = 100
+MAX_PROGRESS_CHARACTERS = 100
 """Of a thread's question in a notice of progress."""
 
 Tell = Callable[[int, str], Awaitable[None]]
@@ -74,5 +74,5 @@ def _words(event: Mapping[str, Any]) -> str:
         return str(stage)
     if event.get("status") in (None, "queued"):
         return ""
-    asked = one_line(event["subquestion"], MAX_TOLD_CHARACTERS)
+    asked = one_line(event["subquestion"], MAX_PROGRESS_CHARACTERS)
     return f"{event['thread_id']} {event['status']} ({event['n_done']} of {event['n_total']} done): {asked}"

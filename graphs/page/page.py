@@ -19,11 +19,11 @@ from graphs.page.wording import (
     clip_text,
     compare_with,
     count_of,
-    decided,
     describe_edit,
     describe_outline,
     money,
     percent,
+    say_decision,
     times,
     tone,
     words,
@@ -42,7 +42,7 @@ POLICY = (
     f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
 )
 """Even if something slipped through the escaping, nothing but our own script would run and nothing would be fetched."""
-MAX_QUESTION_CHARACTERS, MAX_QUESTION_LINES = 280, 4
+MAX_UNFOLDED_CHARACTERS, MAX_UNFOLDED_LINES = 280, 4
 """A longer question is folded."""
 MAX_CALLS_SHOWN = 500
 """Calls of models, and of tools, that the page shows one by one."""
@@ -93,7 +93,7 @@ def page(solution: Solution, *, beside: Solution | None = None) -> str:
         script=Markup(SCRIPT),
         figures=list_figures(solution),
         facts=list_facts(solution),
-        folded=len(solution.question) > MAX_QUESTION_CHARACTERS or solution.question.count("\n") >= MAX_QUESTION_LINES,
+        folded=len(solution.question) > MAX_UNFOLDED_CHARACTERS or solution.question.count("\n") >= MAX_UNFOLDED_LINES,
         other=beside,
         pairs=compare_runs(solution, beside) if beside else [],
         changes=list_changes(solution, beside) if beside else [],
@@ -139,7 +139,7 @@ def _template() -> Any:
         "compared": compare_with,
         "counted": count_of,
         "found": describe_outline,
-        "decided": decided,
+        "decided": say_decision,
         "edit_words": describe_edit,
         "money": money,
     }
@@ -153,7 +153,7 @@ def _tokens(solution: Solution) -> list[dict[str, Any]]:
     threads = {thread.id: thread for thread in solution.threads}
     largest = max((usage.total for usage in report.tokens_by_thread.values()), default=0) or 1
 
-    def replaced(id: str) -> str:
+    def say_replaced(id: str) -> str:
         return "handed on" if id in report.spawned else "split again"
 
     rows = []
@@ -164,7 +164,7 @@ def _tokens(solution: Solution) -> list[dict[str, Any]]:
             {
                 "id": id,
                 "usage": usage,
-                "status": words(thread.status, thread.stopped) if thread else replaced(id),
+                "status": words(thread.status, thread.stopped) if thread else say_replaced(id),
                 "tone": tone(thread.status) if thread else "warn",
                 "input_share": round(100 * usage.input / largest, 2),
                 "output_share": round(100 * usage.output / largest, 2),

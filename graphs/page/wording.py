@@ -107,7 +107,7 @@ def describe_outline(assessment: "Assessment") -> str:
     return f"{told}, {once} can be worked on at the same time; {form[assessment.answer]}."
 
 
-def decided(action: str) -> str:
+def say_decision(action: str) -> str:
     """Say what a person did."""
     return {"approve": "approved", "edit": "edited", "reject": "rejected", "send_back": "sent back"}.get(action, action)
 

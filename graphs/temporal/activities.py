@@ -28,7 +28,7 @@ from nodes.threads.stopping import stop_thread
 
 BEAT_S = 0.5
 """Seconds between two signs of life; with each comes how far the step has got."""
-MAX_TOLD_CHARACTERS = 20_000
+MAX_GROWING_CHARACTERS = 20_000
 """Characters of a reply's beginning that are told while it is written."""
 MAX_ON_ITS_WAY_S = 2.0
 """Seconds from the server to here after which a step may have been given to another worker; clocks may differ, too."""
@@ -55,9 +55,9 @@ class Progress:
         if message.id != self._message.get("id"):
             told = {name: about[name] for name in ("langgraph_node", "apr_prompt", "apr_thread") if name in about}
             self._message = {"id": message.id, "about": told, "text": ""}
-        self._message["text"] = (self._message["text"] + str(message.text))[:MAX_TOLD_CHARACTERS]
+        self._message["text"] = (self._message["text"] + str(message.text))[:MAX_GROWING_CHARACTERS]
 
-    def told(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Return what is new to others."""
         return {"events": self.events[-2:], "message": self._message}
 
@@ -88,7 +88,7 @@ class Activities:
             except (ConfigurationError, ValueError) as error:
                 raise _refuse(error) from None
             # Who would use what is begun early may be another worker.
-            return Opened(settings=settings.shown() | {"head_start": "off"}, keyless=settings.keyless)
+            return Opened(settings=settings.show() | {"head_start": "off"}, keyless=settings.keyless)
 
     @activity.defn(name=KEEP)
     async def keep(self, call: KeepCall) -> None:
@@ -195,7 +195,7 @@ async def _beating(progress: Progress) -> AsyncIterator[None]:
     async def beat() -> None:
         while True:
             await asyncio.sleep(BEAT_S)
-            activity.heartbeat(progress.told())
+            activity.heartbeat(progress.describe())
 
     beats = asyncio.create_task(beat())
     try:

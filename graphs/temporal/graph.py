@@ -241,7 +241,7 @@ def _list_choices(context: Any) -> dict[str, Any]:
     """Return the settings that differ from the defaults: for the rest the workers have their own."""
     settings = context if isinstance(context, Settings) else Settings(**(context or {}))
     given = settings.given
-    return {name: value for name, value in settings.shown().items() if name in given or value != _default_of(name)}
+    return {name: value for name, value in settings.show().items() if name in given or value != _default_of(name)}
 
 
 def _default_of(name: str) -> Any:

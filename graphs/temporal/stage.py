@@ -56,12 +56,12 @@ def read_input(stage: str, values: dict[str, Any], segments: Mapping[int, Segmen
 def _graph_of(stage: str) -> Any:
     """Compile the graph of a node; one that asks a person keeps what it needs in between."""
     if not stage.startswith("approve"):
-        return _compiled(stage)
+        return _compile(stage)
     return _layout_of(stage).compile(checkpointer=InMemorySaver(serde=DeclaredTypes()), name=stage)
 
 
 @lru_cache(maxsize=64)
-def _compiled(stage: str) -> Any:
+def _compile(stage: str) -> Any:
     return _layout_of(stage).compile(name=stage)
 
 

@@ -16,7 +16,7 @@ from nodes.llm.endpoints.usage import Call
 from nodes.llm.limits.ledger import ENGLISH_CHARACTERS_A_TOKEN
 from nodes.llm.limits.limiter import MAX_OPEN_REQUESTS
 from nodes.llm.replies.growing import GrowingText
-from nodes.planning.head_start import MIN_CALLS_SEEN, is_worth_it, preview, short_answer_wait_s
+from nodes.planning.head_start import MIN_OUTLINES_SEEN, is_worth_it, preview, short_answer_wait_s
 from nodes.settings import Role, Settings
 from nodes.shared.masking import trace_of
 from nodes.shared.run import Run
@@ -171,7 +171,7 @@ async def _head_start(problem: Problem, settings: Settings, run: Run) -> HeadSta
     small = size_of(problem) <= MAX_EARLY_TOKENS
     # Which threads are easy stands behind the last line of an outline.
     threads = small and settings.scoped and not settings.easy_model and await thread_cache(settings) is None
-    seen = clients["assess"].learnt.pace.of("assess").calls >= MIN_CALLS_SEEN
+    seen = clients["assess"].learnt.pace.of("assess").calls >= MIN_OUTLINES_SEEN
     threads = threads and (seen or settings.head_start == "on")
     begun = HeadStart(problem, settings, run, clients, threads=threads)
     await begun.begin_direct()
@@ -185,7 +185,7 @@ async def _enough_seen(settings: Settings, run: Run) -> bool:
 
 
 @asynccontextmanager
-async def begun_ahead(problem: Problem, settings: Settings, run: Run) -> AsyncIterator[HeadStart | None]:
+async def begin_ahead(problem: Problem, settings: Settings, run: Run) -> AsyncIterator[HeadStart | None]:
     """Begin what is likely to be asked next; what is begun then must soon be taken over, and ends if this breaks off.
 
     Yields:

@@ -28,7 +28,7 @@ from prompts import PROMPTS
 
 CHECK = Stage("review", PROMPTS["check"].check(KNOWN), "solve")
 WORKED = Stage("review", PROMPTS["anew"].check(KNOWN), "solve")
-MAX_SHOWN = 200
+MAX_SHOWN_CHARACTERS = 200
 """Characters of a subquestion, and of another answer to it, that a thread is told of."""
 
 _log = logging.getLogger(__name__)
@@ -83,8 +83,8 @@ class Check:
         if agree(worked, answer) or not agree(worked, briefly):
             return ""
         several = len(self._task.spec.parts) > 1
-        subject = f"“{one_line(task.spec.subquestion, MAX_SHOWN)}”" if several else "it"
-        return f"Asked twice more, {subject} came to: {one_line(worked, MAX_SHOWN)}"
+        subject = f"“{one_line(task.spec.subquestion, MAX_SHOWN_CHARACTERS)}”" if several else "it"
+        return f"Asked twice more, {subject} came to: {one_line(worked, MAX_SHOWN_CHARACTERS)}"
 
     async def _ask(self, task: ThreadTask, stage: Stage, step: int = 0) -> str:
         about = stage.task(self._settings, task.run, self._budget, thread=task.spec, round=task.round, step=step)

@@ -26,7 +26,7 @@ from prompts import PROMPTS
 CROSSCHECK = Stage("review", PROMPTS["crosscheck"].check({"question", "results"}), "review")
 AFTER_CHECK = 2
 """The step of a thread's work that comes after the two of its check."""
-MAX_QUOTED = 200
+MAX_QUOTED_CHARACTERS = 200
 """Characters of a result that are quoted."""
 
 
@@ -67,7 +67,10 @@ async def cross_check(state: State, settings: Settings, answered: Sequence[Threa
     ]
     return Crossed(
         list({frozenset((one.id, other.id)): _conflict(one, other) for one, _, other in found}.values()),
-        [f"{one.id}: {one_line(one.answer, MAX_QUOTED)}; but by {other.id}: {word}" for one, word, other in found],
+        [
+            f"{one.id}: {one_line(one.answer, MAX_QUOTED_CHARACTERS)}; but by {other.id}: {word}"
+            for one, word, other in found
+        ],
         [call for caller in callers for call in caller.calls],
     )
 
@@ -75,7 +78,7 @@ async def cross_check(state: State, settings: Settings, answered: Sequence[Threa
 async def _ask(caller: Caller, one: ThreadResult, answered: Sequence[ThreadResult], settings: Settings) -> str:
     others = [other for other in answered if other.id != one.id]
     asked = CROSSCHECK.prompt(settings).messages(results=as_lines(others), question=one.subquestion)
-    return one_line(await ask_whole(caller, asked), MAX_QUOTED)
+    return one_line(await ask_whole(caller, asked), MAX_QUOTED_CHARACTERS)
 
 
 def _find_contradicting(one: ThreadResult, word: str, answered: Sequence[ThreadResult]) -> ThreadResult | None:
@@ -86,4 +89,6 @@ def _find_contradicting(one: ThreadResult, word: str, answered: Sequence[ThreadR
 
 
 def _conflict(*results: ThreadResult) -> Conflict:
-    return Conflict(threads=[one.id for one in results], quotes=[one.answer[:MAX_QUOTED].strip() for one in results])
+    return Conflict(
+        threads=[one.id for one in results], quotes=[one.answer[:MAX_QUOTED_CHARACTERS].strip() for one in results]
+    )

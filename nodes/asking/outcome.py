@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from nodes.asking.thread import handed_on
+from nodes.asking.thread import list_handed_on
 from nodes.llm.endpoints.usage import Call, total_usage
 from nodes.llm.replies.errors import ModelError
 from nodes.llm.replies.reply import Reply
@@ -41,7 +41,7 @@ def thread_result(
         "reasoning": "\n\n".join(reply.reasoning for reply in said if reply.reasoning),
         "finish_reason": said[-1].finish_reason if said else "",
     }
-    if not shortfall and (parts := handed_on(task, settings, said[-1].text)):
+    if not shortfall and (parts := list_handed_on(task, settings, said[-1].text)):
         return ThreadResult(**common, **told, status="failed", error=HANDED_ON, parts=parts)
     if not shortfall:
         answers = [short_result(reply.text) for reply in said]

@@ -41,7 +41,7 @@ def ask_step(
     task: ThreadTask, settings: Settings, steps: Sequence[TreeNode], lessons: Sequence[str], *, last: bool
 ) -> list[BaseMessage]:
     """Ask for the step after some steps; for the `last` one, which must bring the result."""
-    return _messages(task, settings, _taken(steps), lessons, "last step" if last else "step")
+    return _messages(task, settings, _write_steps(steps), lessons, "last step" if last else "step")
 
 
 def ask_rating(
@@ -52,7 +52,7 @@ def ask_rating(
     lessons: Sequence[str],
 ) -> list[BaseMessage]:
     """Ask how good candidates for the step after some steps are."""
-    told = _taken(steps) + block("Candidates", _numbered(candidates))
+    told = _write_steps(steps) + block("Candidates", _number_steps(candidates))
     return _messages(task, settings, told, lessons, "rate")
 
 
@@ -60,7 +60,7 @@ def ask_lesson(
     task: ThreadTask, settings: Settings, steps: Sequence[TreeNode], lessons: Sequence[str], why: str
 ) -> list[BaseMessage]:
     """Ask what is to be learnt from steps that failed, and `why`, where that is known."""
-    return _messages(task, settings, _taken(steps) + block("Found wrong", why), lessons, "lesson")
+    return _messages(task, settings, _write_steps(steps) + block("Found wrong", why), lessons, "lesson")
 
 
 def _messages(task: ThreadTask, settings: Settings, steps: str, lessons: Sequence[str], now: str) -> list[BaseMessage]:
@@ -68,11 +68,11 @@ def _messages(task: ThreadTask, settings: Settings, steps: str, lessons: Sequenc
     return SEARCH.prompt(settings).messages(**values(task), lessons=learnt, steps=steps, now=now)
 
 
-def _taken(steps: Sequence[TreeNode]) -> str:
-    return block("Steps so far", _numbered(steps))
+def _write_steps(steps: Sequence[TreeNode]) -> str:
+    return block("Steps so far", _number_steps(steps))
 
 
-def _numbered(steps: Sequence[TreeNode]) -> str:
+def _number_steps(steps: Sequence[TreeNode]) -> str:
     return "\n".join(
         f"{number}. {step.text}" + (f"\n   Result: {step.answer}" if step.answer else "")
         for number, step in enumerate(steps, 1)

@@ -31,7 +31,7 @@ def stage_of(task: ThreadTask, settings: Settings) -> Stage:
     return SPAWNING if spawning else THREAD
 
 
-def handed_on(task: ThreadTask, settings: Settings, text: str) -> list[str]:
+def list_handed_on(task: ThreadTask, settings: Settings, text: str) -> list[str]:
     """Return the parts that a thread hands on, if it may."""
     return read_spawned(text, task.spec.subquestion) if stage_of(task, settings) is SPAWNING else []
 

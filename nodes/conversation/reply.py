@@ -11,7 +11,7 @@ from nodes.state import Solution
 
 FIGURES = "apr"
 """Where a message keeps, in its `additional_kwargs`, how its run went."""
-MAX_RESULT_CHARACTERS = 2_000
+MAX_TURN_RESULT_CHARACTERS = 2_000
 """Characters of a thread's result that a message keeps for follow-up questions."""
 
 
@@ -35,7 +35,7 @@ def figures_of(solution: Solution) -> dict[str, Any]:
             "id": thread.id,
             "subquestion": thread.subquestion,
             "status": thread.status,
-            "answer": shorten(thread.answer, MAX_RESULT_CHARACTERS),
+            "answer": shorten(thread.answer, MAX_TURN_RESULT_CHARACTERS),
         }
         for thread in solution.threads
     ]

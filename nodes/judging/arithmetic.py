@@ -17,7 +17,7 @@ from nodes.judging.notation import NOTATION, Calculation, Token, Unclear, tokens
 
 MAX_LINES = 3
 """Of evidence about one thread."""
-MAX_CHARS = 100_000
+MAX_CHECKED_CHARACTERS = 100_000
 """Of one text; what comes after is not looked at."""
 MAX_MISTAKES = 100
 """Of one text."""
@@ -108,7 +108,7 @@ def _figure(value: Fraction) -> str:
 
 
 def _sums(text: str) -> Iterator[Sum]:
-    for line in text[:MAX_CHARS].splitlines():
+    for line in text[:MAX_CHECKED_CHARACTERS].splitlines():
         if "=" not in line and "＝" not in line:
             continue
         bullet = _BULLET.match(line)
@@ -137,7 +137,7 @@ class _Equality:
         readings: dict[str, list[Sum]] = {}
         for mark in ".,":
             with suppress(Unclear):
-                readings[mark] = list(self._worked_out(mark))
+                readings[mark] = list(self._finish_sum(mark))
         return _likeliest(readings, "".join(piece.text for piece in pieces if piece.kind == "number"))
 
     def _unwrap(self) -> None:
@@ -146,7 +146,7 @@ class _Equality:
         if one.kind == other.kind == "currency" and one.text == other.text:
             self._left[0], self._right[-1] = one._replace(kind="markup"), other._replace(kind="markup")
 
-    def _worked_out(self, mark: str) -> Iterator[Sum]:
+    def _finish_sum(self, mark: str) -> Iterator[Sum]:
         one, other = Calculation(self._left, mark), Calculation(self._right, mark)
         if not one.steps and not other.steps:
             return

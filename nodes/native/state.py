@@ -53,11 +53,11 @@ def open_block(state: NativeState, settings: Settings, outlines: list[Outline]) 
         "blocks": block,
         "opened": outlines,
         "plan": ThreadPlan(parallelism=settings.max_parallel, threads=[*before, *specs]) if specs else state.plan,
-        "results": {spec.id: _left_out(spec, settings) for spec in specs[settings.max_threads :]},
+        "results": {spec.id: _leave_out(spec, settings) for spec in specs[settings.max_threads :]},
     }
 
 
-def _left_out(spec: ThreadSpec, settings: Settings) -> ThreadResult:
+def _leave_out(spec: ThreadSpec, settings: Settings) -> ThreadResult:
     why = f"not run: more than {settings.max_threads} outlines in its block (`max_threads`)"
     return ThreadResult(id=spec.id, subquestion=spec.subquestion, status="failed", error=why)
 

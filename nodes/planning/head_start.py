@@ -8,7 +8,7 @@ from nodes.planning.needs import widest
 from nodes.planning.outline import list_unnamed_so_far, read_parts
 from nodes.planning.plan import ThreadPlan, make_plan
 
-MIN_CALLS_SEEN = 5
+MIN_OUTLINES_SEEN = 5
 """Outlines of an endpoint that must have been seen before anything is expected of it."""
 TOKENS_A_SECOND_IS_WORTH = 1_000
 """Tokens that may be spent in vain where they save a second."""
@@ -35,7 +35,7 @@ def is_worth_it(*, tokens: int, solving: Pace, assessing: Pace) -> bool:
         assessing: The same of the endpoint that assesses.
     """
     outlines, answers = assessing.of("assess"), solving.of("direct")
-    if outlines.calls < MIN_CALLS_SEEN:
+    if outlines.calls < MIN_OUTLINES_SEEN:
         return False
     split = (max(0, outlines.calls - answers.calls) + 1) / (outlines.calls + 2)
     outline_s = assessing.seconds(read=tokens, written=outlines.output)

@@ -128,7 +128,7 @@ def add_scope(part: Part, segments: Sequence[Segment], repairs: list[Repair]) ->
     added = closest(part.question, documents, named) if len(documents) > 1 else []
     if not named and not added and not part.needs and len(documents) <= ALL_READ:
         added = sorted(numbers)
-    added += _leaned_on(part, segments) + _spoken_of(part, segments)
+    added += _list_leaned_on(part, segments) + _list_spoken_of(part, segments)
     if not added:
         return part
     if len(documents) > 1 or not set(added) <= numbers:
@@ -139,7 +139,7 @@ def add_scope(part: Part, segments: Sequence[Segment], repairs: list[Repair]) ->
     return part.model_copy(update={"sources": sorted({*part.sources, *added})})
 
 
-def _leaned_on(part: Part, segments: Sequence[Segment]) -> list[int]:
+def _list_leaned_on(part: Part, segments: Sequence[Segment]) -> list[int]:
     """List the items before a short one that a part names alone: it may speak of what they name."""
     own = [segment for segment in segments if segment.number in part.sources and segment.kind == "question"]
     if len(own) != 1 or not own[0].marker or len(own[0].text) > MAX_LEANING_CHARACTERS:
@@ -147,7 +147,7 @@ def _leaned_on(part: Part, segments: Sequence[Segment]) -> list[int]:
     return [segment.number for segment in segments if segment.marker and segment.number < own[0].number]
 
 
-def _spoken_of(part: Part, segments: Sequence[Segment]) -> list[int]:
+def _list_spoken_of(part: Part, segments: Sequence[Segment]) -> list[int]:
     """List the latest turn for a part in the user's own words, which may speak of it; a model's stand alone."""
     turns = [segment.number for segment in segments if segment.kind == "turn"]
     if not turns or set(turns) & set(part.sources):

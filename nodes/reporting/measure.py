@@ -8,7 +8,7 @@ from nodes.llm.endpoints.usage import Call, Usage, last_end, total_usage
 from nodes.planning.branches import Needs, sort_by_needs
 from nodes.planning.forecast import Forecast
 from nodes.planning.repair import Repair
-from nodes.reporting.prices import Cost, told_cost
+from nodes.reporting.prices import Cost, add_told_costs
 from nodes.reporting.report import Context, Degree, EasyThreads, Estimate, Report, Stage, ToolTotal
 from nodes.reporting.spans import peak_overlap, sum_covered
 from nodes.reporting.version import VERSION
@@ -59,7 +59,7 @@ def make_report(
     """
     by_model, needs = _tokens_by(calls, lambda call: call.model), {thread.id: thread.needs for thread in threads}
     back = sum(thread.rounds - 1 for thread in threads) + sum(bool(into) for into in told.get("refined", {}).values())
-    costs = [told_cost(model, calls) or price(model, usage) for model, usage in by_model.items()] if price else []
+    costs = [add_told_costs(model, calls) or price(model, usage) for model, usage in by_model.items()] if price else []
     return Report(
         **_times(calls, wall_s, needs),
         **_tokens(calls, needs),
@@ -200,11 +200,11 @@ def _longest_chain(calls: Sequence[Call], needs: Needs, size: Callable[[Call], f
     for call in calls:
         rounds[call.round, call.stage][call.thread_id or ""].append(call)
 
-    def waited_for(call: Call) -> float:
+    def size_waited_for(call: Call) -> float:
         return (_share_outside(*outline, call) if call.ahead or call.wasted else 1.0) * size(call)
 
     return sum(
-        _longest_path({id: _work_path(own, waited_for) for id, own in threads.items()}, needs)
+        _longest_path({id: _work_path(own, size_waited_for) for id, own in threads.items()}, needs)
         for threads in rounds.values()
     )
 

@@ -19,7 +19,7 @@ class Cost(Record):
     """Where the price is from, or why it is unknown."""
 
 
-def told_cost(model: str, calls: Sequence[Call]) -> Cost | None:
+def add_told_costs(model: str, calls: Sequence[Call]) -> Cost | None:
     """Add up what servers said that a model's calls cost; `None` where one that was counted said nothing."""
     told = [call.cost_usd for call in calls if call.model == model and call.usage.total]
     known = [cost for cost in told if cost is not None]

@@ -18,7 +18,7 @@ from nodes.reporting.report import Report
 from nodes.shared.masking import mask, mask_all
 from nodes.threads.results import ThreadResult
 
-MAX_NAME_CHARACTERS = 80
+MAX_RUN_NAME_CHARACTERS = 80
 """Characters of a run's name."""
 MAX_DEPTH = 100
 """Levels of nested values; what lies deeper would not be masked."""
@@ -72,7 +72,7 @@ def title(graph: str, question: str) -> str:
     """Return the name of a graph's run."""
     # Masked before it is shortened: half a key would not be known as one.
     name = f"{graph}: {' '.join(mask(question).split())}"
-    return name if len(name) <= MAX_NAME_CHARACTERS else name[: MAX_NAME_CHARACTERS - 2] + " …"
+    return name if len(name) <= MAX_RUN_NAME_CHARACTERS else name[: MAX_RUN_NAME_CHARACTERS - 2] + " …"
 
 
 def name_thread(node: str, id: str, round: int) -> None:
@@ -111,15 +111,15 @@ def list_figures(outcome: str, route: str, report: Report) -> dict[str, Any]:
 
 def _graph_runs() -> list[Any]:
     """Return what each tracer keeps of the graph whose node runs now."""
-    return [known[str(run.parent_run_id)] for known, run in _traced() if str(run.parent_run_id) in known]
+    return [known[str(run.parent_run_id)] for known, run in _list_open_runs() if str(run.parent_run_id) in known]
 
 
 def _node_runs() -> list[Any]:
     """Return what each tracer keeps of the node that runs now."""
-    return [run for _, run in _traced()]
+    return [run for _, run in _list_open_runs()]
 
 
-def _traced() -> list[tuple[Any, Any]]:
+def _list_open_runs() -> list[tuple[Any, Any]]:
     """Return of each tracer the runs that it has under way, and of these the node's."""
     try:
         manager = get_config().get("callbacks")

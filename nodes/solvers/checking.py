@@ -16,7 +16,7 @@ CHECKER = "__apr_checker"
 """Where a compiled graph's configuration holds the checker that it was built with."""
 Checker = Callable[[str, str], Any]
 """Is given a subquestion and a result, and tells how good that is: see `check_result`."""
-MAX_MESSAGE = 2_000
+MAX_MESSAGE_CHARACTERS = 2_000
 """Characters of a checker's message that are shown to the model."""
 
 _log = logging.getLogger(__name__)
@@ -69,4 +69,4 @@ def _read(said: Any) -> Verdict:
     number = float(score)
     if math.isnan(number):
         raise ValueError("the checker's score is no number")
-    return Verdict(min(1.0, max(0.0, number)), str(message)[:MAX_MESSAGE])
+    return Verdict(min(1.0, max(0.0, number)), str(message)[:MAX_MESSAGE_CHARACTERS])

@@ -25,7 +25,7 @@ from nodes.shared.cleaning import one_line
 from nodes.solvers.checking import Verdict, check_result
 from nodes.solvers.uct import add_candidates, backpropagate, best_result, depth_of, path_to, select, value_of
 from nodes.solvers.work import Work
-from nodes.threads.solving import MAX_SHOWN, Solving, TreeNode, shorten_node
+from nodes.threads.solving import MAX_SHOWN_CHARACTERS, Solving, TreeNode, shorten_node
 
 T = TypeVar("T")
 
@@ -140,7 +140,7 @@ async def reflect(state: Search, runtime: Runtime[Tools]) -> dict[str, Any]:
     work.step += 1
     asked = ask_lesson(work.task, work.settings, state.steps, state.lessons, state.tree[state.at].message)
     (reply,) = await _gather([_caller(work)], lambda caller: caller.structured(asked, Lesson))
-    lesson = one_line(reply.lesson, MAX_SHOWN) if isinstance(reply, Lesson) else ""
+    lesson = one_line(reply.lesson, MAX_SHOWN_CHARACTERS) if isinstance(reply, Lesson) else ""
     lessons = [*state.lessons, lesson] if lesson and lesson not in state.lessons else state.lessons
     runtime.context.latest = state.model_copy(update={"lessons": lessons})
     return {"lessons": lessons, "ended": _find_bound(work)}

@@ -18,7 +18,7 @@ from nodes.llm.replies.text import marked_result, short_result
 from nodes.shared.cleaning import one_line
 from nodes.solvers.work import Work
 from nodes.threads.ballot import count_votes, is_certain
-from nodes.threads.solving import MAX_SHOWN, Solving, Votes
+from nodes.threads.solving import MAX_SHOWN_CHARACTERS, Solving, Votes
 
 
 async def vote(work: Work) -> Reply:
@@ -83,7 +83,7 @@ def _answers(came: Mapping[int, Reply | ModelError]) -> dict[int, str]:
 def _tell(came: Mapping[int, Reply | ModelError], asked: int) -> Solving:
     answers = _answers(came)
     votes = [
-        Votes(answer=one_line(answers[numbers[0]], MAX_SHOWN), count=len(numbers))
+        Votes(answer=one_line(answers[numbers[0]], MAX_SHOWN_CHARACTERS), count=len(numbers))
         for numbers in count_votes(answers).values()
     ]
     failed = len(came) - len(answers)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 CACHE = "__apr_cache"
 """Where a compiled graph's configuration holds a cache of the caller's own."""
-REST_AFTER_FAULT_S = 60.0
+CACHE_REST_S = 60.0
 """Seconds that a cache is left alone after a fault, since waiting for a locked file takes seconds each time."""
 
 _log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ class ThreadCache:
         return time.monotonic() < self._rests_until
 
     def _complain(self, what: str, error: Exception) -> None:
-        self._rests_until = time.monotonic() + REST_AFTER_FAULT_S
+        self._rests_until = time.monotonic() + CACHE_REST_S
         _log.warning("the thread cache %s cannot be %s, threads are asked anew: %s", self.name, what, error)
 
 

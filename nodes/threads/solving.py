@@ -8,7 +8,7 @@ from nodes.shared.record import Record
 
 WHOLE = "direct"
 """What a question that is answered directly is known by among the threads of a report."""
-MAX_SHOWN = 200
+MAX_SHOWN_CHARACTERS = 200
 """Characters of a sample, a step or a lesson that are kept to be shown."""
 
 
@@ -62,5 +62,5 @@ class Solving(Record):
 
 def shorten_node(node: TreeNode) -> TreeNode:
     """Return a node as it is kept and shown."""
-    texts = {name: one_line(node[name], MAX_SHOWN) for name in ("text", "answer", "message")}
+    texts = {name: one_line(node[name], MAX_SHOWN_CHARACTERS) for name in ("text", "answer", "message")}
     return node.model_copy(update={**texts, "value": round(node.value, 3)})

@@ -33,7 +33,7 @@ class Stragglers:
         self._latencies: list[float] = []
         self._news = asyncio.Event()
 
-    def finished(self, latency: float) -> None:
+    def finish(self, latency: float) -> None:
         """Take in that a thread has its answer, and after how many seconds."""
         self._latencies.append(latency)
         self._news.set()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 START_TIMEOUT_S = 30.0
 """Seconds for a server to start and to list its tools."""
-MAX_NAME_CHARACTERS = 64
+MAX_TOOL_NAME_CHARACTERS = 64
 """Of a tool's name."""
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -80,7 +80,7 @@ class Connection:
                 self._tools = await _list(client)
             except Exception as error:
                 self.close()
-                raise ConfigurationError(mask_text(f"`mcp_config`: `{self._name}`: {_said(error)}")) from None
+                raise ConfigurationError(mask_text(f"`mcp_config`: `{self._name}`: {_say(error)}")) from None
         return self._tools
 
     async def client(self) -> "Client":
@@ -98,7 +98,7 @@ class Connection:
         except TimeoutError:
             why = f"did not answer within {START_TIMEOUT_S:g} s"
         except Exception as error:
-            why = f"cannot be used: {_said(error)}"
+            why = f"cannot be used: {_say(error)}"
         self.close()
         raise ConfigurationError(mask_text(f"`mcp_config`: the MCP server `{self._name}` {why}"))
 
@@ -120,7 +120,7 @@ class Connection:
         self._ready, self._tools = None, []
 
 
-def _said(error: BaseException) -> str:
+def _say(error: BaseException) -> str:
     """Say what is at the bottom of an error, which may be a group of them."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -187,7 +187,7 @@ def _free_name(tool: str, server: str, used: Collection[str]) -> str:
     """Return a name that servers of models take and no other tool has: if need be with its server's."""
     own, longer = _UNFIT.sub("_", tool), _UNFIT.sub("_", f"{server}_{tool}")
     numbered = (f"{number}_{longer}" for number in itertools.count(2))
-    names = (name[:MAX_NAME_CHARACTERS] for name in itertools.chain((own, longer), numbered))
+    names = (name[:MAX_TOOL_NAME_CHARACTERS] for name in itertools.chain((own, longer), numbered))
     return next(name for name in names if name and name not in used)
 
 

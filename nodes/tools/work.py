@@ -15,7 +15,7 @@ from nodes.shared.masking import mask_text
 from nodes.shared.run import Run
 from nodes.tools.toolbox import Toolbox
 
-MAX_RESULT_CHARACTERS = 20_000
+MAX_TOOL_RESULT_CHARACTERS = 20_000
 """Of a result, as the model is shown it; more is left out in the middle."""
 MAX_KEPT_CHARACTERS = 1_000
 """Of arguments and results, as they are recorded."""
@@ -41,9 +41,9 @@ async def call_tool(ask: Ask, toolbox: Toolbox, run: Run, thread_id: str | None,
     use = _record(ask, run)
     tool, arguments = toolbox.tools.get(ask.name), ask.read()
     if tool is None:
-        return _failed(use, run, f"there is no tool `{ask.name}`; there are {', '.join(toolbox.tools)}")
+        return _fail(use, run, f"there is no tool `{ask.name}`; there are {', '.join(toolbox.tools)}")
     if arguments is None:
-        return _failed(use, run, "the arguments are no JSON object")
+        return _fail(use, run, "the arguments are no JSON object")
     name = f"{ask.name} {thread_id}" if thread_id else ask.name
     config: RunnableConfig = {"run_name": name, "tags": [f"apr:{name}"], "metadata": {"apr_thread": thread_id or ""}}
     work = asyncio.create_task(_invoke(tool, arguments, config))
@@ -51,39 +51,39 @@ async def call_tool(ask: Ask, toolbox: Toolbox, run: Run, thread_id: str | None,
         await asyncio.wait([work], timeout=max(0.0, seconds))
         if not work.done():
             return await _give_up(work, use, run, seconds)
-        return _ended(use, run, text := work.result()), text
+        return _end(use, run, text := work.result()), text
     except asyncio.CancelledError:
         work.cancel()
         raise
     except Exception as error:
-        return _failed(use, run, mask_text(f"{type(error).__name__}: {error}"))
+        return _fail(use, run, mask_text(f"{type(error).__name__}: {error}"))
 
 
 async def _invoke(tool: Any, arguments: dict[str, Any], config: RunnableConfig) -> str:
     value = await tool.ainvoke(arguments, config)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return shorten(storable(text), MAX_RESULT_CHARACTERS)
+    return shorten(storable(text), MAX_TOOL_RESULT_CHARACTERS)
 
 
 async def _give_up(work: "asyncio.Task[str]", use: ToolUse, run: Run, seconds: float) -> tuple[ToolUse, str]:
     work.cancel()
     work.add_done_callback(lambda done: done.cancelled() or done.exception())
     await asyncio.wait([work], timeout=GRACE_S)
-    return _failed(use, run, f"it took more than {max(0.0, seconds):.3g} s", status="timed_out")
+    return _fail(use, run, f"it took more than {max(0.0, seconds):.3g} s", status="timed_out")
 
 
 async def skip_tool(ask: Ask, run: Run) -> tuple[ToolUse, str]:
     """Record a call that is not made, since the thread has made as many as it may."""
-    return _failed(_record(ask, run), run, "no more calls are left (`max_tool_calls`)", status="skipped")
+    return _fail(_record(ask, run), run, "no more calls are left (`max_tool_calls`)", status="skipped")
 
 
 def record_cancelled(ask: Ask, run: Run, started_s: float) -> ToolUse:
     """Record a call that was under way when its thread was stopped; whether it took effect, nobody knows."""
     use = _record(ask, run).model_copy(update={"started_s": round(started_s, 3)})
-    return _failed(use, run, "its thread was stopped before it ended", status="cancelled")[0]
+    return _fail(use, run, "its thread was stopped before it ended", status="cancelled")[0]
 
 
-def told(text: str) -> str:
+def write_result(text: str) -> str:
     """Write a result as the model is shown it: it neither opens nor closes a tag of ours."""
     harmless = _TAG.sub(r"<\\", text)
     return f"<tool-result>\n{harmless}\n</tool-result>"
@@ -95,11 +95,11 @@ def _record(ask: Ask, run: Run) -> ToolUse:
     return ToolUse(name=one_line(ask.name, 100), arguments=arguments, started_s=round(run.elapsed(), 3))
 
 
-def _ended(use: ToolUse, run: Run, text: str) -> ToolUse:
+def _end(use: ToolUse, run: Run, text: str) -> ToolUse:
     latency = round(max(0.0, run.elapsed() - use.started_s), 3)
     return use.model_copy(update={"result": shorten(mask_text(text), MAX_KEPT_CHARACTERS), "latency_s": latency})
 
 
-def _failed(use: ToolUse, run: Run, why: str, status: str = "failed") -> tuple[ToolUse, str]:
+def _fail(use: ToolUse, run: Run, why: str, status: str = "failed") -> tuple[ToolUse, str]:
     why = storable(shorten(why, MAX_KEPT_CHARACTERS))
-    return _ended(use, run, "").model_copy(update={"status": status, "error": why}), f"It failed: {why}"
+    return _end(use, run, "").model_copy(update={"status": status, "error": why}), f"It failed: {why}"

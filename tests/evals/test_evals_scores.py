@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.intervals import bootstrap, decision, resampled, wilson
+from evals.intervals import bootstrap, decision, resample, wilson
 from evals.item import GivenResult, Item
 from evals.numerals import number, numbers, same
 from evals.run.reviewer import compare_found
@@ -103,9 +103,9 @@ def test_intervals_hold_what_they_should() -> None:
     mean, low, high = bootstrap([0.0, 1.0] * 50)
     assert mean == 0.5 and 0.38 < low < 0.43 and 0.57 < high < 0.62
     assert bootstrap([1.0] * 12).low < 1
-    mean, low, high = resampled([-1.0, 0.0, 0.0, 1.0] * 25)
+    mean, low, high = resample([-1.0, 0.0, 0.0, 1.0] * 25)
     assert mean == 0 and -0.16 < low < -0.1 and 0.1 < high < 0.16
-    assert resampled([0.0] * 12) == (0, 0, 0) and math.isnan(resampled([]).mean)
+    assert resample([0.0] * 12) == (0, 0, 0) and math.isnan(resample([]).mean)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))

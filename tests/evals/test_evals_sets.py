@@ -15,7 +15,7 @@ from evals.run.row import row_of
 from evals.run.session import fits
 from evals.run.variants import REVIEWERS
 from evals.score import parts_right
-from evals.shape import matched, parts_of, shape, widest
+from evals.shape import match, parts_of, shape, widest
 from nodes.planning.outline import Part
 from nodes.state import Assessment, Document, Solution
 
@@ -252,18 +252,18 @@ def test_the_shape_that_was_found_is_compared_with_the_known_one() -> None:
 
 
 def test_texts_are_matched_one_to_one_and_the_most_alike_first() -> None:
-    assert matched(["How old is Ann?", "How old is Anna?"], ["How old is Anna now?", "how old is  ANN?"]) == {
+    assert match(["How old is Ann?", "How old is Anna?"], ["How old is Anna now?", "how old is  ANN?"]) == {
         1: 2,
         2: 1,
     }
-    assert matched(["Wie hoch ist der Turm?"], ["埃菲尔铁塔有多高?"]) == {}
-    assert matched(["How old is Ann?"], ["How old is Ann?", "How old is Ann?"]) == {1: 1}
+    assert match(["Wie hoch ist der Turm?"], ["埃菲尔铁塔有多高?"]) == {}
+    assert match(["How old is Ann?"], ["How old is Ann?", "How old is Ann?"]) == {1: 1}
     assert widest([]) == 0 and widest([[], [1], [2]]) == 1 and widest([[], [], [1, 2], [], [3]]) == 3
 
 
 @given(st.lists(st.text(max_size=20), max_size=5), st.lists(st.text(max_size=20), max_size=5))
 def test_no_text_is_matched_twice(wanted: list[str], found: list[str]) -> None:
-    pairs = matched(wanted, found)
+    pairs = match(wanted, found)
     assert len(set(pairs.values())) == len(pairs) and set(pairs) <= set(range(1, len(found) + 1))
 
 

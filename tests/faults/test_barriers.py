@@ -109,7 +109,7 @@ async def kept_run(tmp_path: Path, context: dict[str, Any]) -> tuple[str, str]:
     settings, problem = Settings(**context), Problem(question="What is it?")
     async with open_store(str(place)) as store:
         runs = Runs(store)
-        async with runs.begin(problem, settings.shown(), sequential=False) as entry:
+        async with runs.begin(problem, settings.show(), sequential=False) as entry:
             shown: list[str] = []
             try:
                 modes = ["values", "updates", "tasks", "debug", "custom"]

@@ -40,7 +40,7 @@ async def keep(server: ModelServer, place: Path, *, until: int) -> str:
     server.on("assess", outline(*(f"{number}: {part}" for number, part in enumerate(PARTS, 1))))
     async with open_store(str(place)) as store:
         runs, written = Runs(store), 0
-        async with runs.begin(problem, settings.shown(), sequential=False) as entry:
+        async with runs.begin(problem, settings.show(), sequential=False) as entry:
             stream = runs.graph(entry).astream(problem.model_dump(), config(entry), context=settings, durability="sync")
             async for update in stream:
                 written += "solve" in update

@@ -110,7 +110,7 @@ async def test_a_run_that_is_taken_up_is_not_pruned(server: ModelServer, tmp_pat
     place, problem = str(tmp_path / "runs.sqlite"), Problem(question="What is it?")
     async with open_store(place) as store, open_store(place) as other:
         runs, theirs = Runs(store), Runs(other)
-        async with runs.begin(problem, Settings().shown(), sequential=False) as entry:
+        async with runs.begin(problem, Settings().show(), sequential=False) as entry:
             await runs.end(entry, "stopped")
         listed = theirs._as_it_stands
 

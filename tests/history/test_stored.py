@@ -36,7 +36,7 @@ async def test_a_poisoned_store_runs_nothing(server: ModelServer, tmp_path: Path
     async with open_store(str(place)) as store:
         runs = Runs(store)
         problem = Problem(question=" ".join(PARTS[:2]))
-        async with runs.begin(problem, context.shown(), sequential=False) as entry:
+        async with runs.begin(problem, context.show(), sequential=False) as entry:
             await runs.graph(entry).ainvoke(problem.model_dump(), config(entry), context=context)
     for encoding, value in poison.values:
         with closing(sqlite3.connect(place)) as content:

@@ -195,7 +195,7 @@ async def test_a_run_that_broke_off_goes_on_without_searching_again_for_what_it_
     server.on("step", step("So.", "1"), step("So.", "1"), HANG, HANG, step("So.", "2")).on("rate", rate(10))
     async with open_store(str(tmp_path / "runs.sqlite")) as store:
         runs = Runs(store)
-        async with runs.begin(problem, settings.shown(), sequential=False) as entry:
+        async with runs.begin(problem, settings.show(), sequential=False) as entry:
             graph = runs.graph(entry)
             run = asyncio.create_task(
                 graph.ainvoke(problem.model_dump(), config(entry), context=settings, durability="sync")

@@ -67,7 +67,7 @@ class Kept:
         settings, problem = Settings(**{"cache": True} | context), Problem(question=question)
         async with open_store(str(self.folder / "runs.sqlite")) as store:
             runs, ended = Runs(store), None
-            async with runs.begin(problem, settings.shown(), sequential=False) as entry:
+            async with runs.begin(problem, settings.show(), sequential=False) as entry:
                 modes = [*MODES, *(["messages"] if streaming else [])]
                 try:
                     traced = config(entry) | {"callbacks": [LangChainTracer(client=self._tracer)]}

@@ -24,9 +24,8 @@ SHAPES: dict[str, type[BaseModel]] = {
     "review": Review,
 }
 CHARACTERS_A_TOKEN = 4
-MAX_TOKENS = {"assess": 600}
-"""Of a role's rules and examples together; 500 where nothing else stands here. Shorter outline prompts judged worse
-what may be split (`evals/NOTES.md`)."""
+MAX_TOKENS = 500
+"""Of a role's rules and examples together."""
 
 
 def values(prompt: Prompt, text: str) -> dict[str, str]:
@@ -59,7 +58,7 @@ def test_whoever_writes_into_a_prompt_leaves_the_next_one_as_it_is() -> None:
 def test_what_never_varies_is_short(label: str) -> None:
     prompt = VERSIONS[label]
     *fixed, _ = prompt.messages(**values(prompt, ""))
-    assert sum(len(str(message.content)) for message in fixed) / CHARACTERS_A_TOKEN < MAX_TOKENS.get(prompt.name, 500)
+    assert sum(len(str(message.content)) for message in fixed) / CHARACTERS_A_TOKEN < MAX_TOKENS
 
 
 SHAPED = [label for label in VERSIONS if label.partition("@")[0] in SHAPES]

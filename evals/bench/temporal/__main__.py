@@ -129,10 +129,10 @@ def temporal(
     typer.echo(describe(machine()))
     for name in only or made:
         sys.stderr.write(f"{name} …\n")
-        typer.echo(f"\n{_table(asyncio.run(_awaited(made[name])))}")
+        typer.echo(f"\n{_table(asyncio.run(_await(made[name])))}")
 
 
-async def _awaited(make: Callable[[], Awaitable[Rows]]) -> Rows:
+async def _await(make: Callable[[], Awaitable[Rows]]) -> Rows:
     return await make()
 
 

@@ -33,7 +33,7 @@ class Quit(Exception):
     """The person leaves; the run waits."""
 
 
-def typed(prompt: str) -> str:
+def read_typed(prompt: str) -> str:
     """Read a line; the prompt goes to standard error, since standard output is the answer's.
 
     Raises:
@@ -47,7 +47,7 @@ def typed(prompt: str) -> str:
     return line
 
 
-def ask(payload: Mapping[str, Any], read: Callable[[str], str] = typed) -> dict[str, Any]:
+def ask(payload: Mapping[str, Any], read: Callable[[str], str] = read_typed) -> dict[str, Any]:
     """Show what is to be approved, and return the person's reply.
 
     Args:

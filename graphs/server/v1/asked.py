@@ -68,7 +68,7 @@ def read_chat(body: Any) -> Asked:
         raise Refused("`messages` is missing: the conversation so far, in order", param="messages")
     options = fields.get("stream_options")
     usage = isinstance(options, Mapping) and bool(options.get("include_usage"))
-    return _asked(fields, _read(fields["messages"], "messages"), usage=usage)
+    return _make_asked(fields, _read(fields["messages"], "messages"), usage=usage)
 
 
 def read_response(body: Any) -> Asked:
@@ -89,7 +89,7 @@ def read_response(body: Any) -> Asked:
     messages = _read([{"role": item.get("role"), "content": item.get("content")} for item in said], "input")
     if rules := fields.get("instructions"):
         messages = [SystemMessage(str(rules)), *messages]
-    return _asked(fields, messages, usage=True)
+    return _make_asked(fields, messages, usage=True)
 
 
 def _check_fields(body: Any) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _read(messages: list[Any], param: str) -> list[BaseMessage]:
         raise Refused(str(error), param=param) from None
 
 
-def _asked(fields: Mapping[str, Any], messages: list[BaseMessage], *, usage: bool) -> Asked:
+def _make_asked(fields: Mapping[str, Any], messages: list[BaseMessage], *, usage: bool) -> Asked:
     try:
         problem = read_conversation(messages)
     except ValidationError as error:

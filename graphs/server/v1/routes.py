@@ -22,7 +22,7 @@ from nodes.llm.replies.errors import ConfigurationError
 from nodes.shared.masking import trace_of
 from nodes.state import Solution
 
-MAX_BODY_BYTES = 50_000_000
+MAX_CHAT_BODY_BYTES = 50_000_000
 """Bytes of a request; the longest input that is allowed, in base64 and with its names, is less."""
 ONCE = {"x-should-retry": "false"}
 """Asks clients not to send a request again whose run was paid for."""
@@ -109,8 +109,8 @@ async def _body(request: Request) -> Any:
     content = bytearray()
     async for piece in request.stream():
         content += piece
-        if len(content) > MAX_BODY_BYTES:
-            raise Refused(f"the body has more than {MAX_BODY_BYTES:,} bytes", status=413)
+        if len(content) > MAX_CHAT_BODY_BYTES:
+            raise Refused(f"the body has more than {MAX_CHAT_BODY_BYTES:,} bytes", status=413)
     try:
         return json.loads(content)
     except (ValueError, RecursionError):

@@ -15,7 +15,7 @@ from nodes.conversation.reply import text_of
 from nodes.shared.cleaning import one_line
 from nodes.state import Solution
 
-MAX_QUESTION_CHARACTERS = 120
+MAX_SUBQUESTION_CHARACTERS = 120
 """Characters of a thread's subquestion in a line of progress."""
 
 
@@ -98,7 +98,7 @@ def _line(event: Mapping[str, Any]) -> str:
         return f"{STAGES.get(event.get('stage', ''), '')}{why}"
     if event["status"] == "queued":
         return ""
-    asked = one_line(event["subquestion"], MAX_QUESTION_CHARACTERS)
+    asked = one_line(event["subquestion"], MAX_SUBQUESTION_CHARACTERS)
     return f"{event['thread_id']} {words(event['status'], event.get('stopped', ''))}: {asked}"
 
 

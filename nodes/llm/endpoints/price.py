@@ -36,7 +36,7 @@ def price(settings: Settings, model: str, usage: Usage) -> Price:
     provider, _, name = model.partition(":")
     if provider == "local":
         return Price(None, "the embedded model has no price")
-    if _asked_at(settings, model, provider) != {DEFAULT_BASE_URL.get(provider, "")}:
+    if _list_addresses(settings, model, provider) != {DEFAULT_BASE_URL.get(provider, "")}:
         return Price(None, "the price of a server of one's own is unknown")
     # Imported here: most runs ask for no price, and its tables are large.
     import genai_prices
@@ -83,7 +83,7 @@ def _price_own(own: dict[str, float], usage: Usage) -> float:
     return (read + usage.output * own["output"]) / PRICED_TOKENS
 
 
-def _asked_at(settings: Settings, model: str, provider: str) -> set[str]:
+def _list_addresses(settings: Settings, model: str, provider: str) -> set[str]:
     """List the addresses at which a model is asked."""
     named = [settings.servers_for(seat).addresses for seat in settings.seats() if settings.model_for(seat) == model]
     general, held = settings.servers_for("general").addresses, environment_base_url(provider)

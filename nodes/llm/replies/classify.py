@@ -16,7 +16,7 @@ from nodes.llm.replies.other_clients import retry_after, tell
 from nodes.shared.cleaning import one_line, storable
 from nodes.shared.masking import mask
 
-_EXCERPT = 300
+_EXCERPT_CHARACTERS = 300
 """Characters of a server's words that a message repeats."""
 
 
@@ -156,5 +156,5 @@ def _from_status(
 
 def _excerpt(text: str, key: SecretStr) -> str:
     # Masked before it is shortened, since half a key would not be known as one; far beyond the excerpt nothing matters.
-    flat = one_line(storable(mask(without_key(text[: 20 * _EXCERPT], key))))
-    return flat if len(flat) <= _EXCERPT else flat[:_EXCERPT] + " …"
+    flat = one_line(storable(mask(without_key(text[: 20 * _EXCERPT_CHARACTERS], key))))
+    return flat if len(flat) <= _EXCERPT_CHARACTERS else flat[:_EXCERPT_CHARACTERS] + " …"

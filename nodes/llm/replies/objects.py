@@ -14,11 +14,11 @@ from nodes.llm.replies.fit import fit
 T = TypeVar("T", bound=BaseModel)
 
 _OBJECT_START, _LOOSE_START = re.compile(r'\{\s*["}]'), re.compile(r"""\{\s*["']""")
-_EXPLAINED = 8
+_MAX_EXPLAINED_FAULTS = 8
 """Faults that a message names: a model that got a hundred threads wrong learns no more from the rest."""
-_EFFORT = 2_000_000
+_MAX_CHARACTERS_IN_VAIN = 2_000_000
 """Characters read in vain before the search for JSON gives up: hostile text would make it quadratic."""
-_LAST_OBJECTS = 100
+_MAX_TRIED_OBJECTS = 100
 """Objects of a reply, from its end, that are tried: each try that fails takes time."""
 _MENDABLE, _MENDABLE_OBJECTS = 10_000, 100
 """Characters and opening braces of a text that is worth mending; the mending takes time quadratic in both."""
@@ -65,8 +65,8 @@ def parse_object(text: str, shape: type[T], *, mend: bool = True) -> T:
 def _objects(text: str, *, mend: bool) -> Iterator[object]:
     """Yield the outermost JSON objects of `text`, last first, then mended ones, last first."""
     decoder, position, effort = json.JSONDecoder(), 0, 0
-    sound: deque[object] = deque(maxlen=_LAST_OBJECTS)
-    while effort < _EFFORT and (start := _OBJECT_START.search(text, position)):
+    sound: deque[object] = deque(maxlen=_MAX_TRIED_OBJECTS)
+    while effort < _MAX_CHARACTERS_IN_VAIN and (start := _OBJECT_START.search(text, position)):
         try:
             value, position = decoder.raw_decode(text, start.start())
             sound.append(value)
@@ -97,5 +97,5 @@ def _mend(text: str) -> list[object]:
 def explain(error: ValidationError) -> str:
     """Say in one line what is wrong with each field; of many, with the first ones."""
     wrong = [f"`{'.'.join(map(str, item['loc'])) or 'reply'}`: {item['msg']}" for item in error.errors()]
-    more = [f"and {len(wrong) - _EXPLAINED} more"] if len(wrong) > _EXPLAINED else []
-    return "; ".join(wrong[:_EXPLAINED] + more)
+    more = [f"and {len(wrong) - _MAX_EXPLAINED_FAULTS} more"] if len(wrong) > _MAX_EXPLAINED_FAULTS else []
+    return "; ".join(wrong[:_MAX_EXPLAINED_FAULTS] + more)

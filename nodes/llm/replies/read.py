@@ -37,7 +37,7 @@ def read_reply(message: Any) -> Reply:
         finish_reason=reason,
         state=state,
         shortfall=_shortfall(
-            state, reason, refusal, said=bool(answer or tools), thought=bool(reasoning) or _counted_thoughts(message)
+            state, reason, refusal, said=bool(answer or tools), thought=bool(reasoning) or _has_thoughts(message)
         ),
         tool_args=tuple(_sound(tools)),
         called=bool(tools),
@@ -71,7 +71,7 @@ def _join(apart: str, thought: str) -> str:
     return "\n".join(part for part in (apart, "" if thought in apart else thought) if part)
 
 
-def _counted_thoughts(message: AIMessage) -> bool:
+def _has_thoughts(message: AIMessage) -> bool:
     """Whether a model thought, though its provider does not tell what."""
     usage = message.usage_metadata
     return bool(usage and usage.get("output_token_details", {}).get("reasoning"))

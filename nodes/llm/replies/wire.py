@@ -134,7 +134,7 @@ class Heard:
         new = self._listen(choice, message)
         self._went_on = self._went_on or bool(self._reasons and new.text)
         if isinstance(choice.get("text"), str):
-            self.matched = self.matched or _matched(choice, data)
+            self.matched = self.matched or _find_stop_string(choice, data)
         if reason := reason_in(choice, message, data):
             self._reasons.append(self._plain(reason))
         if self.on_text and new.text:
@@ -231,7 +231,7 @@ def _first(choices: Any) -> dict[str, Any]:
     return first if isinstance(first, dict) else {}
 
 
-def _matched(*places: dict[str, Any]) -> str:
+def _find_stop_string(*places: dict[str, Any]) -> str:
     """Return the stop string that a server names."""
     said = (place.get(name) for place in places for name in _MATCHED_FIELDS)
     first = next((value for value in said if value not in (None, "")), "")

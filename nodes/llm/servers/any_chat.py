@@ -153,7 +153,7 @@ def _as_said(message: AIMessage, usage: UsageMetadata | None, *, whole: bool) ->
         ]
     reason = reason_in(message.response_metadata)
     choice = {"message" if whole else "delta": said, "finish_reason": reason or None}
-    return {"choices": [choice]} | ({"usage": _counted(usage)} if usage else {})
+    return {"choices": [choice]} | ({"usage": _count(usage)} if usage else {})
 
 
 def _thoughts(message: AIMessage) -> str:
@@ -167,7 +167,7 @@ def _thoughts(message: AIMessage) -> str:
     )
 
 
-def _counted(usage: UsageMetadata) -> dict[str, Any]:
+def _count(usage: UsageMetadata) -> dict[str, Any]:
     read, written = usage.get("input_token_details", {}), usage.get("output_token_details", {})
     return {
         "prompt_tokens": usage["input_tokens"],

@@ -9,11 +9,11 @@ from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.replies.errors import without_key
 from nodes.shared.cleaning import one_line, storable
 
-ANSWER_TIMEOUT_S = 10.0
+CATALOG_TIMEOUT_S = 10.0
 """Seconds for the whole answer."""
-MAX_ANSWER_BYTES = 5_000_000
+MAX_CATALOG_BYTES = 5_000_000
 """Bytes of the answer; a longer one is none."""
-MAX_NAME_CHARACTERS = 200
+MAX_MODEL_NAME_CHARACTERS = 200
 """Of a model's name."""
 
 
@@ -32,12 +32,12 @@ async def ask_catalog(endpoint: Endpoint) -> Catalog:
     """Ask a server for its models (`/models`). It costs nothing, and shows whether the server takes the key."""
     headers = {"Authorization": f"Bearer {endpoint.api_key.get_secret_value()}", "Accept-Encoding": "identity"}
     try:
-        async with httpx2.AsyncClient(timeout=ANSWER_TIMEOUT_S, follow_redirects=False) as http:
+        async with httpx2.AsyncClient(timeout=CATALOG_TIMEOUT_S, follow_redirects=False) as http:
             async with http.stream("GET", f"{endpoint.base_url}/models", headers=headers) as reply:
                 body = b""
                 async for piece in reply.aiter_raw():
                     body += piece
-                    if len(body) > MAX_ANSWER_BYTES:
+                    if len(body) > MAX_CATALOG_BYTES:
                         break
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
         why = one_line(without_key(str(error), endpoint.api_key)) or type(error).__name__
@@ -57,4 +57,6 @@ def _read(body: bytes, endpoint: Endpoint) -> Catalog:
         names = [one["id"] for one in listed if isinstance(one["id"], str)]
     except (ValueError, KeyError, TypeError, RecursionError):
         return Catalog([], f"{endpoint.address} lists no models in a form that is known", silent=True)
-    return Catalog([one_line(storable(without_key(name, endpoint.api_key)), MAX_NAME_CHARACTERS) for name in names])
+    return Catalog(
+        [one_line(storable(without_key(name, endpoint.api_key)), MAX_MODEL_NAME_CHARACTERS) for name in names]
+    )

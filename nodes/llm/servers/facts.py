@@ -9,9 +9,9 @@ from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.replies.wire import count
 from nodes.llm.servers.ask_json import ask_json
 
-ANSWER_TIMEOUT_S = 2.0
+FACTS_TIMEOUT_S = 2.0
 """Seconds for the whole answer; it delays the first call only, and once in a process."""
-MAX_ANSWER_BYTES = 1_000_000
+MAX_FACTS_BYTES = 1_000_000
 """Bytes of the answer; a server that tells more tells nothing."""
 
 
@@ -42,7 +42,7 @@ async def ask_server(endpoint: Endpoint, http: httpx2.AsyncClient) -> ServerFact
 
 
 async def _get(endpoint: Endpoint, http: httpx2.AsyncClient, url: str) -> Any:
-    return await ask_json(endpoint, http, url, seconds=ANSWER_TIMEOUT_S, most_bytes=MAX_ANSWER_BYTES)
+    return await ask_json(endpoint, http, url, seconds=FACTS_TIMEOUT_S, most_bytes=MAX_FACTS_BYTES)
 
 
 def _field(value: Any, name: str) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from nodes.llm.limits.limiter import Limiter, ShutTooLong, Turn, name_slots, share_of
 from nodes.llm.limits.line import Line
-from nodes.llm.limits.several.link import REST_AFTER_FAULT_S, Link, LinkLost, start_apart
+from nodes.llm.limits.several.link import LINK_REST_S, Link, LinkLost, start_apart
 from nodes.llm.limits.several.slots import RENEW_S, Back, Seen, exchange
 from nodes.llm.limits.window import NO_CEILINGS, Ceilings
 
@@ -17,7 +17,7 @@ MIN_POLL_S, MAX_POLL_S = 0.01, 0.04
 """Seconds between two questions for a free place; by chance, so that processes do not ask in step."""
 BEFORE_AT_HALF_PACE, SLOWEST_POLL_S = 20, 0.1
 """Behind so many processes one asks half as often, and never less often: a thousand must not drown the server."""
-MAX_ASKED = 100
+MAX_LEASES_ASKED = 100
 """Leases that are asked for at once."""
 ALONE = "a share of the limit, as the server that counts for all workers does not answer"
 
@@ -176,7 +176,7 @@ class SharedLimiter:
         now = time.monotonic()
         renew = list(self._held) if now >= self._renewed + RENEW_S else None
         back, self._back = self._back, []
-        want = min(len(self._line), MAX_ASKED)
+        want = min(len(self._line), MAX_LEASES_ASKED)
         try:
             seen = await exchange(
                 self._link,
@@ -252,7 +252,7 @@ class SharedLimiter:
             if learnt := self._own.degree:
                 self._seen = self._seen._replace(limit=float(learnt * self._link.workers))
             self._alone, self._renewed = False, -math.inf
-            self._careful_until = time.monotonic() + REST_AFTER_FAULT_S
+            self._careful_until = time.monotonic() + LINK_REST_S
 
     def _take_all(self, now: float) -> None:
         """Leave the share behind, where all others have joined again."""

@@ -18,7 +18,7 @@ SERVER_TIMEOUT_S = 5.0
 """Seconds to wait for the server; well under a lease, which would end meanwhile."""
 MAX_LIMITERS = 1_000
 """Endpoints whose limiters are held."""
-REST_AFTER_FAULT_S = 30.0
+LINK_REST_S = 30.0
 """Seconds that the server is left alone after a fault."""
 
 _log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class Link:
         return said
 
     def _rest(self, error: Exception) -> None:
-        self._rests_until = time.monotonic() + REST_AFTER_FAULT_S
+        self._rests_until = time.monotonic() + LINK_REST_S
         if not self._told:
             self._told = True
             _log.warning(

@@ -3,7 +3,7 @@
 from nodes.llm.limits.purse import Purse
 from nodes.llm.limits.several.link import Link, LinkLost, shared_link
 
-KEPT_S = 86_400
+PURSE_KEPT_S = 86_400
 """Seconds after its last call that a run's use is remembered; what its state tells counts in any case."""
 
 _SCRIPT = """
@@ -59,7 +59,7 @@ class SharedPurse(Purse):
         if self._link:
             more, self._more = self._more, 0.0
             try:
-                said = await self._link.run(_SCRIPT, [self._key], known=self._known, more=more, kept_s=KEPT_S)
+                said = await self._link.run(_SCRIPT, [self._key], known=self._known, more=more, kept_s=PURSE_KEPT_S)
             except LinkLost:
                 self._more += more
             else:
@@ -84,4 +84,4 @@ class SharedPurse(Purse):
         self._more += used
         if self._link and self._more:
             more, self._more = self._more, 0.0
-            self._link.send(_SCRIPT, [self._key], known=self._known, more=more, kept_s=KEPT_S)
+            self._link.send(_SCRIPT, [self._key], known=self._known, more=more, kept_s=PURSE_KEPT_S)

@@ -20,7 +20,7 @@ WAIT_S = 0.5
 FIRST_ROOM = 64
 """Requests open at once at an endpoint that has answered none. Each that succeeds makes room for one more, until one is
 refused: workers that start together would else send hundreds before the first of them is."""
-KEPT_S = 3_600.0
+LIMITER_KEPT_S = 3_600.0
 """Seconds that a limit is remembered when nobody asks."""
 
 _SCRIPT = """
@@ -190,4 +190,4 @@ async def exchange(
 
 
 _UNLIMITED = 1e15
-_TIMES = {"lease": LEASE_S, "wait": WAIT_S, "shut": MAX_SHUT_S, "kept": KEPT_S}
+_TIMES = {"lease": LEASE_S, "wait": WAIT_S, "shut": MAX_SHUT_S, "kept": LIMITER_KEPT_S}
