@@ -13,7 +13,7 @@ from nodes.state import ThreadTask
 from nodes.threads.context_rot import marks_of, repetition
 from nodes.threads.results import Mark, ThreadResult, keep_earlier
 
-HANDED_ON = "it found several parts to work on, and nobody has worked on them"
+HANDED_ON = "it handed on what it found to work on, and nobody has worked on that"
 """Why a thread that handed parts on has no answer, where the run ends before those are worked on."""
 
 

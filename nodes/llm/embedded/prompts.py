@@ -1,6 +1,6 @@
 """What never varies in our prompts, read into the embedded server once and kept on disk.
 
-Reading is most of what a small machine does: rules and examples are 200 to 2,700 tokens a prompt, at some 70
+Reading is most of what a small machine does: rules and examples are up to 500 tokens a prompt, at some 70
 a second on 2 cores. The server saves what it has read, and puts it into any slot in milliseconds, also in
 later processes. Kept are our own prompts only, nothing of what users ask.
 """
