@@ -137,7 +137,7 @@ async def test_no_parts_are_begun_when_time_is_up(server: ModelServer, context: 
     server.on(CAPITAL, HANG)
     solution = await ask(context, deadline=3)
     assert solution.outcome == "failed" and not server.calls("review")
-    assert "nobody has worked on them" in solution.stop_reason
+    assert "nobody has worked on that" in solution.stop_reason
     assert sorted(request.key for request in server.calls("solve")) == sorted([PICKS, CAPITAL])
 
 
