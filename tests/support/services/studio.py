@@ -42,7 +42,9 @@ async def dev_server(folder: Path, real: bool = False, /, **environment: str) ->
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANGSMITH_", "OPENAI_", "APR_"))}
     own = {"LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGGRAPH_NO_VERSION_CHECK": "true", "LANGSMITH_TRACING": "false"}
     arguments = ("dev", "--no-browser", "--no-reload", "--host", "127.0.0.1", "--port", str(port))
-    env = kept | own | STEADY | environment
+    # A server of a test keeps nothing where a user's would.
+    store = {"APR_STORE": str(folder / "runs.sqlite")}
+    env = kept | own | STEADY | store | environment
     streams: Any = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": DEVNULL}
     process: Process
     if real:
