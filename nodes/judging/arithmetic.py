@@ -137,7 +137,7 @@ class _Equality:
         readings: dict[str, list[Sum]] = {}
         for mark in ".,":
             with suppress(Unclear):
-                readings[mark] = list(self._finish_sum(mark))
+                readings[mark] = list(self._work_out(mark))
         return _likeliest(readings, "".join(piece.text for piece in pieces if piece.kind == "number"))
 
     def _unwrap(self) -> None:
@@ -146,7 +146,7 @@ class _Equality:
         if one.kind == other.kind == "currency" and one.text == other.text:
             self._left[0], self._right[-1] = one._replace(kind="markup"), other._replace(kind="markup")
 
-    def _finish_sum(self, mark: str) -> Iterator[Sum]:
+    def _work_out(self, mark: str) -> Iterator[Sum]:
         one, other = Calculation(self._left, mark), Calculation(self._right, mark)
         if not one.steps and not other.steps:
             return
