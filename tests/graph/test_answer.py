@@ -24,6 +24,8 @@ from tests.support.server import HANG, Fault, ModelServer, outline
 PROJECT = Path(__file__).parents[2]
 PARTS = ["What is one?", "What is two?"]
 QUESTION = " ".join(PARTS)
+WAKE = "import signal\nsignal.signal(signal.SIGALRM, lambda *_: None)\nsignal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)\n"
+"""A thread that only just begins to wait for a lock does not notice a signal before the next."""
 
 
 @pytest.fixture
@@ -177,7 +179,7 @@ async def test_threads_without_an_event_loop_may_ask(split: ModelServer, context
 async def test_interrupting_who_waits_closes_what_is_open(split: ModelServer, context: Any, waits: str) -> None:
     for part in PARTS:
         split.on(part, HANG)
-    code = (
+    code = WAKE + (
         "from langgraph.checkpoint.memory import InMemorySaver\n"
         "from graphs import answer_sync, build_graph, graph\n"
         f"QUESTION, CONTEXT, AS = {QUESTION!r}, {context!r}, {{'configurable': {{'thread_id': '1'}}}}\n"
@@ -200,7 +202,7 @@ async def test_interrupting_who_waits_closes_what_is_open(split: ModelServer, co
 
 async def test_interrupting_ends_what_was_between_two_steps(split: ModelServer, context: Any, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    code = (
+    code = WAKE + (
         "import os, time\n"
         "from langchain_core.callbacks import BaseCallbackHandler\n"
         "from graphs import graph\n"
