@@ -13,6 +13,7 @@ from nodes.planning.spawn import may_spawn, read_spawned
 from nodes.settings import Settings
 from nodes.stage import Stage
 from nodes.state import ThreadTask
+from nodes.threads.results import Mark
 from prompts import PROMPTS, block
 
 KNOWN = {"context", "critique", "instructions", "material", "subquestion"}
@@ -20,6 +21,14 @@ KNOWN = {"context", "critique", "instructions", "material", "subquestion"}
 THREAD = Stage("solve", PROMPTS["solve"].check(KNOWN), "solve")
 SPAWNING = Stage("solve", PROMPTS["spawn"].check(KNOWN), "solve")
 VOTE = Stage("solve", PROMPTS["vote"].check(KNOWN), "solve")
+AGAIN: dict[Mark, str] = {
+    "cut": block(
+        "Your earlier reply did not come to an end",
+        "It was cut at the token limit. Come to the result in far fewer words.",
+    ),
+    "repetitive": block("Your earlier reply repeated itself", "Come to the result in far fewer words."),
+}
+"""What a thread is told that is asked the same once more: else it may well answer the same once more."""
 RESULT_ALONE = "Now write the answer alone, as few words as it takes; a number without its unit."
 """What a sample of a vote is asked that ends without its result."""
 
@@ -48,16 +57,12 @@ def ask_result(asked: Sequence[BaseMessage], said: str) -> list[BaseMessage]:
 
 def values(task: ThreadTask) -> dict[str, str]:
     """Return what a prompt is told of a thread, by the names of its variables."""
-    earlier = f"Your earlier result: {task.previous.answer}\n" if task.previous and task.previous.answer else ""
     return {
         "instructions": block("Instructions", task.instructions),
         "context": block("What holds for every part", task.shared_context)
         + block("Results of other parts (#1 is the result of T1)", as_lines(task.given)),
         "material": block(f"Material{_portion(task.spec.portion)}", whole(_beside_question(task))),
-        "critique": block(
-            "A reviewer sent this back",
-            f"{earlier}{task.critique}\nDo it again from the start." if task.critique else "",
-        ),
+        "critique": _say_why_again(task),
         "subquestion": task.spec.subquestion,
     }
 
@@ -76,6 +81,15 @@ def by_part(task: ThreadTask) -> list[ThreadTask]:
         )
         for part in task.spec.parts
     ]
+
+
+def _say_why_again(task: ThreadTask) -> str:
+    before = task.previous
+    if task.critique:
+        earlier = f"Your earlier result: {before.answer}\n" if before and before.answer else ""
+        return block("A reviewer sent this back", f"{earlier}{task.critique}\nDo it again from the start.")
+    marks = before.marks if before else []
+    return next((told for mark, told in AGAIN.items() if mark in marks), "")
 
 
 def _portion(portion: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from graphs import graph, sequential
 from nodes.state import Solution
-from tests.support.server import Fault, ModelServer, Reply, outline, plan, review
+from tests.support.server import Fault, ModelServer, Reply, Step, outline, plan, review
 
 PARTS = ["What is one?", "What does long.txt say?", "What is three?"]
 LONG = "\n\n".join(f"Paragraph {number}. " + "It says a little more. " * 15 for number in range(30))
@@ -113,13 +113,23 @@ async def test_splitting_stays_within_the_limits(
     assert len(server.calls("review")) == 1
 
 
-async def test_what_cannot_be_split_further_is_tried_once_more_and_no_oftener(
-    server: ModelServer, context: dict[str, Any]
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        (Reply("half of a thou", finish_reason="length"), "cut at the token limit"),
+        (Reply("", reasoning="half of a thou", finish_reason="length"), "cut at the token limit"),
+        (f"{LOOP}\nResult: over", "repeated itself"),
+    ],
+)
+async def test_what_cannot_be_split_further_is_asked_once_more_and_told_why(
+    server: ModelServer, context: dict[str, Any], first: Step, told: str
 ) -> None:
-    server.on("assess", outline(PARTS[0], PARTS[2])).on(PARTS[0], f"{LOOP}\nResult: over")
+    server.on("assess", outline(PARTS[0], PARTS[2])).on(PARTS[0], first, "Result: over")
     solution = await ask(context, documents=[])
     assert solution.outcome == "complete" and solution.report.refined == {"T1": []}
-    assert len(server.about(PARTS[0])) == 2 and solution.threads[0].answer == "over"
+    once, again = (request.last for request in server.about(PARTS[0]))
+    assert told not in once and told in again and "far fewer words" in again
+    assert solution.threads[0].answer == "over" and "far fewer words" not in server.about(PARTS[2])[0].last
 
 
 @pytest.mark.parametrize(
