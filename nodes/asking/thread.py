@@ -13,7 +13,6 @@ from nodes.planning.spawn import may_spawn, read_spawned
 from nodes.settings import Settings
 from nodes.stage import Stage
 from nodes.state import ThreadTask
-from nodes.threads.results import Mark
 from prompts import PROMPTS, block
 
 KNOWN = {"context", "critique", "instructions", "material", "subquestion"}
@@ -21,14 +20,18 @@ KNOWN = {"context", "critique", "instructions", "material", "subquestion"}
 THREAD = Stage("solve", PROMPTS["solve"].check(KNOWN), "solve")
 SPAWNING = Stage("solve", PROMPTS["spawn"].check(KNOWN), "solve")
 VOTE = Stage("solve", PROMPTS["vote"].check(KNOWN), "solve")
-AGAIN: dict[Mark, str] = {
+AGAIN = {
     "cut": block(
         "Your earlier reply did not come to an end",
         "It was cut at the token limit. Come to the result in far fewer words.",
     ),
+    "timed_out": block(
+        "Your earlier reply did not come to an end",
+        "It was broken off at the time limit. Come to the result in far fewer words.",
+    ),
     "repetitive": block("Your earlier reply repeated itself", "Come to the result in far fewer words."),
 }
-"""What a thread is told that is asked the same once more: else it may well answer the same once more."""
+"""What a thread is told by how its reply ended: asked the same once more, it may well answer the same once more."""
 RESULT_ALONE = "Now write the answer alone, as few words as it takes; a number without its unit."
 """What a sample of a vote is asked that ends without its result."""
 
@@ -88,8 +91,11 @@ def _say_why_again(task: ThreadTask) -> str:
     if task.critique:
         earlier = f"Your earlier result: {before.answer}\n" if before and before.answer else ""
         return block("A reviewer sent this back", f"{earlier}{task.critique}\nDo it again from the start.")
-    marks = before.marks if before else []
-    return next((told for mark, told in AGAIN.items() if mark in marks), "")
+    if before is None:
+        return ""
+    # A server that said nothing by the time limit was not kept by the length of the reply.
+    signs = [*before.marks, *([before.status] if before.text else [])]
+    return next((told for sign, told in AGAIN.items() if sign in signs), "")
 
 
 def _portion(portion: str) -> str:

@@ -160,6 +160,18 @@ async def test_what_a_thread_had_said_by_its_time_limit_is_kept(server: ModelSer
     assert solution["outcome"] == "partial"
 
 
+@pytest.mark.parametrize(("first", "told"), [(STALL, True), (HANG, False)], ids=["wrote", "silent"])
+async def test_a_thread_that_wrote_until_its_time_limit_is_told_so(
+    server: ModelServer, context: dict[str, Any], first: Fault, told: bool
+) -> None:
+    server.on("assess", outline("A?", "B?")).on("B?", first, "Result: yes")
+    limits = {**context, "thread_timeout": 2, "max_rounds": 1}
+    async for _ in graph.astream({"question": "What is it?"}, context=limits, stream_mode="messages"):
+        pass
+    once, again = (request.last for request in server.about("B?"))
+    assert ("broken off at the time limit" in again) is told and "time limit" not in once
+
+
 async def test_the_fault_before_a_time_limit_is_said_too(server: ModelServer, context: dict[str, Any]) -> None:
     server.on("direct", Fault(status=503), HANG)
     _, _, reason = solution_of(await ask({**context, "request_timeout": 1.5}, sequential))
