@@ -113,6 +113,15 @@ async def test_splitting_stays_within_the_limits(
     assert len(server.calls("review")) == 1
 
 
+async def test_what_cannot_be_split_further_is_tried_once_more_and_no_oftener(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    server.on("assess", outline(PARTS[0], PARTS[2])).on(PARTS[0], f"{LOOP}\nResult: over")
+    solution = await ask(context, documents=[])
+    assert solution.outcome == "complete" and solution.report.refined == {"T1": []}
+    assert len(server.about(PARTS[0])) == 2 and solution.threads[0].answer == "over"
+
+
 @pytest.mark.parametrize(
     ("first", "told"),
     [
@@ -121,7 +130,7 @@ async def test_splitting_stays_within_the_limits(
         (f"{LOOP}\nResult: over", "repeated itself"),
     ],
 )
-async def test_what_cannot_be_split_further_is_asked_once_more_and_told_why(
+async def test_what_is_asked_once_more_is_told_why(
     server: ModelServer, context: dict[str, Any], first: Step, told: str
 ) -> None:
     server.on("assess", outline(PARTS[0], PARTS[2])).on(PARTS[0], first, "Result: over")
