@@ -93,8 +93,10 @@ def _say_why_again(task: ThreadTask) -> str:
         return block("A reviewer sent this back", f"{earlier}{task.critique}\nDo it again from the start.")
     if before is None:
         return ""
-    # A server that said nothing by the time limit was not kept by the length of the reply.
-    signs = [*before.marks, *([before.status] if before.text else [])]
+    # Marks are those of all rounds, and a reply that was cut has no answer. A server that said nothing by the time
+    # limit was not kept by the length of the reply.
+    marks = [mark for mark in before.marks if mark != "cut" or before.status != "answered"]
+    signs = [*marks, *([before.status] if before.text else [])]
     return next((told for sign, told in AGAIN.items() if sign in signs), "")
 
 

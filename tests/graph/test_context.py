@@ -141,6 +141,19 @@ async def test_what_is_asked_once_more_is_told_why(
     assert solution.threads[0].answer == "over" and "far fewer words" not in server.about(PARTS[2])[0].last
 
 
+async def test_a_thread_that_came_to_an_end_since_is_told_nothing_of_an_earlier_cut(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    twice = "What is twice #1?"
+    server.on("assess", outline(PARTS[0], PARTS[2], twice)).on(PARTS[0], "Result: 1", "Result: 2")
+    server.on(twice, Reply("half of a thou", finish_reason="length"), "Result: 2", "Result: 4")
+    server.on("review", review("One."), review("", "T1: it is not one"), review("Two, three and four."))
+    solution = await ask(context, documents=[])
+    assert [thread.answer for thread in solution.threads][::2] == ["2", "4"] and solution.outcome == "complete"
+    told = ["far fewer words" in request.last for request in server.about(twice)]
+    assert told == [False, True, False]
+
+
 @pytest.mark.parametrize(
     ("told", "settings", "window", "source"),
     [
