@@ -16,7 +16,7 @@ class Segment(Record):
     """A numbered piece of the input."""
 
     number: int
-    """From 1: first those of the question, then one a document and a turn, last those that only introduce a list."""
+    """From 1: first those of the question, then one a document and a turn, last those that only introduce others."""
     text: str
     kind: Literal["question", "document", "turn"] = "question"
     """A turn is what was said before in a conversation."""
@@ -25,7 +25,8 @@ class Segment(Record):
     marker: str = ""
     """What an item of a list begins with, such as `1.` or `-`; empty for what is no item."""
     introduces: bool = False
-    """Whether it only introduces the list after it: it is shown without a number, and no part of its own."""
+    """Whether it only introduces the list or the documents after it: it is shown without a number, and no part of its
+    own."""
 
 
 class _Part(NamedTuple):
@@ -41,7 +42,7 @@ def split_input(
 
     No text is lost, an item of a list is its whole block, with the lists and the code in it, and there is no cut where
     it is not certain that a sentence ends. What introduces a list is numbered last, so that the numbers shown of a list
-    are those that its items have.
+    are those that its items have. So is a question about documents that is one piece: small models count these from 1.
 
     Args:
         question: The question; items of its lists and blocks of code stay whole.
@@ -49,11 +50,13 @@ def split_input(
         turns: The same, of what was said before.
     """
     parts = _parts(question)
+    given: list[dict[str, Any]] = [{"text": text, "kind": "document", "label": label} for label, text in documents]
+    alone = len(parts) == 1 and bool(given)
     found: list[dict[str, Any]] = [
-        {"text": part.text, "marker": part.marker, "introduces": _introduces(part, after)}
+        {"text": part.text, "marker": part.marker, "introduces": alone or _introduces(part, after)}
         for part, after in zip(parts, [*parts[1:], None], strict=False)
     ]
-    found += [{"text": text, "kind": "document", "label": label} for label, text in documents]
+    found += given
     found += [{"text": text, "kind": "turn", "label": label} for label, text in turns]
     places = sorted(range(len(found)), key=lambda place: found[place].get("introduces", False))
     numbers = {place: number for number, place in enumerate(places, 1)}

@@ -87,7 +87,7 @@ async def test_files_become_documents_that_only_their_threads_see(
     for name in names:
         (tmp_path / name).write_text(f"the whole text of {name}\n" * 60, encoding="utf-8")
     parts = [f"Which bugs does {name} have?" for name in names]
-    server.on("assess", outline(*(f"{number}: {part}" for number, part in enumerate(parts, 2))))
+    server.on("assess", outline(*(f"{number}: {part}" for number, part in enumerate(parts, 1))))
     ended = await apr(
         "Find the bugs.", *(word for name in names for word in ("--file", str(tmp_path / name))), "-i", "Be strict."
     )

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from graphs import graph
 from tests.support.server import ModelServer, Reply, outline, review
 
@@ -52,14 +54,35 @@ async def of_files(server: ModelServer, context: dict[str, Any], *lines: str, fi
 async def test_what_is_asked_of_each_document_is_answered_under_its_name(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
-    solution = await of_files(server, context, "1 3", "1 2")
+    solution = await of_files(server, context, "2 3", "1 3")
     assert (solution["answer"], solution["outcome"]) == ("a.py: a loop\nb.py: a sign", "complete")
     ours, theirs = server.about("a.py: Which bug is there?")[0], server.about("b.py: Which bug is there?")[0]
     assert "Text of a.py." in ours.last and "b.py" not in ours.last and "a.py" not in theirs.last
 
 
+@pytest.mark.parametrize(
+    ("question", "shown", "lines"),
+    [
+        ("Which bug is there?", "Which bug is there?\nDocuments: 1 b.py, 2 a.py", ("1", "2")),
+        ("Which bug? Who reads?", "[1] Which bug?\n[2] Who reads?\nDocuments: 3 b.py, 4 a.py", ("3", "4")),
+    ],
+)
+async def test_documents_that_one_question_is_about_are_counted_from_one(
+    server: ModelServer, context: dict[str, Any], question: str, shown: str, lines: tuple[str, ...]
+) -> None:
+    """A model that counts them itself would name the question beside them, and leave the last one out."""
+    server.on("assess", outline(*lines, answer="list"))
+    solution = await graph.ainvoke({"question": question, "documents": FILES}, context=context)
+    assert server.calls("assess")[0].last.endswith(shown)
+    read = [
+        [source.label for source in solution["sources"] if source.number in thread.sources]
+        for thread in solution["plan"].threads
+    ]
+    assert read == [["b.py"], ["a.py"]]
+
+
 async def test_entries_of_several_lines_stand_apart(server: ModelServer, context: dict[str, Any]) -> None:
-    solution = await of_files(server, context, "1 3", "1 2", first="Result: a loop:\nend")
+    solution = await of_files(server, context, "2 3", "1 3", first="Result: a loop:\nend")
     assert solution["answer"] == "a.py: a loop:\nend\n\nb.py: a sign"
 
 
@@ -79,7 +102,7 @@ async def test_markers_are_those_of_the_whole_plan(server: ModelServer, context:
 async def test_what_is_asked_beyond_the_documents_is_answered_by_the_review(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
-    solution = await of_files(server, context, "1 2", "1 3", "Which of #1 and #2 is worse?")
+    solution = await of_files(server, context, "1 3", "2 3", "Which of #1 and #2 is worse?")
     assert solution["answer"] == "In short." and "Which of #1 and #2 is worse?" in server.calls("review")[0].last
 
 

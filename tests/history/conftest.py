@@ -35,5 +35,5 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def cached(server: ModelServer, context: dict[str, Any], file: Path) -> dict[str, Any]:
     """Settings with the cache; three threads read a document each."""
-    server.on("assess", outline(*(f"{number}: {part}" for number, part in enumerate(PARTS, 2))))
+    server.on("assess", outline(*(f"{number}: {part}" for number, part in enumerate(PARTS, 1))))
     return {**context, "cache": True}

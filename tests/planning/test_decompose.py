@@ -39,12 +39,12 @@ MANY = [{"id": f"{name}.txt", "text": f"{name} {number}"} for number, name in en
 async def test_a_model_is_asked_which_of_many_documents_parts_need_where_that_is_open(
     server: ModelServer, context: dict[str, Any], sound: bool
 ) -> None:
-    server.on("assess", outline("???", "5: How old is Di?"))
-    server.on("decompose", plan("2 3: ???", "5: How old is Di?") if sound else Reply("No.", refusal="no"))
+    server.on("assess", outline("???", "4: How old is Di?"))
+    server.on("decompose", plan("1 2: ???", "4: How old is Di?") if sound else Reply("No.", refusal="no"))
     solution = await ask(context, documents=MANY)
     assert len(server.calls("decompose")) == 1 and solution["outcome"] == "complete"
     read = [thread.sources for thread in solution["plan"].threads]
-    assert read == ([[2, 3], [5]] if sound else [[], [5]])
+    assert read == ([[1, 2], [4]] if sound else [[], [4]])
     told = server.about("???")[0].last
     assert ("Ada 0" in told and "Bo 1" in told and "Cy 2" not in told) == sound
 

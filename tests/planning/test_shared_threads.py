@@ -49,10 +49,10 @@ async def test_each_part_has_a_call_and_a_result(server: ModelServer, shared: di
 async def test_each_part_reads_only_its_own_material(server: ModelServer, shared: dict[str, Any]) -> None:
     names = [f"{name}.py" for name in "abcd"]
     documents = [{"id": name, "text": f"the text of {name}"} for name in names]
-    server.on("assess", outline(*(f"{number}: Is {name} sound?" for number, name in enumerate(names, 2))))
+    server.on("assess", outline(*(f"{number}: Is {name} sound?" for number, name in enumerate(names, 1))))
     server.on("review", review("All of it."))
     solution = await ask(shared, problem={**QUESTION, "documents": documents})
-    assert [thread.sources for thread in solution["plan"].threads] == [[2, 3], [4, 5]]
+    assert [thread.sources for thread in solution["plan"].threads] == [[1, 2], [3, 4]]
     for name in names:
         (request,) = server.about(f"Is {name} sound?")
         assert [other for other in names if f"the text of {other}" in request.last] == [name]

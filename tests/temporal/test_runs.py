@@ -212,7 +212,7 @@ async def test_long_documents_do_not_go_through_temporal_and_nothing_there_can_b
     key = base64.urlsafe_b64encode(os.urandom(32)).decode()
     monkeypatch.setenv("APR_TEMPORAL_KEY", key)
     documents = [{"id": f"{name}.txt", "text": f"Of {name}: " + "so it is. " * 60_000} for name in ("one", "two")]
-    server.on("assess", outline("2: What is one?", "3: What is two?")).on("review", review("All of it."))
+    server.on("assess", outline("1: What is one?", "2: What is two?")).on("review", review("All of it."))
     async with workers(server, engine, store, APR_TEMPORAL_KEY=key):
         config = {"configurable": {"thread_id": "00000000000000bb"}}
         asked = {"question": "What are they?", "documents": documents}

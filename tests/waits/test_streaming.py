@@ -208,7 +208,7 @@ async def test_raw_channels_are_told_apart_when_all_has_come(server: ModelServer
 
 async def test_entries_about_documents_have_their_names(of_list: ModelServer, context: dict[str, Any]) -> None:
     files = [("b.py", "Text of b."), ("a.py", "Text of a.")]
-    of_list.on("assess", outline("1 2", "1 3", answer="list")).on("b.py: Which bug is there?", "Result: a loop")
+    of_list.on("assess", outline("1 3", "2 3", answer="list")).on("b.py: Which bug is there?", "Result: a loop")
     of_list.on("a.py: Which bug is there?", HANG)
     async with aclosing(stream_answer("Which bug is there?", documents=files, **context)) as stream:
         await first_pieces(stream, "b.py: a loop")
