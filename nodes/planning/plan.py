@@ -18,6 +18,8 @@ MAX_LEANING_CHARACTERS = 40
 """Characters of an item of a list, up to which it may lean on the items before it: `Where does it hang?`"""
 ALL_READ = 3
 """Documents that a thread is given together where nothing tells which of them it needs."""
+SOON_READ_CHARACTERS = 6_000
+"""Characters of so few documents up to which they are given together whatever their words tell: some 1,500 tokens."""
 
 
 THREAD_NUMBER = r"\d{1,3}(?:\.\d{1,3})*"
@@ -125,8 +127,11 @@ def add_scope(part: Part, segments: Sequence[Segment], repairs: list[Repair]) ->
     documents = [segment for segment in segments if segment.kind == "document"]
     numbers = {document.number for document in documents}
     named = [number for number in part.sources if number in numbers]
-    added = closest(part.question, documents, named) if len(documents) > 1 else []
-    if not named and not added and not part.needs and len(documents) <= ALL_READ:
+    few = len(documents) <= ALL_READ and not named and not part.needs
+    # A question about each of a few short ones may share a word with one alone, and all of them are soon read.
+    short = sum(len(document.text) for document in documents) <= SOON_READ_CHARACTERS
+    added = closest(part.question, documents, named) if len(documents) > 1 and not (few and short) else []
+    if few and not added:
         added = sorted(numbers)
     added += _list_leaned_on(part, segments) + _list_spoken_of(part, segments)
     if not added:

@@ -4,7 +4,7 @@ Protects small models, which count documents instead of reading their names. It 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from nodes.input.segments import Segment
 
@@ -12,6 +12,9 @@ GRAM_CHARACTERS = 3
 """Characters that are compared at once."""
 MIN_CLOSENESS_RATIO = 1.5
 """How many times as close as another document one must be, to be told from it."""
+MIN_CLOSENESS_SHARE = 0.1
+"""Share that the closest document has of what one would have that has all trigrams of the part, and alone. Below it,
+what they share is chance: `List all dates` shares something with every document."""
 MAX_COMPARED_CHARACTERS = 2_000
 """Characters of a part that are compared; more tell no more."""
 MAX_CLOSE_DOCUMENTS = 3
@@ -32,9 +35,10 @@ def closest(question: str, documents: Sequence[Segment], named: Sequence[int] = 
     Returns:
         The numbers, in order; none where the characters tell nothing, or more than `MAX_CLOSE_DOCUMENTS` are as close.
     """
-    points = _points(question, documents)
+    grams = trigrams(question[:MAX_COMPARED_CHARACTERS])
+    points = _points(grams, documents)
     best = max(points.values(), default=0.0)
-    if best <= 0:
+    if best <= 0 or best < MIN_CLOSENESS_SHARE * len(grams) * math.log(len(documents)):
         return []
     known = max((points.get(number, 0.0) for number in named), default=0.0)
     if named and best < MIN_CLOSENESS_RATIO * known:
@@ -43,8 +47,7 @@ def closest(question: str, documents: Sequence[Segment], named: Sequence[int] = 
     return [number for number in found if number not in named] if len(found) <= MAX_CLOSE_DOCUMENTS else []
 
 
-def _points(question: str, documents: Sequence[Segment]) -> dict[int, float]:
-    grams = trigrams(question[:MAX_COMPARED_CHARACTERS])
+def _points(grams: Collection[str], documents: Sequence[Segment]) -> dict[int, float]:
     texts = {document.number: _fold(f"{document.label} {document.text}") for document in documents}
     points = dict.fromkeys(texts, 0.0)
     for gram in grams:

@@ -171,6 +171,35 @@ def test_a_part_gets_the_document_that_its_words_are_about_and_keeps_its_own(lin
     assert [number for numbers in added for number in numbers] == [n for n in sources if n not in named]
 
 
+FEW = {
+    "search.txt": "The search is correct for sorted lists; it is fast.",
+    "users.txt": "Users are listed by name, and their passwords are kept as they are.",
+    "train.txt": "Trains run late on Mondays. Who waits gets tea.",
+}
+
+
+@pytest.mark.parametrize(
+    ("question", "more", "read"),
+    [
+        ("How correct are they, and who wrote them?", 0, ["search.txt", "users.txt", "train.txt"]),
+        ("When do the trains run late?", 0, ["search.txt", "users.txt", "train.txt"]),
+        ("When do the trains run late?", 200, ["train.txt"]),
+        ("这些文件各有什么错误？", 200, ["search.txt", "users.txt", "train.txt"]),
+    ],
+)
+def test_of_a_few_documents_all_are_read_unless_they_are_long_and_one_is_named(
+    question: str, more: int, read: list[str]
+) -> None:
+    few = numbered("Tell me all.", documents={name: text + " So it is." * more for name, text in FEW.items()})
+    plan, _ = planned([question, "What is said?"], few)
+    assert [segment.label for segment in few if segment.number in plan.threads[0].sources] == read
+
+
+@pytest.mark.parametrize("question", ["List all dates that are mentioned.", "这些文件各有什么错误？"])
+def test_of_many_documents_a_word_shared_by_chance_picks_none(question: str) -> None:
+    assert is_undecided(read_parts([question, "2"], SHELF).parts, SHELF)
+
+
 def test_where_nothing_tells_which_of_a_few_documents_all_are_read_and_of_many_a_model_is_asked() -> None:
     plan, repairs = planned(["???", "2: What is said?"], FILES)
     assert plan.threads[0].sources == [2, 3] and kinds(repairs) == ["scope"]
