@@ -5,7 +5,7 @@ import gc
 import json
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,7 @@ async def _sqlite(path: Path) -> AsyncIterator[Store]:
             finally:
                 saver.close()
                 await _end_batches(items)
+                await _end_transactions(connection, items.conn)
     finally:
         if any(saver.wrote for saver in savers):
             # What a cancelled write has left keeps its lock, beyond the end of the connection, until it is collected.
@@ -124,3 +125,10 @@ async def _end_batches(items: Any) -> None:
     if task := items._task:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def _end_transactions(*connections: aiosqlite.Connection) -> None:
+    """End what a cancelled write has begun: its lock outlives the connection while anything holds its statement."""
+    for connection in connections:
+        with suppress(sqlite3.Error, ValueError):
+            await connection.rollback()
