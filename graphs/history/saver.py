@@ -26,14 +26,12 @@ class TextsOnce(BaseCheckpointSaver[Any]):
     texts: BaseStore
     broken: str
     """Why nothing is kept any more; a run that has begun goes on without."""
-    wrote: bool
-    """Whether anything was written."""
     _known: set[tuple[str, str]]
     """Texts that are stored already, by run and hash."""
 
     def keep_texts(self, texts: BaseStore) -> Self:
         """Use a store for the texts, and read back nothing that is not declared."""
-        self.texts, self.serde, self.broken, self.wrote, self._known = texts, DeclaredTypes(), "", False, set()
+        self.texts, self.serde, self.broken, self._known = texts, DeclaredTypes(), "", set()
         return self
 
     async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
@@ -47,7 +45,6 @@ class TextsOnce(BaseCheckpointSaver[Any]):
         }
         if self.broken:
             return kept
-        self.wrote = True
         try:
             light = await self.lighten(_run(config), checkpoint)
             return await super().aput(config, light, metadata, new_versions)
@@ -61,7 +58,6 @@ class TextsOnce(BaseCheckpointSaver[Any]):
         """Keep what a task wrote, as soon as it has ended."""
         if self.broken:
             return
-        self.wrote = True
         try:
             await super().aput_writes(config, await self.lighten(_run(config), list(writes)), task_id, task_path)
         except Exception as error:

@@ -1,7 +1,6 @@
 """Where runs are kept: a SQLite file, or a PostgreSQL database."""
 
 import asyncio
-import gc
 import json
 import sqlite3
 from collections.abc import AsyncIterator
@@ -75,32 +74,25 @@ async def _sqlite(path: Path) -> AsyncIterator[Store]:
     from langgraph.store.sqlite.aio import AsyncSqliteStore
 
     await asyncio.to_thread(make_private, path)
-    savers: list[SqliteSaver] = []
-    try:
-        async with (
-            aiosqlite.connect(path) as connection,
-            AsyncSqliteStore.from_conn_string(str(path)) as items,
-        ):
-            saver = SqliteSaver(connection).keep_texts(items)
-            savers.append(saver)
+    async with (
+        aiosqlite.connect(path) as connection,
+        AsyncSqliteStore.from_conn_string(str(path)) as items,
+    ):
+        saver = SqliteSaver(connection).keep_texts(items)
 
-            async def make_tables() -> None:
-                await saver.setup()
-                await items.setup()
+        async def make_tables() -> None:
+            await saver.setup()
+            await items.setup()
 
-            await AsyncRetrying(**LOCKED_RETRY)(make_tables)
-            try:
-                yield Store(saver, items, FileLocks(path.with_name(f"{path.name}.locks")))
-            except (sqlite3.Error, json.JSONDecodeError) as error:
-                raise StoreError(f"the runs in {path} cannot be read or written any more: {error}") from error
-            finally:
-                saver.close()
-                await _end_batches(items)
-                await _end_transactions(connection, items.conn)
-    finally:
-        if any(saver.wrote for saver in savers):
-            # What a cancelled write has left keeps its lock, beyond the end of the connection, until it is collected.
-            await asyncio.to_thread(gc.collect)
+        await AsyncRetrying(**LOCKED_RETRY)(make_tables)
+        try:
+            yield Store(saver, items, FileLocks(path.with_name(f"{path.name}.locks")))
+        except (sqlite3.Error, json.JSONDecodeError) as error:
+            raise StoreError(f"the runs in {path} cannot be read or written any more: {error}") from error
+        finally:
+            saver.close()
+            await _end_batches(items)
+            await _end_transactions(connection, items.conn)
 
 
 @asynccontextmanager

@@ -123,3 +123,18 @@ async def test_a_lock_is_free_as_soon_as_it_was_given_up(place: str) -> None:
         for _ in range(50):
             async with store.locks.hold("run") as free:
                 assert free and await store.locks.is_held("run")
+
+
+@pytest.mark.parametrize("part", ["saver", "items"])
+async def test_a_write_that_was_broken_off_leaves_no_lock(part: str, tmp_path: Path) -> None:
+    place = tmp_path / "runs.sqlite"
+    async with open_store(str(place)) as store:
+        connection = getattr(store, part).conn
+        await connection.execute("BEGIN IMMEDIATE")
+        statement = await connection.execute(
+            "INSERT INTO store (prefix, key, value) VALUES ('a', 'b', '{}') RETURNING key"
+        )
+        assert connection.in_transaction
+    with closing(sqlite3.connect(place, timeout=0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+    assert statement  # what a cancelled write has left is still there
