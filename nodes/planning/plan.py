@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from pydantic import Field
@@ -145,11 +146,13 @@ def add_scope(part: Part, segments: Sequence[Segment], repairs: list[Repair]) ->
 
 
 def _list_leaned_on(part: Part, segments: Sequence[Segment]) -> list[int]:
-    """List the items before a short one that a part names alone: it may speak of what they name."""
+    """List what a short item that a part names alone may speak of: the items before it, back to the first long one."""
     own = [segment for segment in segments if segment.number in part.sources and segment.kind == "question"]
     if len(own) != 1 or not own[0].marker or len(own[0].text) > MAX_LEANING_CHARACTERS:
         return []
-    return [segment.number for segment in segments if segment.marker and segment.number < own[0].number]
+    before = [segment for segment in segments if segment.marker and segment.number < own[0].number]
+    leaning = takewhile(lambda segment: len(segment.text) <= MAX_LEANING_CHARACTERS, reversed(before))
+    return [segment.number for segment in before[-1 - len(list(leaning)) :]]
 
 
 def _list_spoken_of(part: Part, segments: Sequence[Segment]) -> list[int]:

@@ -64,6 +64,17 @@ async def test_a_thread_sees_what_is_its_own_and_nothing_of_the_others(
     assert "180 cm" in bo.last and "Ada" not in bo.last
 
 
+async def test_a_short_item_is_given_those_before_it_back_to_the_first_that_stands_alone(
+    server: ModelServer, context: dict[str, Any]
+) -> None:
+    items = ["How high is the Zugspitze?", "Where did the painter of the Night Watch learn?", "Who taught him?", "And her?"]
+    server.on("assess", outline("1", "2", "3", "4", answer="list"))
+    solution = await ask(context, "\n".join(f"{number}. {item}" for number, item in enumerate(items, 1)))
+    assert [thread.sources for thread in solution["plan"].threads] == [[1], [2], [2, 3], [2, 3, 4]]
+    assert items[1] in server.about(items[3])[0].last and items[0] not in server.about(items[3])[0].last
+    assert [repair.segments for repair in solution["report"].repairs] == [[2], [2, 3]]
+
+
 async def test_unscoped_threads_read_the_whole_input(server: ModelServer, context: dict[str, Any]) -> None:
     documents = [{"id": "ada.txt", "text": "Ada was born in 1990."}, {"id": "bo.txt", "text": "Bo measures 180 cm."}]
     server.on("assess", outline("1 3: Ada?", "2 4: Bo?"))
