@@ -1,15 +1,17 @@
 """How models are called: what is sent, what is counted, and what never shows."""
 
 import logging
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from langchain_core.callbacks import AsyncCallbackHandler
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from graphs import graph
+from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.replies.errors import ConfigurationError
-from nodes.settings import Settings
+from nodes.llm.servers.options import wishes
+from nodes.settings import Role, Settings
 from tests.support.server import Fault, ModelServer, Reply, model_server, outline
 from tests.support.subjects.calls import PARTS, ask, both_ways, reported, spent, split
 
@@ -28,6 +30,16 @@ async def test_sampling_and_limits_reach_the_request_and_nothing_unasked_does(
     assert not {"temperature", "max_tokens", "max_completion_tokens"} & set(plain.body)
     assert (plain.body["model"], chosen.body["temperature"], chosen.body["max_tokens"]) == ("scripted", 0.25, 77)
     assert server.calls("assess")[1].body["max_tokens"] == 77
+
+
+@pytest.mark.parametrize(("given", "limits"), [(None, [512, 512, 1_024, 1_024]), (700, [700, 700, 700, 700])])
+def test_outlines_and_plans_of_the_embedded_model_end_sooner_than_its_answers(
+    given: int | None, limits: list[int]
+) -> None:
+    endpoint = Endpoint("local", "local", "local", "http://127.0.0.1:1", SecretStr("none"), None)
+    settings = Settings(model="local", max_tokens=given)
+    wished = [wishes(endpoint, settings, role) for role in get_args(Role)]
+    assert [{wish.value for wish in each if wish.setting == "max_tokens"} for each in wished] == [{n} for n in limits]
 
 
 async def test_more_fields_reach_the_request_unless_the_server_refuses_them(

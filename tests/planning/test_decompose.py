@@ -67,7 +67,7 @@ async def test_a_thread_sees_what_is_its_own_and_nothing_of_the_others(
 async def test_a_short_item_is_given_those_before_it_back_to_the_first_that_stands_alone(
     server: ModelServer, context: dict[str, Any]
 ) -> None:
-    items = ["How high is the Zugspitze?", "Where did the painter of the Night Watch learn?", "Who taught him?", "And her?"]
+    items = ["How high is Etna?", "Where did the painter of The Night Watch learn?", "Who taught him?", "And her?"]
     server.on("assess", outline("1", "2", "3", "4", answer="list"))
     solution = await ask(context, "\n".join(f"{number}. {item}" for number, item in enumerate(items, 1)))
     assert [thread.sources for thread in solution["plan"].threads] == [[1], [2], [2, 3], [2, 3, 4]]

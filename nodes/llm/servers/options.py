@@ -16,7 +16,9 @@ from nodes.llm.servers.connections import CONNECT_TIMEOUT_S
 from nodes.settings import Role, Settings
 from nodes.shared.providers.known import DEFAULT_BASE_URL
 
-LOCAL_MAX_TOKENS = 1_024
+LOCAL_MAX_TOKENS: Mapping[Role, int] = {"assess": 512, "decompose": 512, "solve": 1_024, "review": 1_024}
+"""Of the embedded model's reply, by what it is for: sixteen parts in words of their own take some 400 tokens, and a
+plan that repeats a line goes on to the limit."""
 VARIED_TEMPERATURE = 0.7
 """Of the embedded model where replies to the same must differ; else it is asked at 0."""
 _LIMITS = ("max_tokens", "max_completion_tokens")
@@ -52,7 +54,7 @@ def wishes(endpoint: Endpoint, settings: Settings, role: Role, *, varied: bool =
     local = endpoint.provider == "local"
     own = (VARIED_TEMPERATURE if varied else 0.0) if local else None
     temperature = own if settings.temperature is None else settings.temperature
-    max_tokens = LOCAL_MAX_TOKENS if local and settings.max_tokens is None else settings.max_tokens
+    max_tokens = LOCAL_MAX_TOKENS[role] if local and settings.max_tokens is None else settings.max_tokens
     effort = None if local else settings.effort_for(role)
     newer = endpoint.base_url == DEFAULT_BASE_URL["openai"]
     wished = [

@@ -58,7 +58,7 @@ class ModelKnobs(BaseModel):
         ge=16,
         le=1_000_000,
         description="Longest reply of one call, in tokens. Default: 1,024 for the embedded model, which may "
-        "otherwise ramble on, else the server's own.",
+        "otherwise ramble on, and 512 for its outlines and plans; else the server's own.",
     )
     reasoning_effort: Effort | None = Field(
         None,
