@@ -15,7 +15,7 @@ from evals.run.session import Order, fits, run
 from evals.run.store import RESULTS, Cell, StoreError
 from evals.run.table import tables
 from evals.run.upload import is_wanted, upload
-from evals.run.variants import MAX_SAMPLES, VARIANTS
+from evals.run.variants import MAX_SAMPLES, PATIENCE, VARIANTS
 from nodes.llm.replies.errors import ConfigurationError
 from nodes.settings import Settings
 
@@ -78,7 +78,7 @@ def main(
     try:
         if not table:
             given: dict[str, Any] = {"model": model, "base_url": base_url, "prompts": prompts or None}
-            context = {name: value for name, value in given.items() if value is not None}
+            context = PATIENCE | {name: value for name, value in given.items() if value is not None}
             order = Order(
                 datasets=_check_known("--data", data or [], names()),
                 variants=_check_known("--variant", variant or ["adaptive", "sequential"], list(VARIANTS)),

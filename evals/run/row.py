@@ -68,6 +68,8 @@ class Row(Record):
     output: int = 0
     total: int = 0
     """Tokens of all calls, input and output."""
+    uncounted: int = 0
+    """Requests that broke off before the server told their tokens: where there are any, the counts are too low."""
     samples: int = 1
     """Answers voted on, of self-consistency."""
     tool_calls: int = 0
@@ -114,6 +116,7 @@ def row_of(item: Item, solution: Solution) -> Row:
         tool_failures=sum(tool.failed for tool in report.tools),
         output=report.tokens.output,
         total=report.tokens.total,
+        uncounted=report.uncounted,
         stages=tokens_by_stage(solution.calls),
         words=len(solution.answer.split()) if item.words else 0,
         words_wanted=item.words,

@@ -18,6 +18,8 @@ from nodes.state import Solution
 TEMPERATURE = 0.7
 """Of the samples that self-consistency votes on; at 0 all would be alike."""
 MAX_SAMPLES = 40
+PATIENCE = {"thread_timeout": 900.0, "request_timeout": 900.0}
+"""Seconds: items side by side slow each other down, and of a reply that is broken off no server tells the tokens."""
 STRUCTURE = {"split": "if_independent", "head_start": "off"}
 """What an endpoint has shown in the same process is not weighed: no row may depend on the rows before it."""
 

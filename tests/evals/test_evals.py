@@ -31,6 +31,9 @@ async def test_every_variant_runs_on_the_same_items(server: ModelServer, tmp_pat
     assert len({tuple(sorted(items)) for name, items in ids.items() if name.startswith("compound")}) == 1
     adaptive, sampled = done["compound adaptive"], done["compound self-consistency"]
     assert adaptive.prompts and adaptive.settings["model"] == "openai:scripted" and adaptive.seed == 0
+    # What is broken off at a time limit has no tokens that count.
+    limits = ("thread_timeout", "request_timeout")
+    assert {cell.settings[limit] for cell in done.values() for limit in limits} == {900}
     for row in sampled.rows:
         (beside,) = [other for other in adaptive.rows if other.id == row.id]
         assert row.samples == max(1, round(beside.total / 100)) and row.total == 100 * row.samples

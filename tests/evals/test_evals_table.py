@@ -27,11 +27,11 @@ def test_a_row_keeps_tokens_by_stage_and_what_acted() -> None:
         Call(run_id="r", role=role, thread_id=id, usage=Usage(input=10, output=out, total=10 + out))
         for role, id, out in (("assess", None, 3), ("solve", "T1", 5), ("solve", "T2", 7), ("join", None, 2))
     ]
-    report = Report(repairs=[Repair(kind="dropped", text="line `9` left out")])
+    report = Report(repairs=[Repair(kind="dropped", text="line `9` left out")], uncounted=1)
     solution = Solution(answer="4", outcome="complete", calls=calls, report=report)
     row = row_of(Item(id="x", dataset="d", question="?", answers=[["4"]]), solution)
     assert row.acted == ["line `9` left out"] and list(row.stages) == ["assess", "solve", "join"]
-    assert row.stages["solve"] == StageTokens(input=20, output=12, calls=2)
+    assert row.stages["solve"] == StageTokens(input=20, output=12, calls=2) and row.uncounted == 1
 
 
 def cell(variant: str, rows: list[Row], **more: Any) -> Cell:
