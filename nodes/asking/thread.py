@@ -70,6 +70,11 @@ def values(task: ThreadTask) -> dict[str, str]:
     }
 
 
+def asked_the_same_before(task: ThreadTask) -> bool:
+    """Tell whether a thread ran twice already: what it was told in the second round, it is told in every later one."""
+    return task.previous is not None and task.previous.rounds > 1
+
+
 def by_part(task: ThreadTask) -> list[ThreadTask]:
     """Return a task for each part that shares the thread; the task itself where it has one."""
     if len(task.spec.parts) < 2:

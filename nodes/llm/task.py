@@ -27,7 +27,7 @@ class Task:
         ahead: Whether they begin before it is certain that they are needed.
         step: Which step of its thread's work they belong to; one begins when the one before it has ended.
         sample: Which of those that the step asks side by side they are, from 1; 0 where it asks one.
-        varied: Whether others ask the same, so that the replies must differ.
+        varied: Whether the same is asked beside it or was before, so that the replies must differ.
         seat: Who is asked instead of the role's own model, if so.
     """
 

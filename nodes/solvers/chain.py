@@ -4,7 +4,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from nodes.asking.ahead import take_thread
-from nodes.asking.thread import messages, stage_of
+from nodes.asking.thread import asked_the_same_before, messages, stage_of
 from nodes.llm.replies.reply import Reply
 from nodes.solvers.work import Work
 from nodes.threads.stragglers import Stragglers, race
@@ -25,14 +25,14 @@ async def chain(work: Work, stragglers: Stragglers) -> Reply:
     if begun:
         work.callers.append(begun.caller)
         begun.tell_start(work.begin)
-    first = begun.caller if begun else work.caller(stage)
+    first = begun.caller if begun else work.caller(stage, varied=asked_the_same_before(work.task))
 
     def ask() -> Coroutine[Any, Any, Reply]:
         return begun.land() if begun else first.text(asked)
 
     def copy() -> Coroutine[Any, Any, Reply]:
         left = work.seconds - (work.task.run.elapsed() - first.calls[0].started_s)
-        return work.caller(stage, hedge=True, time_limit=left).text(asked)
+        return work.caller(stage, hedge=True, varied=True, time_limit=left).text(asked)
 
     if not stragglers.on or work.task.spec.id in work.task.hedged:
         return await ask()

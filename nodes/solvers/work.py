@@ -79,7 +79,7 @@ class Work:
         Args:
             stage: What is asked.
             sample: Its number among those that ask side by side; 0 for the only one.
-            varied: Whether others ask the same, so that the replies must differ.
+            varied: Whether the same is asked beside it or was before, so that the replies must differ.
             hedge: Whether it is the second copy of a late one.
             time_limit: Seconds for the reply; what is left where it is left out.
         """

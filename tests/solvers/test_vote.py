@@ -7,11 +7,14 @@ import pytest
 from pydantic import SecretStr
 
 from graphs import build_graph, graph, sequential, stop_thread
-from nodes.asking.thread import RESULT_ALONE
+from nodes.asking.thread import RESULT_ALONE, asked_the_same_before, messages
 from nodes.llm.endpoints.endpoint import Endpoint
 from nodes.llm.servers.options import wishes
+from nodes.planning.plan import ThreadSpec
 from nodes.settings import Settings
-from nodes.state import Solution
+from nodes.shared.run import Run
+from nodes.state import Solution, ThreadTask
+from nodes.threads.results import ThreadResult
 from tests.support.server import HANG, Fault, ModelServer, Reply, outline
 from tests.support.subjects import oversight
 from tests.support.subjects.solvers import ASKED, solve, solve_parts, solving_of
@@ -239,3 +242,16 @@ def test_samples_of_the_embedded_model_are_sampled(given: float | None, varied: 
     endpoint = Endpoint("local", "local", "local", "http://127.0.0.1:1", SecretStr("none"), None)
     wished = wishes(endpoint, Settings(model="local", temperature=given), "solve", varied=varied)
     assert [wish.value for wish in wished if wish.field == "temperature"] == [temperature]
+
+
+@pytest.mark.parametrize(("rounds", "again"), [(0, False), (1, False), (2, True), (3, True)])
+def test_a_thread_that_was_asked_the_same_before_is_sampled(rounds: int, again: bool) -> None:
+    def after(rounds: int) -> ThreadTask:
+        before = ThreadResult(id="T1", subquestion=ASKED, status="failed", marks=["cut"], rounds=rounds)
+        spec = ThreadSpec(id="T1", subquestion=ASKED)
+        return ThreadTask(run=Run(), spec=spec, segments=[], previous=before if rounds else None)
+
+    def asked(rounds: int) -> list[str]:
+        return [message.text for message in messages(after(rounds), Settings(model="local"))]
+
+    assert asked_the_same_before(after(rounds)) == again == (rounds > 0 and asked(rounds) == asked(rounds - 1))

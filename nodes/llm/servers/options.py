@@ -49,7 +49,7 @@ def wishes(endpoint: Endpoint, settings: Settings, role: Role, *, varied: bool =
         endpoint: Who is asked.
         settings: The run's settings.
         role: What for.
-        varied: Whether others ask the same, so that the replies must differ.
+        varied: Whether the same is asked beside it or was before, so that the replies must differ.
     """
     local = endpoint.provider == "local"
     own = (VARIED_TEMPERATURE if varied else 0.0) if local else None
