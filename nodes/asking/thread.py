@@ -71,7 +71,7 @@ def values(task: ThreadTask) -> dict[str, str]:
 
 
 def asked_the_same_before(task: ThreadTask) -> bool:
-    """Tell whether a thread ran twice already: what it was told in the second round, it is told in every later one."""
+    """Tell whether a thread ran twice: unless a reviewer says something new, it is asked word by word what it was."""
     return task.previous is not None and task.previous.rounds > 1
 
 
