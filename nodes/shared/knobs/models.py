@@ -36,8 +36,8 @@ class ModelKnobs(BaseModel):
         None,
         ge=0,
         le=2,
-        description="Sampling temperature. Default: 0 for the embedded model, else the server's own, since "
-        "reasoning models refuse any other.",
+        description="Sampling temperature. Default: 0 for the embedded model (0.7 where the same is asked again), "
+        "else the server's own, since reasoning models refuse any other.",
     )
     top_p: float | None = Field(
         None, ge=0, le=1, description="Share of the likeliest tokens that are sampled. Default: the server's own."
